@@ -1,0 +1,39 @@
+# The two commands of the README: `make audit` and `make test`. Everything else is for development.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+
+.PHONY: audit test lint format figures clean
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "linreg_dyn needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) torch==2.13.0
+	$(PIP) -e '.[test,lint]'
+	@touch $@
+
+audit: $(VENV)/.base
+	$(BIN)/linreg-dyn audit --json report/claims.json --html report --certificates report/certificates
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+figures: $(VENV)/.base
+	$(BIN)/linreg-dyn figures --out report/figures
+
+clean:
+	rm -rf $(VENV) report build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
