@@ -1,0 +1,71 @@
+"""Text with LaTeX mathematics as HTML with MathML; what cannot be rendered faithfully is shown as its source."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from xml.etree import ElementTree
+
+import latex2mathml.converter
+from markupsafe import Markup, escape
+
+_DELIMITED = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\$(.+?)\$|\\\((.+?)\\\)", re.DOTALL)
+_NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
+_TAGS = frozenset(
+    _NAMESPACE + tag
+    for tag in "math mrow mi mo mn ms mtext mspace mfrac msqrt mroot mstyle mpadded mphantom msub msup msubsup "
+    "munder mover munderover mtable mtr mtd menclose mmultiscripts mprescripts".split()
+)
+_ATTRIBUTES = frozenset(
+    "display displaystyle scriptlevel mathvariant mathsize stretchy fence form minsize maxsize symmetric largeop "
+    "movablelimits separator accent accentunder linethickness columnalign rowspacing columnspacing columnlines "
+    "rowlines width height depth lspace rspace voffset notation xmlns".split()
+)
+
+
+def prose(text: str) -> Markup:
+    r"""Text with mathematics in `$...$`, `\(...\)`, `$$...$$` or `\[...\]`; without any, LaTeX as a whole.
+
+    A text without delimiters is mathematics if it contains a LaTeX command, a sub- or a superscript.
+    """
+    text = text.strip()
+    if not _DELIMITED.search(text):
+        return mathml(text, display=True) if re.search(r"\\[a-zA-Z]|[\^_]", text) else escape(text)
+    out, end = Markup(), 0
+    for match in _DELIMITED.finditer(text):
+        displayed, inline = match[1] or match[2], match[3] or match[4]
+        out += escape(text[end : match.start()])
+        out += mathml(displayed or inline, display=bool(displayed))
+        end = match.end()
+    return out + escape(text[end:])
+
+
+def mathml(latex: str, *, display: bool = False) -> Markup:
+    """One formula as MathML, its source as title and annotation; the source as code where that fails.
+
+    The converter passes unknown commands through and does not escape text, so its output is taken only if it
+    is MathML and nothing else.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ElementTree.fromstring(latex2mathml.converter.convert(latex))
+    except Exception:  # whatever the converter stumbles on, the source says what was meant
+        tree = None
+    if tree is None or not _faithful(tree):
+        return Markup('<code class="latex">{}</code>').format(latex)
+    ElementTree.register_namespace("", _NAMESPACE[1:-1])
+    content = Markup("".join(ElementTree.tostring(child, encoding="unicode") for child in tree))
+    return Markup(
+        '<span class="math" title="{}"><math display="{}" alttext="{}"><semantics>{}'
+        '<annotation encoding="application/x-tex">{}</annotation></semantics></math></span>'
+    ).format(latex, "block" if display else "inline", latex, content, latex)
+
+
+def _faithful(tree: ElementTree.Element) -> bool:
+    return all(
+        element.tag in _TAGS
+        and _ATTRIBUTES.issuperset(element.attrib)
+        and "\\" not in (element.text or "") + (element.tail or "")
+        for element in tree.iter()
+    )
