@@ -1,0 +1,50 @@
+"""From sympy to LaTeX and to numpy."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import sympy
+
+
+def to_latex(expression: sympy.Expr | sympy.MatrixBase) -> str:
+    """LaTeX of an expression or matrix of this package."""
+    return sympy.latex(expression)
+
+
+def to_numpy(
+    expression: sympy.Expr | sympy.MatrixBase, depth: int | None = None
+) -> Callable[..., np.ndarray]:
+    """Compile to `f(weights, **parameters) -> float64 array`.
+
+    `weights` is `(..., depth)`; the other symbols of the expression are keywords (`eta`, `m_2`, `mu`, ...; the
+    Python keyword `lambda` is called `lr`), numbers or arrays that broadcast against `(...,)`. The result is
+    `(...,)` for an expression, `(..., d)` for a column, `(..., d, d)` for a matrix. `depth` is needed only if
+    the last weights do not occur in the expression.
+    """
+    symbols = {s.name: s for s in expression.free_symbols}
+    numbers = sorted(int(m[1]) for m in (re.fullmatch(r"w_(\d+)", name) for name in symbols) if m)
+    depth = depth or (numbers[-1] if numbers else 1)
+    if numbers and numbers[-1] > depth:
+        raise ValueError(f"depth must be at least {numbers[-1]}, the last weight that occurs, got {depth}")
+    layers = [symbols.get(f"w_{i}", sympy.Symbol(f"w_{i}")) for i in range(1, depth + 1)]
+    extra = {"lr" if n == "lambda" else n: s for n, s in sorted(symbols.items()) if s not in layers}
+    matrix = isinstance(expression, sympy.MatrixBase)
+    entries = list(expression) if matrix else [expression]
+    shape = tuple(n for n in expression.shape if n > 1) or (1,) if matrix else ()
+    compiled = sympy.lambdify([*layers, *extra.values()], entries, "numpy", cse=True)
+
+    def function(weights, **parameters) -> np.ndarray:
+        w = np.asarray(weights, dtype=float)
+        if w.ndim == 0 or w.shape[-1] != depth:
+            raise ValueError(f"weights must have shape (..., {depth}), got {w.shape}")
+        if set(parameters) != set(extra):
+            wanted = ", ".join(extra) or "none"
+            raise TypeError(f"parameters must be: {wanted}; got: {', '.join(parameters) or 'none'}")
+        values = [np.asarray(parameters[name], dtype=float) for name in extra]
+        batch = np.broadcast_shapes(w.shape[:-1], *(v.shape for v in values))
+        results = compiled(*np.moveaxis(w, -1, 0), *values)
+        table = np.stack([np.broadcast_to(np.asarray(r, dtype=float), batch) for r in results], axis=-1)
+        return table.reshape(batch + shape)
+
+    return function
