@@ -1,0 +1,51 @@
+"""Theory-first symbolic and numerical simulator for the training dynamics of deep linear models.
+
+Everything public is named here and imported when first used, so that `import linreg_dyn` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from linreg_dyn import schedules
+    from linreg_dyn.ensemble.methods import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise
+    from linreg_dyn.ensemble.record import Record
+    from linreg_dyn.ensemble.discrete import simulate
+    from linreg_dyn.problem import NormalizedData
+
+# name: (module that holds it, name in it; None is the module itself)
+_PUBLIC: dict[str, tuple[str, str | None]] = {
+    "GradientDescent": ("ensemble.methods", "GradientDescent"),
+    "MiniBatch": ("ensemble.methods", "MiniBatch"),
+    "NoiseAugmentation": ("ensemble.methods", "NoiseAugmentation"),
+    "NormalizedData": ("problem", "NormalizedData"),
+    "Record": ("ensemble.record", "Record"),
+    "SGDNoise": ("ensemble.methods", "SGDNoise"),
+    "schedules": ("schedules", None),
+    "simulate": ("ensemble.discrete", "simulate"),
+}
+
+__all__ = [
+    "GradientDescent",
+    "MiniBatch",
+    "NoiseAugmentation",
+    "NormalizedData",
+    "Record",
+    "SGDNoise",
+    "schedules",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    found = import_module(f"{__name__}.{module}")
+    value = found if attribute is None else getattr(found, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

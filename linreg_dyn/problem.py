@@ -1,0 +1,93 @@
+"""What is trained: starting weights and normalised data, checked at the door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+MOST_SAMPLES = 2**31 - 1
+"""A mini-batch choice multiplies a 32-bit word by the number of samples in 64-bit integers."""
+
+
+def as_floats(name: str, values: Any) -> Array:
+    """`values` as a fresh float64 array of finite numbers."""
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of numbers, got {values!r:.80}") from None
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")
+    return array
+
+
+def as_starts(starts: ArrayLike) -> Array:
+    """Starting weights as a fresh (trajectory, layer) float64 array; a (layer,) array is one trajectory."""
+    array = as_floats("starts", starts)
+    if array.ndim == 1:
+        array = array[np.newaxis]
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(
+            f"starts must have the shape (trajectory, layer) or (layer,), none of them 0, got {np.shape(starts)}"
+        )
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class NormalizedData:
+    """Samples normalised by eq. (2): mean(x) = mean(y) = 0, mean(x^2) = mean(x y) = 1 (Ginsburg, section 2).
+
+    Args:
+        x: inputs, shape (sample,).
+        y: targets, shape (sample,).
+
+    Raises:
+        TypeError, ValueError: a value is no finite number, the shapes differ, or a moment of eq. (2) is off by
+            more than rounding can explain.
+    """
+
+    x: Array
+    y: Array
+    squares: Array = field(init=False, repr=False)
+    """`x_n^2`, shape (sample,): a mini-batch's mean of them is its `m2`."""
+    products: Array = field(init=False, repr=False)
+    """`x_n y_n`, shape (sample,): a mini-batch's mean of them is its `m1`."""
+
+    def __post_init__(self):
+        x, y = as_floats("x of the data", self.x), as_floats("y of the data", self.y)
+        if x.ndim != 1 or x.shape != y.shape or not 2 <= x.size <= MOST_SAMPLES:
+            raise ValueError(
+                f"the data must be x and y of one shape (sample,), 2 samples or more, got {x.shape}, {y.shape}"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares, products = x * x, x * y
+            _check_moments(x, y, squares, products)
+        for name, array in {"x": x, "y": y, "squares": squares, "products": products}.items():
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    def __len__(self) -> int:
+        return self.x.size
+
+
+def _check_moments(x: Array, y: Array, squares: Array, products: Array) -> None:
+    """Refuse moments that differ from eq. (2) by more than the rounding of the normalisation.
+
+    A sum of n terms is off by at most n ulps of the sum of their sizes, and so is each mean and scale used to
+    normalise; 8 n covers the four of them with a factor 2 to spare.
+    """
+    for name, terms, wanted in (
+        ("mean(x)", x, 0.0),
+        ("mean(y)", y, 0.0),
+        ("mean(x^2)", squares, 1.0),
+        ("mean(x y)", products, 1.0),
+    ):
+        mean = terms.mean()
+        allowed = 8 * x.size * np.finfo(float).eps * (1 + np.abs(terms).mean())
+        if not abs(mean - wanted) <= allowed:
+            raise ValueError(
+                f"the data must be normalised by eq. (2): {name} must be {wanted:g}, got {mean:.17g}"
+            )
