@@ -4,8 +4,8 @@ Ginsburg's nets are trained on data normalised by eq. (2),
 
     sum x_i = 0,   mean(x_i^2) = 1,   sum y_i = 0,   mean(x_i y_i) = 1,
 
-for which the least-squares slope is exactly 1 and the loss is `(W - 1)^2` plus a constant (eq. 4). `y` is scaled by
-its covariance with `x`, not by its own spread, so a falling line has a negative `y_scale`.
+for which the least-squares slope is exactly 1 and the loss is `(W - 1)^2` plus a constant (eq. 4). `y` is scaled
+by its covariance with `x`, not by its own spread, so a falling line has a negative `y_scale`.
 """
 
 from __future__ import annotations
@@ -19,106 +19,99 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from linreg_dyn.problem import NormalizedData, as_floats
+
 Array = NDArray[np.float64]
+LARGEST = 1e150
+"""Larger values have no square in float64."""
 
 
-@dataclass(frozen=True)
-class Normalization:
-    """The affine maps of eq. (2): `(x - x_mean) / x_scale` and `(y - y_mean) / y_scale`.
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """Samples in the user's units, the same normalised, and the maps `(x - x_mean) / x_scale`, same for y.
 
-    `residual` is `mean(y^2) - 1` in normalised units: the constant that eq. (4) leaves out, the smallest mean
-    squared error that any line can reach there. All scales are in the user's units; only `y_scale` has a sign.
+    `x` and `y` have shape (sample,). `data` is what the net trains on. `residual` is `mean(y^2) - 1` in normalised
+    units: the constant that eq. (4) leaves out, the smallest mean squared error that any line can reach there.
+    All other fields are in the user's units. An end-to-end weight of 1 is the least-squares line.
     """
 
+    x: Array
+    y: Array
+    data: NormalizedData
     x_mean: float
     x_scale: float
     y_mean: float
     y_scale: float
     residual: float
 
-    def apply(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-        """`x` and `y` in normalised units, shapes unchanged."""
-        x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-        return (x - self.x_mean) / self.x_scale, (y - self.y_mean) / self.y_scale
-
     def slope(self, end_to_end: ArrayLike) -> Array:
-        """Slope in the user's units (y per x) of a net with this end-to-end weight; 1 is least squares."""
+        """Slope, in y per x, of a net with this end-to-end weight."""
         return np.asarray(end_to_end, dtype=float) * (self.y_scale / self.x_scale)
 
     def intercept(self, end_to_end: ArrayLike) -> Array:
-        """Intercept in the user's units of y; every such line passes through the mean of the data."""
-        return self.y_mean - self.slope(end_to_end) * self.x_mean
+        """What the net answers at `x = 0`; every such line passes through the mean of the data."""
+        return self.predict(end_to_end, 0.0)
 
     def predict(self, end_to_end: ArrayLike, x: ArrayLike) -> Array:
-        """What the net answers at `x`, in the user's units; `end_to_end` and `x` broadcast."""
+        """What the net answers at `x` (user's units); `end_to_end` and `x` broadcast."""
         return self.y_mean + self.slope(end_to_end) * (np.asarray(x, dtype=float) - self.x_mean)
 
     def mean_squared_error(self, loss: ArrayLike) -> Array:
-        """`E = mean((prediction - y)^2)` of eq. (1), in the user's units of y squared, from `L` of eq. (4)."""
+        """`E = mean((prediction - y)^2)` of eq. (1) in squared units of y, from `L = (W - 1)^2` of eq. (4)."""
         return self.y_scale**2 * (np.asarray(loss, dtype=float) + self.residual)
 
 
-def normalization(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")) -> Normalization:
-    """The normalisation of eq. (2) for samples `x` and `y`, both of shape (sample,).
+def normalize(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")) -> Regression:
+    """Samples `x` and `y`, each of shape (sample,), normalised by eq. (2); `names` are for the messages.
 
-    Raises ValueError, naming the column, when there are fewer than two samples, a value is not finite, `x` is
-    constant, or `x` and `y` are uncorrelated to within the rounding of float64: then no scale of `y` exists.
+    Raises TypeError or ValueError, naming the column, when there are fewer than two samples, a value is not a
+    finite number below 1e150 in size, `x` is constant, or `x` and `y` are uncorrelated, all to within the
+    rounding of float64: then no scale of `y` exists.
     """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     x_name, y_name = names
+    x, y = as_floats(x_name, x), as_floats(y_name, y)
     if x.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"{x_name} and {y_name} must have one shape (sample,), got {x.shape} and {y.shape}")
     if x.size < 2:
         raise ValueError(f"the data must have at least 2 rows, got {x.size}")
-    x_mean, x_scale, x_rounding = _centre(x, x_name)
-    y_mean, y_spread, y_rounding = _centre(y, y_name)
-    if x_scale <= x_rounding:
+    x_mean, x_scale, x_unit, x_rounding = _standardize(x, x_name)
+    y_mean, y_spread, y_unit, y_rounding = _standardize(y, y_name)
+    correlation = float(np.mean(x_unit * y_unit))
+    if abs(correlation) <= x_rounding + y_rounding:
         raise ValueError(
-            f"{x_name} is constant ({x[0]:.6g} in all {x.size} rows): it must vary to have a slope"
+            f"{x_name} and {y_name} have zero correlation ({correlation:.1e}, within rounding): eq. (2) scales y "
+            "so that mean(x y) = 1, which must not be 0"
         )
-    if y_spread <= y_rounding:
-        raise ValueError(
-            f"{y_name} is constant ({y[0]:.6g} in all {x.size} rows): mean(x y) of eq. (2) is 0, must not be"
-        )
-    correlation = float(np.mean((x - x_mean) / x_scale * ((y - y_mean) / y_spread)))
-    if abs(correlation) <= x_rounding / x_scale + y_rounding / y_spread:
-        raise ValueError(
-            f"{x_name} and {y_name} have zero correlation ({correlation:.1e}, within rounding): "
-            "eq. (2) needs mean(x y) to be scaled to 1"
-        )
-    return Normalization(x_mean, x_scale, y_mean, y_spread * correlation, 1 / correlation**2 - 1)
+    data = NormalizedData(x_unit, y_unit / correlation)
+    return Regression(x, y, data, x_mean, x_scale, y_mean, y_spread * correlation, 1 / correlation**2 - 1)
 
 
-def _centre(values: Array, name: str) -> tuple[float, float, float]:
-    """Mean, root mean square about it, and how far rounding alone can move a centred value.
+def _standardize(values: Array, name: str) -> tuple[float, float, Array, float]:
+    """Mean, root mean square about it, `(values - mean) / rms`, and by how much rounding can have moved these.
 
-    numpy sums pairwise, so a mean of n values is off by at most about log2(n) ulps of the largest; centring adds an ulp.
+    Centred twice: the second mean catches what the first one lost where the mean is large against the spread.
+    numpy sums pairwise, so a mean of n values is off by at most about log2(n) ulps of the largest; the values
+    themselves, read as decimals, are off by one more.
     """
-    if not np.all(np.isfinite(values)):
-        raise ValueError(
-            f"{name} must be finite, got {values[~np.isfinite(values)][0]} in row {_first_bad(values)}"
-        )
     largest = float(np.max(np.abs(values)))
-    if largest > 1e150:
-        raise ValueError(
-            f"{name} must stay below 1e150 in size so that squares fit in float64, got {largest:.3g}"
-        )
+    if largest > LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST:g} in size, got {largest:.3g}")
     mean = float(np.mean(values))
     centred = values - mean
+    centred -= np.mean(centred)
     width = float(np.max(np.abs(centred)))
-    spread = width * math.sqrt(float(np.mean((centred / width) ** 2))) if width > 0 else 0.0
-    return mean, spread, (math.log2(values.size) + 1) * float(np.spacing(largest))
-
-
-def _first_bad(values: Array) -> int:
-    return int(np.flatnonzero(~np.isfinite(values))[0]) + 1
+    rms = width * math.sqrt(float(np.mean((centred / width) ** 2))) if width > 0 else 0.0
+    rounding = (math.log2(values.size) + 1) * float(np.spacing(largest))
+    if rms <= rounding:
+        raise ValueError(f"{name} must vary, got {values[0]:.6g} in all {values.size} rows (to within rounding)")
+    return mean, rms, centred / rms, rounding / rms
 
 
 def read_csv(path: str | Path, x: str, y: str) -> tuple[Array, Array]:
     """Columns `x` and `y` of a CSV file with a header line, each of shape (sample,), in file order.
 
-    Fields may be separated by comma, semicolon or tab (the commonest of them in the header); empty lines are
-    skipped. Raises OSError when the file cannot be read and ValueError, naming the line and the column, when a
+    Fields may be separated by comma, semicolon or tab (the commonest of them in the header); empty lines
+    are skipped. Raises OSError when the file cannot be read and ValueError, naming the line and the column, when a
     column is missing or a value is empty, text, or not finite.
     """
     try:
@@ -165,7 +158,7 @@ def _number(text: str, where: str) -> float:
 
 
 def diabetes() -> tuple[Array, Array]:
-    """Body mass index (kg/m^2) and disease progression after a year of scikit-learn's 442 diabetes patients."""
+    """Body mass index (kg/m^2) and disease progression after a year: scikit-learn's 442 diabetes patients."""
     from sklearn.datasets import load_diabetes  # slow to import, needed only without a file
 
     data = load_diabetes(scaled=False)

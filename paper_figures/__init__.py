@@ -1,15 +1,15 @@
 """The figures of the paper and of its sharp constants: one short script each, one style sheet, one registry.
 
-A script is a module with `CLAIMS` (ids of the claims it shows), `CAPTION` (one paragraph, LaTeX), `SIZE` (inches)
-and `draw(figure)`, which draws into an empty `matplotlib.figure.Figure`. Everything goes through matplotlib's
-object interface under the Agg canvas: no pyplot, no global state. matplotlib is imported only when a figure is made.
+A script is a module with `CLAIMS` (ids of the claims it shows), `CAPTION` (one paragraph, LaTeX), `SIZE`
+(inches) and `draw(figure)`, which draws into an empty `matplotlib.figure.Figure`. Everything goes through
+matplotlib's object interface: no pyplot, no global state. matplotlib is imported only when a figure is made.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -24,12 +24,15 @@ SCRIPTS = {
     "sharpness-region": "sharpness_region",
     "decay-bifurcation": "decay_bifurcation",
 }
-FORMATS = ("pdf", "png", "svg")
 STYLE = Path(__file__).parent / "linreg_dyn.mplstyle"
 
-# Without dates the same figure gives the same bytes, whenever it is made.
-_UNDATED = {"pdf": {"CreationDate": None, "ModDate": None}, "svg": {"Date": None}, "png": {}}
-_DESCRIPTION_KEY = {"pdf": "Subject", "svg": "Description", "png": "Description"}
+# What each format calls its description, and the dates to leave out so that a figure is the same bytes again.
+_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    "pdf": ("Subject", {"CreationDate": None, "ModDate": None}),
+    "png": ("Description", {}),
+    "svg": ("Description", {"Date": None}),
+}
+FORMATS = tuple(_FORMATS)
 
 
 def script(name: str) -> ModuleType:
@@ -45,7 +48,7 @@ def make(name: str) -> Figure:
     return drawn(module.draw, module.SIZE)
 
 
-def drawn(draw: Any, size: tuple[float, float], *args: Any) -> Figure:
+def drawn(draw: Callable[..., None], size: tuple[float, float], *args: Any) -> Figure:
     """A new figure of `size` inches with `draw(figure, *args)` applied, in the shared style."""
     from matplotlib import style
     from matplotlib.figure import Figure
@@ -53,7 +56,6 @@ def drawn(draw: Any, size: tuple[float, float], *args: Any) -> Figure:
     with style.context(STYLE):
         figure = Figure(figsize=size)
         draw(figure, *args)
-        figure.draw_without_rendering()  # lays it out while the style still holds
     return figure
 
 
@@ -62,31 +64,33 @@ def caption(name: str) -> str:
     from linreg_dyn.claims import select
 
     module = script(name)
-    lines = [*textwrap.wrap(module.CAPTION, 100, break_long_words=False), ""]
+    lines = [*textwrap.wrap(" ".join(module.CAPTION.split()), 100, break_long_words=False), ""]
     for claim in select(list(module.CLAIMS)):
         lines.append(f"[{claim.id}] {claim.source.key}, {claim.source.locator} ({claim.kind})")
         lines += textwrap.wrap(claim.statement, 96, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines).rstrip() + "\n"
 
 
-def save(
-    figure: Figure, stem: Path, formats: tuple[str, ...] = ("pdf", "png"), description: str = ""
-) -> list[Path]:
-    """Write `figure` as `stem.<format>` for each format, every file whole or not at all; the paths written."""
-    from matplotlib import style
-
-    paths = []
+def check_formats(formats: tuple[str, ...]) -> None:
+    """ValueError, naming the formats there are, unless every one of `formats` is among them."""
     for kind in formats:
         if kind not in FORMATS:
             raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {kind!r}")
-        path = stem.with_name(f"{stem.name}.{kind}")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with style.context(STYLE):
-                metadata = {**_UNDATED[kind], _DESCRIPTION_KEY[kind]: " ".join(description.split())}
-                figure.savefig(temporary, format=kind, metadata=metadata)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        paths.append(path)
+
+
+def save(figure: Figure, stem: Path, formats: tuple[str, ...], description: str = "") -> list[Path]:
+    """Write `figure` to `<stem>.<format>` for each format, each file whole or not at all; the paths written.
+
+    `description` goes into the metadata of the file. ValueError for an unknown format, before any is written.
+    """
+    from matplotlib import style
+
+    from linreg_dyn.files import atomic_file
+
+    check_formats(formats)
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in formats]
+    for kind, path in zip(formats, paths, strict=True):
+        key, undated = _FORMATS[kind]
+        with atomic_file(path) as temporary, style.context(STYLE):
+            figure.savefig(temporary, format=kind, metadata={**undated, key: " ".join(description.split())})
     return paths
