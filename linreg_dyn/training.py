@@ -1,0 +1,114 @@
+"""Training on regression data: random starts, an ensemble run, and its result in the user's units."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from linreg_dyn._checks import integer
+from linreg_dyn.ensemble import Record, simulate
+from linreg_dyn.ensemble.discrete import DIVERGED, STATUSES
+from linreg_dyn.ensemble.methods import Method
+from linreg_dyn.ensemble.record import refuse_too_large
+from linreg_dyn.problem import Array
+from linreg_dyn.regression import Regression
+from linreg_dyn.schedules import Schedule
+
+SPREAD = 0.5
+"""Standard deviation of `log w_i` of the random starts."""
+
+
+def random_starts(depth: int, count: int, *, seed: int = 0) -> Array:
+    """`count` random starts, shape (trajectory, layer): log-normal weights, `W` uniform on (1/2, 3/2).
+
+    So the hypothesis `|W - 1| < 1/2` of Ginsburg's Theorems 3.1 and 3.2 holds at every depth. The first starts of
+    a larger `count` are those of a smaller one. TypeError or ValueError when `depth` or `count` is no integer
+    from 1 on, `seed` none from 0 to 2^64 - 1, or the starts would not fit in memory.
+    """
+    depth = integer("depth", depth, least=1, most=2**31)
+    count = integer("starts", count, least=1, most=2**31)
+    refuse_too_large(count, depth, 0, 0, "take fewer starts or layers")
+    for_weights, for_end_to_end = np.random.default_rng(integer("seed", seed, least=0, most=2**64 - 1)).spawn(
+        2
+    )
+    log_w = for_weights.normal(0, SPREAD, (count, depth))
+    log_W = np.log(for_end_to_end.uniform(0.5, 1.5, count))
+    return np.exp(log_w + ((log_W - log_w.sum(axis=1)) / depth)[:, np.newaxis])
+
+
+def train(
+    regression: Regression,
+    starts: Array,
+    method: Method,
+    *,
+    steps: int,
+    learning_rate: float | Schedule,
+    weight_decay: float = 0.0,
+    every: int = 1,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Train on `regression.data` from `starts`; the learned lines come back in the user's units.
+
+    The other arguments are those of `simulate`, whose dataset, with loss and layer imbalance every `every` steps,
+    is returned with these variables more: `slope` and `intercept` (trajectory) of the nets after training, and
+    (sample) the data `x` and `y`, the `least_squares` line and the `prediction`, the mean over all trajectories
+    that did not diverge (not a number if all did). The normalisation is among the attributes.
+    """
+    result = simulate(
+        starts,
+        method,
+        steps=steps,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        record=Record(every=every, observables=("loss", "layer_imbalance")),
+        seed=seed,
+    )
+    W = result["final_weights"].prod("layer").values
+    held = W[result["status"].values != DIVERGED]
+    prediction = regression.predict(held.mean() if held.size else np.nan, regression.x)
+    variables = {
+        "slope": ("trajectory", regression.slope(W), "y per x", "slope of the net after training"),
+        "intercept": ("trajectory", regression.intercept(W), "y", "intercept of the net after training"),
+        "x": ("sample", regression.x, "x", "inputs"),
+        "y": ("sample", regression.y, "y", "targets"),
+        "least_squares": ("sample", regression.predict(1, regression.x), "y", "least-squares line"),
+        "prediction": ("sample", prediction, "y", "mean prediction of the nets that did not diverge"),
+    }
+    described = {
+        name: (dimension, values, {"units": f"{units} of the data", "long_name": long_name})
+        for name, (dimension, values, units, long_name) in variables.items()
+    }
+    scales = ("x_mean", "x_scale", "y_mean", "y_scale", "residual")
+    return result.assign(described).assign_attrs(
+        {f"normalization_{name}": getattr(regression, name) for name in scales}
+    )
+
+
+def summary(result: xr.Dataset, regression: Regression, names: tuple[str, str] = ("x", "y")) -> list[str]:
+    """What was learned, in lines for people: everything is of the nets that did not diverge."""
+    x, y = names
+    held = result.isel(trajectory=np.flatnonzero(result["status"].values != DIVERGED))
+    counts = np.bincount(result["status"].values, minlength=len(STATUSES))
+    first, last = held.isel(step=0), held.isel(step=-1)
+    error = regression.mean_squared_error
+    rows = {
+        "normalisation": f"({x} - {regression.x_mean:.6g}) / {regression.x_scale:.6g}, "
+        f"({y} - {regression.y_mean:.6g}) / {regression.y_scale:.6g}",
+        "nets": ", ".join(f"{count} {status}" for count, status in zip(counts, STATUSES, strict=True)),
+        "slope": f"{_spread(held['slope'].values)}; least squares {float(regression.slope(1)):.6g}",
+        "mean sq. error": f"{_spread(error(first['loss'].values))} -> {_spread(error(last['loss'].values))}; "
+        f"least squares {float(error(0)):.6g}",
+        "loss (W - 1)^2": f"{_spread(first['loss'].values)} -> {_spread(last['loss'].values)}",
+        "layer imbalance": f"{_spread(first['layer_imbalance'].values)} -> "
+        f"{_spread(last['layer_imbalance'].values)}",
+    }
+    return [f"{label:<18}{text}" for label, text in rows.items()]
+
+
+def _spread(values: Array) -> str:
+    """A single value, or the median and the range of several."""
+    if values.size == 0:
+        return "none"
+    if values.size == 1:
+        return f"{values.item():.6g}"
+    return f"{np.median(values):.6g} [{values.min():.6g}, {values.max():.6g}]"

@@ -1,0 +1,68 @@
+"""The figures of one training run on regression data: how it went, and the line that was learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+TRAINING_SIZE = (5.5, 2.6)
+FIT_SIZE = (4.0, 3.0)
+MOST_LINES = 12
+MOST_POINTS = 1000
+
+
+def draw_training(figure: Figure, result: xr.Dataset) -> None:
+    """Loss and layer imbalance against the step, of every net, or (when many) their median and full range."""
+    panels = figure.subplots(1, 2, sharex=True)
+    steps = result.sizes["step"]
+    shown = np.unique(np.linspace(0, steps - 1, min(steps, MOST_POINTS)).round().astype(int))
+    thinned = result.isel(step=shown)
+    for axes, name in zip(panels, ("loss", "layer_imbalance"), strict=True):
+        values = thinned[name].values
+        _lines(axes, thinned["step"].values, values)
+        if np.nanmax(values, initial=0) > 0:
+            axes.set_yscale("log")
+        axes.set(xlabel="step", title={"loss": "loss $(W - 1)^2$"}.get(name, "layer imbalance $D$"))
+    if panels[0].get_legend_handles_labels()[0]:
+        panels[0].legend()
+
+
+def _lines(axes: Axes, step: np.ndarray, values: np.ndarray) -> None:
+    if values.shape[1] <= MOST_LINES:
+        axes.plot(step, values, "-", color="C1", linewidth=0.8)
+        return
+    kept = np.isfinite(values).any(axis=1)
+    step, values = step[kept], values[kept]
+    low, middle, high = np.nanmin(values, axis=1), np.nanmedian(values, axis=1), np.nanmax(values, axis=1)
+    axes.fill_between(step, low, high, color="0.85", linewidth=0, label="all nets")
+    axes.plot(step, middle, "-", color="C1", label="median")
+
+
+def draw_fit(figure: Figure, result: xr.Dataset) -> None:
+    """The data, the least-squares line and the mean prediction of the nets, in the user's units."""
+    axes = figure.add_subplot(xlabel=_plain(result.attrs["x_name"]), ylabel=_plain(result.attrs["y_name"]))
+    order = np.argsort(result["x"].values)
+    ends = order[[0, -1]]
+    many = result.sizes["sample"] > 2000
+    axes.plot(
+        result["x"],
+        result["y"],
+        ".",
+        color="0.55",
+        markersize=1 if many else 3,
+        rasterized=many,
+        label="data",
+    )
+    axes.plot(result["x"][ends], result["least_squares"][ends], "-", color="C0", label="least squares")
+    if np.isfinite(result["prediction"]).all():
+        axes.plot(
+            result["x"][ends], result["prediction"][ends], "--", color="C2", label="trained nets (mean)"
+        )
+    axes.legend()
+
+
+def _plain(name: str) -> str:
+    """A column name as it is: dollars would start mathematics."""
+    return name.replace("$", r"\$")
