@@ -8,8 +8,11 @@ is never typed in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
+
+from linreg_dyn.certify.find import Tactic
 
 VERDICTS = ("proved", "certified", "survived", "refuted", "undecided")
 
@@ -22,19 +25,25 @@ class Source:
     locator: str
 
 
+Sampler = Callable[[Random, int, int], dict[str, Any]]
+"""`(rng, depth, level) -> given`: an instance at this depth, with simpler numbers at lower levels."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One formal statement: for all `given` that satisfy `assume`, with the definitions `where`, `conclude`.
 
     Everything is text in the checker's expression language, so that the same words are sampled by the
-    falsifier, proved, certified and re-checked.
+    falsifier, proved, certified and re-checked. `tactics` has one entry for each relation concluded; without
+    them the part can only survive or be refuted.
     """
 
     given: dict[str, str]
     conclude: tuple[str, ...]
     where: tuple[tuple[str, str], ...] = ()
     assume: tuple[str, ...] = ()
-    proof: Callable[[], dict[str, Any]] | None = None
+    tactics: tuple[Tactic, ...] | None = None
+    sample: Sampler | None = None
 
     def formal(self) -> dict[str, Any]:
         """The statement as JSON, without its proof."""
@@ -47,12 +56,40 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Mutant:
+    """A false variant of a claim: part number `part` with texts replaced or an assumption dropped.
+
+    Every mutant must be refuted; one that survives takes the verdict away from its claim.
+    """
+
+    about: str
+    replace: tuple[tuple[str, str], ...] = ()
+    drop: int | None = None
+    part: int = 0
+    sample: Sampler | None = None
+
+    def of(self, claim: Claim) -> Part:
+        """The mutated part; raises ValueError if the mutation changes nothing."""
+        original = claim.parts[self.part]
+        assume = tuple(t for k, t in enumerate(original.assume) if k != self.drop)
+        where, conclude = original.where, original.conclude
+        for old, new in self.replace:
+            where = tuple((n, t.replace(old, new)) for n, t in where)
+            assume = tuple(t.replace(old, new) for t in assume)
+            conclude = tuple(t.replace(old, new) for t in conclude)
+        mutated = replace(original, where=where, assume=assume, conclude=conclude, tactics=None)
+        if mutated.formal() == original.formal():
+            raise ValueError(f"mutant {self.about!r} of {claim.id} changes nothing")
+        return replace(mutated, sample=self.sample or original.sample)
+
+
+@dataclass(frozen=True)
 class Claim:
     """A statement with its source, how it was read, how to prove it and how to break it.
 
     `kind` is `printed` (as the paper has it), `amended` (a corrected form of the printed claim `amends`) or
     `sharp` (the best constants behind it). `reading` says how words were turned into formulas; `argument` is
-    the reduction, in words, where the checker does not make it itself.
+    the reduction, in words, where the checker does not make it itself. `values` computes enclosures.
     """
 
     id: str
@@ -61,11 +98,14 @@ class Claim:
     source: Source
     kind: str
     parts: tuple[Part, ...]
+    mutants: tuple[Mutant, ...]
     depths: str | tuple[int, ...] = "all"
     amends: str | None = None
     amended_by: str | None = None
     reading: str = ""
     argument: str = ""
+    search_depths: tuple[int, ...] = (1, 2, 3, 5, 8)
+    values: Callable[[], dict[str, dict[str, str]]] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,630 @@
+"""The stand-alone checker: re-checks certificates with the standard library alone.
+
+    python -I -S linreg_dyn/certify/checker.py DIR
+
+prints one line per certificate and exits 0 only if it accepts every one. A certificate holds a statement
+
+    for all `given` that satisfy `assume`, with the definitions `where` (and wherever they are defined): `conclude`
+
+and, per part, a proof or an exact witness against it. The checker reads the statement itself, in three ways:
+at exact rationals (witnesses), at explicit symbolic weights, and at nets of *any* depth, where `w` is a generic
+layer and `Prod(w)`, `Sum(w**k)` are symbols of their own. Proof obligations are derived from the statement, never
+taken from the proof. An inequality is proved by a Positivstellensatz identity, multiplier * (rhs - lhs) =
+sum of nonnegative coefficients times products of hypotheses and squares, verified over the rationals.
+"""
+
+import ast
+import hashlib
+import itertools
+import json
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+FORMAT = "linreg-dyn certificate 1"
+RELATIONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+
+
+class Refused(Exception):
+    """The certificate is not accepted; the message says why."""
+
+
+def require(condition, message):
+    """Refuse with `message` unless the condition holds (an `assert` that no optimisation removes)."""
+    if not condition:
+        raise Refused(message)
+
+
+# ---------------------------------------------------------------- rational functions over named atoms
+def _times(p, q):
+    """Product of two Laurent polynomials `{((atom, exponent), ...): coefficient}`."""
+    out = {}
+    for m, a in p.items():
+        for n, b in q.items():
+            powers = dict(m)
+            for atom, e in n:
+                powers[atom] = powers.get(atom, 0) + e
+            key = tuple(sorted((atom, e) for atom, e in powers.items() if e))
+            out[key] = out.get(key, 0) + a * b
+    return {m: c for m, c in out.items() if c}
+
+
+def _plus(p, q):
+    out = dict(p)
+    for m, c in q.items():
+        out[m] = out.get(m, 0) + c
+    return {m: c for m, c in out.items() if c}
+
+
+ONE = {(): Fraction(1)}
+
+
+class R:
+    """A quotient of Laurent polynomials; a monomial denominator is folded into the numerator."""
+
+    def __init__(self, num, den=ONE):
+        if not den:
+            raise ZeroDivisionError("division by zero")
+        if len(den) == 1 and den is not ONE:
+            (monomial, c), *_ = den.items()
+            num, den = _times(num, {tuple((a, -e) for a, e in monomial): 1 / Fraction(c)}), ONE
+        self.num, self.den = num, den
+
+    @staticmethod
+    def atom(name):
+        return R({((name, 1),): Fraction(1)})
+
+    @staticmethod
+    def of(value):
+        return value if isinstance(value, R) else R({(): Fraction(value)} if value else {})
+
+    def __add__(self, other):
+        other = R.of(other)
+        if self.den == other.den:
+            return R(_plus(self.num, other.num), self.den)
+        return R(_plus(_times(self.num, other.den), _times(other.num, self.den)), _times(self.den, other.den))
+
+    def __mul__(self, other):
+        other = R.of(other)
+        return R(_times(self.num, other.num), _times(self.den, other.den))
+
+    def __truediv__(self, other):
+        other = R.of(other)
+        return R(_times(self.num, other.den), _times(self.den, other.num))
+
+    def __pow__(self, n):
+        out = R.of(1)
+        for _ in range(abs(n)):
+            out = out * self
+        return out if n >= 0 else 1 / out
+
+    def __neg__(self):
+        return self * -1
+
+    def __sub__(self, other):
+        return self + R.of(other) * -1
+
+    def __rsub__(self, other):
+        return R.of(other) - self
+
+    def __rtruediv__(self, other):
+        return R.of(other) / self
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def same(self, other):
+        """Equality as rational functions."""
+        return not (self - other).num
+
+    def atoms(self):
+        return {a for p in (self.num, self.den) for m in p for a, _ in m}
+
+    def diff(self, rule):
+        """Derivative by a derivation: `rule(atom)` is the derivative of an atom, as an R."""
+        n, d = (sum((R({m: c}) * e * rule(a) / R.atom(a) for m, c in p.items() for a, e in m), R.of(0))
+                for p in (self.num, self.den))
+        return (n * R(self.den) - d * R(self.num)) / (R(self.den) * R(self.den))
+
+    def at(self, values):
+        """Value (Fraction) or composition (R) at `values[atom]`; atoms without a value stay."""
+        def poly(p):
+            total = Fraction(0)
+            for m, c in p.items():
+                term = c
+                for a, e in m:
+                    term = term * (values[a] if a in values else R.atom(a)) ** e
+                total = total + term
+            return total
+        return poly(self.num) / poly(self.den)
+
+
+# ---------------------------------------------------------------- the language
+def parse(text):
+    """The syntax tree of an expression or relation."""
+    return ast.parse(text, mode="eval").body
+
+
+def mentions(node, name, where):
+    """Does an expression use a name, itself or through the definitions `where`?"""
+    return any(isinstance(n, ast.Name) and (n.id == name or (n.id in where and mentions(where[n.id], name, where)))
+               for n in ast.walk(node))
+
+
+def lift(f, *args):
+    """Apply `f` entry by entry where any argument is a list."""
+    if any(isinstance(a, list) for a in args):
+        n = {len(a) for a in args if isinstance(a, list)}
+        require(len(n) == 1, "vectors of different lengths")
+        return [lift(f, *(a[k] if isinstance(a, list) else a for a in args)) for k in range(n.pop())]
+    return f(*args)
+
+
+class Scope:
+    """Evaluates expressions with `values` for the given names; definitions are expanded on demand.
+
+    `generic` names the vector whose depth is left open, a layer vector or a point of the simplex (its `kind`);
+    `samples` name data or noise with an open number of equally likely values. Without either, vectors are lists.
+    """
+
+    def __init__(self, values, where, generic=None, kind=None, samples=()):
+        self.values, self.where, self.generic, self.kind = values, {n: parse(t) for n, t in where}, generic, kind
+        self.samples = samples
+        self.cache, self.products, self.signs = {}, [], []
+
+    def __call__(self, node, index=None):
+        node = parse(node) if isinstance(node, str) else node
+        return self.eval(node, index or {})
+
+    def eval(self, node, index):
+        if isinstance(node, ast.Constant):
+            require(type(node.value) is int, "exact numbers only")
+            return Fraction(node.value)
+        if isinstance(node, ast.Name):
+            if node.id in self.values:
+                return self.values[node.id]
+            require(node.id in self.where, f"unknown name {node.id}")
+            if any(mentions(self.where[node.id], k, self.where) for k in "ij"):
+                return self.eval(self.where[node.id], index)
+            if node.id not in self.cache:
+                self.cache[node.id] = self.eval(self.where[node.id], {})
+            return self.cache[node.id]
+        if isinstance(node, ast.List):
+            return [self.eval(e, index) for e in node.elts]
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return lift(lambda a: -a, self.eval(node.operand, index))
+        if isinstance(node, ast.BinOp):
+            a, b = self.eval(node.left, index), self.eval(node.right, index)
+            if isinstance(node.op, ast.Pow):
+                require(isinstance(b, Fraction) and b.denominator == 1, "integer powers only")
+                return lift(lambda u: u ** int(b), a)
+            ops = {ast.Add: lambda u, v: u + v, ast.Sub: lambda u, v: u - v,
+                   ast.Mult: lambda u, v: u * v, ast.Div: lambda u, v: u / v}
+            require(type(node.op) in ops, "unknown operator")
+            return lift(ops[type(node.op)], a, b)
+        if isinstance(node, ast.Subscript):
+            return self.entry(self.eval(node.value, index), node.slice, index)
+        require(isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords, "unknown syntax")
+        if node.func.id == "D":
+            return self.derivative(node.args[0], node.args[1], index)
+        function = getattr(self, "do_" + node.func.id, None)
+        require(function, f"unknown function {node.func.id}")
+        return function(*(self.eval(a, index) for a in node.args))
+
+    def entry(self, vector, where, index):
+        """`v[i]`, `v[j]` (bound by the statement), or `v[0]` of an explicit vector."""
+        k = index.get(where.id) if isinstance(where, ast.Name) else int(self.eval(where, index))
+        require(k is not None, "unbound index")
+        if self.generic is None:
+            return vector[k]
+        return R.of(vector).at({self.generic: R.atom(f"{self.generic}[{where.id}]")})
+
+    # -- functions
+    def do_Sum(self, v):
+        if isinstance(v, list):
+            return sum(v, Fraction(0))
+        require(self.kind == "layers", "a sum over layers")
+        return self.functional(v, "sum", (self.generic,), R.atom("depth"))
+
+    def do_Mean(self, v):
+        if isinstance(v, list):
+            return sum(v, Fraction(0)) / len(v)
+        return self.functional(v, "mean", self.samples, R.of(1))
+
+    def functional(self, v, name, over, unit):
+        """A linear functional over layers (or samples): each monomial in them becomes a symbol of its own."""
+        v, total = R.of(v), R.of(0)
+        require(not {a for m in v.den for a, _ in m} & set(over), f"cannot take the {name}")
+        for m, c in v.num.items():
+            inside = "*".join(f"{a}^{e}" for a, e in m if a in over)
+            total += R({tuple(t for t in m if t[0] not in over): c}) * (R.atom(f"{name}({inside})") if inside else unit)
+        return total / R(v.den)
+
+    def do_Prod(self, v):
+        """`Prod(w)`, or with p_i = w_i^-2 / Sum(w^-2) the product of w_i (1 - x p_i) as Prod(w) * Q(x)."""
+        if isinstance(v, list):
+            out = Fraction(1)
+            for a in v:
+                out = out * a
+            return out
+        require(self.generic, "a product over layers")
+        g = R.atom(self.generic)
+        base, p = (R.of(1), g) if self.kind == "simplex" else (R.atom(f"prod({self.generic})"), None)
+        if p is None:
+            if R.of(v).same(g):
+                return base
+            v, p = v / g, g**-2 / R.atom(f"sum({self.generic}^-2)")
+        x = (1 - R.of(v)) / p
+        slope = x.diff(lambda a: R.of(int(a == self.generic)))
+        require(slope.same(0), "not a product over layers that this checker knows")
+        x = x.at({self.generic: R.of(1)})
+        for known, name in self.products:
+            if known.same(x):
+                return base * R.atom(name)
+        self.products.append((R.of(x), f"Q{len(self.products)}"))
+        return base * R.atom(self.products[-1][1])
+
+    def do_abs(self, a):
+        if isinstance(a, R):
+            for e in self.signs:
+                if e.same(a) or e.same(-a):
+                    return e
+            raise Refused("abs of an expression of unknown sign")
+        return lift(abs, a)
+
+    def do_Max(self, v):
+        return max(v)
+
+    def do_Min(self, v):
+        return min(v)
+
+    def do_Batches(self, v, size):
+        """Means of `v` over all batches of `size` entries drawn without replacement."""
+        return [sum(b, Fraction(0)) / int(size) for b in itertools.combinations(v, int(size))]
+
+    def derivative(self, node, by, index):
+        """`D(f, w)` is the vector of partial derivatives (of a vector: entry by entry), `D(f, w[i])` one of them."""
+        name = by.value.id if isinstance(by, ast.Subscript) else by.id
+        if self.generic is None:
+            lengths = {n: len(v) for n, v in self.values.items() if isinstance(v, list)}
+            atoms = {n: [R.atom(f"{n}[{k}]") for k in range(lengths[n])] if n in lengths else R.atom(n)
+                     for n in self.values}
+            inner = Scope(atoms, (), None)
+            inner.where = self.where
+            f, at = inner.eval(node, index), {}
+            for n, v in self.values.items():
+                at.update({f"{n}[{k}]": e for k, e in enumerate(v)} if isinstance(v, list) else {n: v})
+            def d(g, k):
+                return R.of(g).diff(lambda a: R.of(int(a == k))).at(at)
+            if isinstance(by, ast.Subscript):
+                return d(f, f"{name}[{index[by.slice.id]}]")
+            if name not in lengths:
+                return lift(lambda g: d(g, name), f)
+            return [d(f[k] if isinstance(f, list) else f, f"{name}[{k}]") for k in range(lengths[name])]
+        a = R.atom(f"{name}[{by.slice.id}]" if isinstance(by, ast.Subscript) else name)
+        f = R.of(self.eval(node, index))
+        layers = {self.generic} if isinstance(by, ast.Subscript) else {f"{self.generic}[{k}]" for k in "ij"}
+        require(not layers & f.atoms(), "derivative across unrelated layers")
+        if name != self.generic:
+            return f.diff(lambda b: R.of(int(R.atom(b).same(a))))
+        require(not any(b.startswith("Q") for b in f.atoms()), "derivative of a product over layers")
+        def rule(b):
+            if b == f"prod({name})":
+                return R.atom(b) / a
+            if b.startswith(f"sum({name}^"):
+                k = int(b[5 + len(name):-1])
+                return k * a ** (k - 1)
+            return R.of(int(R.atom(b).same(a)))
+        return f.diff(rule)
+
+
+# ---------------------------------------------------------------- statements
+def relations(text):
+    """A chain `a < b <= c` as [(a, '<', b), (b, '<=', c)], syntax trees."""
+    node = parse(text)
+    require(isinstance(node, ast.Compare), f"not a relation: {text}")
+    sides = [node.left, *node.comparators]
+    return [(a, RELATIONS[type(op)], b) for a, op, b in zip(sides, node.ops, sides[1:], strict=False)]
+
+
+def holds(a, relation, b):
+    return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b, "==": a == b, "!=": a != b}[relation]
+
+
+def read_values(part, given):
+    """Exact values of a witness, checked against the types of the given names."""
+    require(set(given) == set(part["given"]), "a witness gives every name, and no other")
+    values, lengths = {}, set()
+    for name, kind in part["given"].items():
+        v = given[name]
+        require(isinstance(v, list) == (kind != "real"), f"{name} must be {kind}")
+        values[name] = [Fraction(e) for e in v] if isinstance(v, list) else Fraction(v)
+        if kind.startswith("layers"):
+            lengths.add(len(v))
+            require(len(v) > 0 and 0 not in values[name], f"{name} must be nonzero weights")
+            require(kind == "layers" or len(v) == int(kind.split(":")[1]), f"{name} has the wrong depth")
+        if kind == "simplex":
+            require(min(values[name]) > 0 and sum(values[name]) == 1, f"{name} must lie in the simplex")
+    require(len(lengths) < 2, "layer vectors of different depths")
+    return values
+
+
+def truth(part, given):
+    """(admitted, broken): does a point meet every assumption, and which conclusion does it break (or None)?"""
+    scope = Scope(read_values(part, given), part["where"])
+    depth = max([len(v) for n, v in scope.values.items() if part["given"][n].startswith("layers")] or [0])
+    def broken(text):
+        for a, relation, b in relations(text):
+            names = [k for k in "ij" if any(mentions(s, k, scope.where) for s in (a, b))]
+            for indices in itertools.permutations(range(depth), len(names)):
+                index = dict(zip(names, indices, strict=True))
+                u, v = scope(a, index), scope(b, index)
+                if not all(_flat(lift(lambda s, t: holds(s, relation, t), u, v))):  # noqa: B023
+                    return text
+        return None
+    if any(broken(text) for text in part["assume"]):
+        return False, None
+    return True, next((text for text in part["conclude"] if broken(text)), None)
+
+
+def _flat(v):
+    return v if isinstance(v, list) else [v]
+
+
+# ---------------------------------------------------------------- proofs
+class Context:
+    """A statement at symbols: its scope and the named hypotheses `name -> (R, strict)`, each `> 0` or `>= 0`."""
+
+    def __init__(self, part, lemmas):
+        self.lemmas, self.equal, self.nonzero = lemmas, {}, {}
+        self.hypotheses = {"one": (R.of(1), True)}
+        values, generic, generic_kind = {}, None, None
+        for name, kind in part["given"].items():
+            if kind in ("layers", "simplex"):
+                require(generic is None, "one vector of open depth at a time")
+                generic, generic_kind, values[name] = name, kind, R.atom(name)
+            elif kind.startswith("layers:"):
+                values[name] = [R.atom(f"{name}{k}") for k in range(int(kind.split(":")[1]))]
+            else:
+                require(kind in ("real", "sample"), f"unknown kind {kind}")
+                values[name] = R.atom(name)
+        samples = tuple(n for n, kind in part["given"].items() if kind == "sample")
+        self.scope = Scope(values, part["where"], generic, generic_kind, samples)
+        if generic_kind == "layers":
+            pair = any(mentions(parse(text), "j", self.scope.where) for text in part["conclude"])
+            inverse = {k: R.atom(f"{generic}{k}") ** -2 for k in ("", "[i]", "[j]")}
+            total = R.atom(f"sum({generic}^-2)")
+            self.add("S", total, True)
+            for k, e in inverse.items():
+                self.add(f"inv{k}", e, True)
+            self.add("rest", total - inverse["[i]"] - (inverse["[j]"] if pair else 0), False)
+        if generic_kind == "simplex":
+            self.add("p", R.atom(generic), True)
+        for n, text in enumerate(part["assume"]):
+            for m, (a, relation, b) in enumerate(relations(text)):
+                self.assume(f"a{n}.{m}", a, relation, b)
+
+    def add(self, name, expression, strict):
+        require(name not in self.hypotheses, f"hypothesis {name} twice")
+        self.hypotheses[name] = (expression, strict)
+        self.scope.signs.append(expression)
+        if self.scope.kind == "layers" and not name.startswith("inv") and self.scope.generic in expression.atoms():
+            for k in "ij":  # an assumption on every layer holds for the layers i and j
+                self.add(f"{name}[{k}]", R.of(expression.at({self.scope.generic: R.atom(f"{self.scope.generic}[{k}]")})),
+                         strict)
+
+    def assume(self, name, a, relation, b):
+        """Turn a relation into hypotheses; `abs(e) < b` gives two, `name+` (b - e) and `name-` (b + e)."""
+        if relation in (">", ">="):
+            a, b, relation = b, a, relation.replace(">", "<")
+        if relation in ("==", "!="):
+            (self.equal if relation == "==" else self.nonzero)[name] = R.of(self.scope(a) - self.scope(b))
+        elif isinstance(a, ast.Call) and a.func.id == "abs":
+            e, bound = R.of(self.scope(a.args[0])), self.scope(b)
+            self.add(name + "+", bound - e, relation == "<")
+            self.add(name + "-", bound + e, relation == "<")
+        else:
+            self.add(name, R.of(self.scope(b)) - self.scope(a), relation == "<")
+
+    def branch(self, name, expression, strict):
+        """The same context with one more hypothesis."""
+        new = object.__new__(Context)
+        new.__dict__.update(self.__dict__)
+        new.hypotheses = dict(self.hypotheses)
+        new.scope = Scope(self.scope.values, (), self.scope.generic, self.scope.kind, self.scope.samples)
+        new.scope.where, new.scope.products = self.scope.where, self.scope.products
+        new.scope.signs = list(self.scope.signs)
+        new.add(name, expression, strict)
+        return new
+
+    def having(self, name, a, relation, b):
+        """The same context with a relation that was proved (`a`, `b` syntax trees)."""
+        require(relation in ("<", "<=", ">", ">="), "only an inequality can be a further hypothesis")
+        e = R.of(self.scope(b, PAIR)) - self.scope(a, PAIR)
+        return self.branch(name, e if relation in ("<", "<=") else -e, relation in ("<", ">"))
+
+    def vanishing(self, proof):
+        """A multiple of the assumed equations."""
+        terms = proof.get("modulo", {}).items()
+        return sum((R.of(self.scope(q, PAIR)) * self.equal[n] for n, q in terms), R.of(0))
+
+    def combination(self, terms):
+        """A nonnegative combination of products of hypotheses and squares: (value, is it surely positive?)."""
+        total, positive = R.of(0), False
+        for coefficient, powers in terms:
+            c, strict = Fraction(coefficient), True
+            require(c >= 0, "negative coefficient")
+            term = R.of(c)
+            for name, e in powers.items():
+                require(type(e) is int and e > 0, "exponents are positive integers")
+                if name.startswith(("sq ", "sumsq ")):
+                    value, sure = R.of(self.scope(name.split(" ", 1)[1], PAIR)) ** 2, False
+                    value = self.scope.do_Sum(value) if name.startswith("sumsq") else value
+                else:
+                    require(name in self.hypotheses, f"no hypothesis {name}")
+                    value, sure = self.hypotheses[name]
+                term, strict = term * value**e, strict and sure
+            total, positive = total + term, positive or (strict and c > 0)
+        return total, positive
+
+
+PAIR = {"i": "i", "j": "j"}
+
+
+def prove(context, goal, proof):
+    """Check a proof of `goal = (a, relation, b)`, where the sides are syntax trees or rational functions."""
+    rule = proof["rule"]
+    if rule == "have":
+        ((a, relation, b),) = relations(proof["that"])
+        prove(context, (a, relation, b), proof["by"])
+        return prove(context.having(proof["name"], a, relation, b), goal, proof["then"])
+    if rule == "absurd":  # the hypotheses contradict each other
+        total, positive = context.combination(proof["terms"])
+        return require(positive and total.same(0), "no contradiction")
+    if rule == "split":
+        e = R.of(context.scope(proof["on"], PAIR))
+        strict = "nonzero" in proof and context.nonzero[proof["nonzero"]].same(e)
+        prove(context.branch(proof["name"], e, strict), goal, proof["ge"])
+        return prove(context.branch(proof["name"], -e, strict), goal, proof["le"])
+    if rule == "lemma":
+        return prove(use_lemma(context, proof), goal, proof["then"])
+    a, relation, b = goal
+    if rule == "induction":
+        return induction(context, goal, proof)
+    if rule == "both":  # abs(e) < b
+        require(isinstance(a, ast.Call) and a.func.id == "abs" and relation in ("<", "<="), "'both' is for abs(e) < b")
+        e, bound = R.of(context.scope(a.args[0])), R.of(context.scope(b))
+        prove(context, (e, relation, bound), proof["upper"])
+        return prove(context, (-bound, relation, e), proof["lower"])
+    a, b = (R.of(s if isinstance(s, R) else context.scope(s, PAIR)) for s in (a, b))
+    if rule == "mean":  # b - a is the mean of an expression (up to Mean(eta) = 0) that is nonnegative pointwise
+        e, inner = b - a if relation == "<=" else a - b, R.of(context.scope(proof["of"]))
+        require(relation in ("<=", ">="), "a mean is bounded weakly")
+        require((e - context.scope.do_Mean(inner)).same(context.vanishing(proof)), "not the mean of that expression")
+        return prove(context, (R.of(0), "<=", inner), proof["then"])
+    if rule == "identity":
+        require(relation in ("==", "<=", ">="), "an identity proves an equation")
+        return require((a - b).same(context.vanishing(proof)), "the two sides differ")
+    require(rule == "terms" and relation in ("<", "<=", ">", ">="), f"rule {rule} does not prove {relation}")
+    e = b - a if relation in ("<", "<=") else a - b
+    multiplier, sure = context.combination(proof["multiplier"])
+    require(sure, "the multiplier may vanish")
+    total, positive = context.combination(proof["terms"])
+    require((multiplier * e).same(total), "the identity of the proof does not hold")
+    require(positive or relation in ("<=", ">="), "strictness is not shown")
+    return None
+
+
+def use_lemma(context, proof):
+    """Prove a lemma's assumptions at its `bind`, then add its conclusions to the hypotheses."""
+    claim, _, number = proof["id"].partition("#")
+    require(claim in context.lemmas, f"lemma {claim} has no accepted certificate here")
+    part = context.lemmas[claim]["parts"][int(number)]
+    (vector, kind), *others = part["given"].items()
+    require(kind == "simplex" and {n for n, _ in others} == set(proof["bind"]), "a lemma is about the simplex")
+    bound = {n: R.of(context.scope(t)) for n, t in proof["bind"].items()}
+    inner = Scope({**bound, vector: R.atom(vector)}, part["where"], vector, "simplex")
+    inner.products = context.scope.products
+    for text, p in zip(part["assume"], proof["assume"], strict=True):
+        ((a, relation, b),) = relations(text)
+        prove(context, (R.of(inner(a)), relation, R.of(inner(b))), p)
+    for n, text in enumerate(part["conclude"]):
+        ((a, relation, b),) = relations(text)
+        e = R.of(inner(b)) - inner(a)
+        context = context.branch(f"{proof['name']}{n}", e if relation in ("<", "<=") else -e, relation in ("<", ">"))
+    return context
+
+
+def induction(context, goal, proof):
+    """`Prod(1 - x p) >= f(1)` on the simplex: f(0) = 1 and f(s + p) <= f(s) (1 - x p) with 1 - x p >= 0."""
+    a, relation, b = goal
+    scope = context.scope
+    require(scope.kind == "simplex" and relation in ("<=", ">="), "induction bounds a product over the simplex")
+    p, s = R.atom(scope.generic), R.atom("s")
+    require(isinstance(a, ast.Call) and a.func.id == "Prod" and "s" not in scope.values, "the left side is a product")
+    factor = R.of(scope(a.args[0]))
+    inner = Scope({**scope.values, "s": s}, (), scope.generic, scope.kind)
+    f = R.of(inner(proof["bound"]))
+    require(f.at({"s": R.of(0)}).same(1) and R.of(f.at({"s": R.of(1)})).same(R.of(scope(b))), "the bound's two ends")
+    step = R.of(f.at({"s": s + p})) - f * factor
+    new = context.branch("s", s, False).branch("room", 1 - s - p, False)
+    new.scope.values = inner.values
+    prove(new, (R.of(0), "<=", factor), proof["factor"])
+    prove(new, (R.of(0), "<=", step if relation == "<=" else -step), proof["step"])
+    if f.den is not ONE:  # the bound must be defined on the way
+        prove(new, (R.of(0), "<", R(f.den)), proof["defined"])
+
+
+def check_part(part, lemmas):
+    """Check the proofs of every relation of every conclusion of one part."""
+    goals = [g for text in part["conclude"] for g in relations(text)]
+    require(goals and len(goals) == len(part["proof"]), "one proof for each relation")
+    for goal, proof in zip(goals, part["proof"], strict=True):
+        prove(Context(part, lemmas), goal, proof)
+
+
+# ---------------------------------------------------------------- certificates
+def digest(certificate):
+    """SHA-256 of everything in the certificate but the digest itself."""
+    body = {k: v for k, v in certificate.items() if k != "sha256"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def check_certificate(certificate, lemmas=None):
+    """Check one certificate (a dict) and return what it shows, in one line; raise `Refused` otherwise."""
+    try:
+        require(certificate["format"] == FORMAT, "unknown format")
+        require(certificate["sha256"] == digest(certificate), "altered: the digest does not match")
+        parts = certificate["parts"]
+        if certificate["verdict"] == "refuted":
+            part = parts[certificate["witness"]["part"]]
+            admitted, broken = truth(part, certificate["witness"]["given"])
+            require(admitted, "the witness breaks an assumption")
+            require(broken is not None and broken == certificate["witness"]["breaks"], "the witness breaks nothing")
+            return f"refuted: {json.dumps(certificate['witness']['given'])} breaks {broken}"
+        require(certificate["verdict"] == "proved" and parts, "unknown verdict")
+        for part in parts:
+            check_part(part, lemmas or {})
+        return "proved: " + "; ".join(
+            (" and ".join(part["assume"]) + " => " if part["assume"] else "") + " and ".join(part["conclude"])
+            for part in parts)
+    except Refused:
+        raise
+    except Exception as error:  # whatever a malformed certificate does to the code above, it is not accepted
+        raise Refused(f"malformed: {type(error).__name__}: {error}") from error
+
+
+def check_directory(directory):
+    """Check every `*.json` of a directory: [(name, accepted, message)]; lemmas are checked before their users."""
+    results, accepted = [], {}
+    certificates = []
+    for path in sorted(Path(directory).glob("*.json")):
+        try:
+            certificates.append((path.name, json.loads(path.read_text(encoding="utf-8"))))
+        except ValueError as error:
+            results.append((path.name, False, f"not JSON: {error}"))
+    certificates.sort(key=lambda item: '"rule": "lemma"' in json.dumps(item[1]))
+    for name, certificate in certificates:
+        try:
+            message = check_certificate(certificate, accepted)
+            if certificate["verdict"] == "proved":
+                accepted[certificate["claim"]] = certificate
+            results.append((name, True, message))
+        except Refused as error:
+            results.append((name, False, str(error)))
+    return sorted(results)
+
+
+def main(argv):
+    """Command line: check a directory; exit status 0 only if every certificate is accepted."""
+    if len(argv) != 1 or not Path(argv[0]).is_dir():
+        print("usage: checker.py DIR (a directory of certificates)", file=sys.stderr)
+        return 2
+    results = check_directory(argv[0])
+    for name, ok, message in results:
+        print(f"{'ok     ' if ok else 'REFUSED'}  {name}  {message}")
+    print(f"{sum(ok for _, ok, _ in results)} of {len(results)} certificates accepted")
+    return 0 if results and all(ok for _, ok, _ in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

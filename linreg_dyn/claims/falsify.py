@@ -1,0 +1,146 @@
+"""Search for exact counterexamples, and make the ones that are found small.
+
+Instances are drawn with simple numbers first and at the smallest depth first, so that the first witness is
+already near the smallest; `shrink` then simplifies each number while the witness stays one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from random import Random
+from typing import Any
+
+from linreg_dyn.certify import checker
+from linreg_dyn.claims.core import Part
+
+LEVELS = 12
+
+
+def rational(rng: Random, low: float, high: float, level: int) -> Fraction:
+    """A rational strictly inside (low, high): simple, or at higher levels also close to an end."""
+    low, high = Fraction(low), Fraction(high)
+    width = high - low
+    if rng.random() < 0.5:
+        gap = width / 2 ** rng.randint(1, 2 + 2 * level)
+        return low + gap if rng.random() < 0.5 else high - gap
+    n = 2 ** rng.randint(1, level + 1) * rng.choice((1, 3, 5))
+    return low + width * Fraction(rng.randint(1, n - 1) if n > 1 else 1, n)
+
+
+def signed(rng: Random, level: int) -> Fraction:
+    """A nonzero rational of any sign and, at higher levels, of many orders of magnitude."""
+    value = Fraction(rng.randint(1, 2 + level), rng.randint(1, 2 + level))
+    return rng.choice((1, 1, -1)) * value * Fraction(10) ** rng.randint(-(level // 3), level // 3)
+
+
+def approximate(x: float, level: int) -> Fraction:
+    """A rational near x, nearer at higher levels; never zero for x != 0."""
+    value = Fraction(x).limit_denominator(2 ** (1 + 2 * level))
+    return value if value else Fraction(x)
+
+
+def weights(rng: Random, depth: int, level: int, W: Fraction) -> list[Fraction]:
+    """Nonzero weights with product exactly W, in the shapes that matter: p = (1/w_i^2)/sum(1/w_j^2) near a
+    vertex, near the middle of an edge, near the centre, or anywhere."""
+    shape = rng.choice(("vertex", "edge", "centre", "random"))
+    big = Fraction(2 ** rng.randint(1, 1 + level))
+    if depth == 1:
+        return [W]
+    if shape == "vertex":
+        w = [big] * (depth - 1)
+    elif shape == "edge":
+        w = [big] * (depth - 2)
+        w.append(approximate(math.sqrt(abs(W / big ** (depth - 2))), level))
+    elif shape == "centre":
+        w = [approximate(abs(W) ** (1 / depth), level)] * (depth - 1)
+    else:
+        w = [signed(rng, level) for _ in range(depth - 1)]
+    last = W / math.prod(w)
+    w.insert(rng.randint(0, len(w)), last)
+    return w
+
+
+def simplex(rng: Random, depth: int, level: int) -> list[Fraction]:
+    """A point of the open simplex."""
+    parts = [Fraction(rng.randint(1, 2 ** rng.randint(0, level))) for _ in range(depth)]
+    return [part / sum(parts) for part in parts]
+
+
+def draw(part: Part, rng: Random, depth: int, level: int) -> dict[str, Any]:
+    """An instance of the part, by its own sampler or, by default, anything of the right type."""
+    if part.sample is not None:
+        return part.sample(rng, depth, level)
+    out: dict[str, Any] = {}
+    for name, kind in part.given.items():
+        if kind.startswith("layers"):
+            n = depth if kind == "layers" else int(kind.split(":")[1])
+            out[name] = [signed(rng, level) for _ in range(n)]
+        elif kind == "simplex":
+            out[name] = simplex(rng, depth, level)
+        elif kind == "real":
+            out[name] = signed(rng, level)
+        else:
+            raise ValueError(f"{name}: a sampler is needed for {kind}")
+    return out
+
+
+def test(formal: dict[str, Any], given: dict[str, Any]) -> tuple[bool, str | None]:
+    """(admitted, broken conclusion or None); a point where the statement is undefined is not admitted."""
+    try:
+        return checker.truth(formal, given)
+    except ZeroDivisionError:
+        return False, None
+
+
+def search(
+    part: Part, depths: Sequence[int], *, tries: int, seed: int
+) -> tuple[dict[str, Any] | None, str | None, int, int]:
+    """(witness, broken conclusion, tried, admitted): stop at the first witness, smallest depth first."""
+    formal, tried, admitted = part.formal(), 0, 0
+    vectors = any(kind in ("layers", "simplex") for kind in part.given.values())
+    for depth in depths if vectors else depths[:1]:
+        rng = Random(f"{seed}/{depth}")
+        for n in range(tries if part.given else 1):
+            given = draw(part, rng, depth, 1 + n * LEVELS // tries)
+            ok, broken = test(formal, given)
+            tried, admitted = tried + 1, admitted + ok
+            if ok and broken:
+                return shrink(formal, given, broken), broken, tried, admitted
+    return None, None, tried, admitted
+
+
+def size(given: dict[str, Any]) -> int:
+    """How long a witness is to write: digits of all its numerators and denominators."""
+    numbers = [x for v in given.values() for x in (v if isinstance(v, list) else [v])]
+    return sum(len(str(abs(x.numerator))) + len(str(x.denominator)) + (x < 0) for x in map(Fraction, numbers))
+
+
+def shrink(formal: dict[str, Any], given: dict[str, Any], broken: str) -> dict[str, Any]:
+    """The witness with every number as simple as it can be while the same conclusion stays broken."""
+    best = given
+    improved = True
+    while improved:
+        improved = False
+        for name, value in list(best.items()):
+            for k in range(len(value)) if isinstance(value, list) else (None,):
+                x = Fraction(value if k is None else value[k])
+                for simple in dict.fromkeys(y for n in (1, 2, 3, 4, 8, 16, 100) for y in _near(x, n)):
+                    new = dict(best)
+                    new[name] = simple if k is None else [*best[name][:k], simple, *best[name][k + 1 :]]
+                    if size(new) < size(best) and _is_witness(formal, new, broken):
+                        best, improved = new, True
+                        break
+    return best
+
+
+def _near(x: Fraction, n: int) -> tuple[Fraction, ...]:
+    return x.limit_denominator(n), Fraction(math.floor(x * n), n), Fraction(math.ceil(x * n), n), abs(x)
+
+
+def _is_witness(formal: dict[str, Any], given: dict[str, Any], broken: str) -> bool:
+    try:
+        return test(formal, given) == (True, broken)
+    except checker.Refused:
+        return False

@@ -1,0 +1,8 @@
+"""Ginsburg, On Regularization of Gradient Descent, Layer Imbalance and Flat Minima (2020), claim by claim."""
+
+from importlib import import_module
+
+_SECTIONS = ("products",)
+CLAIMS = tuple(
+    claim for name in _SECTIONS for claim in import_module(f"linreg_dyn.claims.ginsburg.{name}").CLAIMS
+)

@@ -1,0 +1,137 @@
+"""From a claim to its evidence: search, prove, certify, mutate; the verdict follows.
+
+| verdict | when |
+| --- | --- |
+| refuted | an exact witness was found and the checker accepts it |
+| proved | no witness; every part has tactics, and the checker accepts the proofs they find |
+| survived | no witness among the admitted instances, no proof |
+| undecided | no instance admitted, or a mutant (a deliberately false variant) was not refuted |
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from linreg_dyn.certify import checker, find
+from linreg_dyn.claims import falsify
+from linreg_dyn.claims.core import Claim, Evidence
+
+TRIES = 60
+MUTANT_TRIES = 400
+
+
+def as_text(given: dict[str, Any]) -> dict[str, Any]:
+    """A witness as JSON: exact numbers as strings."""
+    return {n: [str(Fraction(x)) for x in v] if isinstance(v, list) else str(Fraction(v)) for n, v in given.items()}
+
+
+def certificate(claim: Claim, verdict: str, parts: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """The certificate of a claim, with its digest."""
+    out = {
+        "format": checker.FORMAT,
+        "claim": claim.id,
+        "statement": claim.statement,
+        "source": f"{claim.source.key}, {claim.source.locator}",
+        "argument": claim.argument,
+        "verdict": verdict,
+        "parts": parts,
+        **more,
+    }
+    return {**out, "sha256": checker.digest(out)}
+
+
+def lemmas_of(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any]) -> dict[str, Any]:
+    """Certificates of every lemma about the simplex that the registry knows (the claim's own left out)."""
+    for other in registry.values():
+        if other.id not in cache and any("simplex" in p.given.values() for p in other.parts) and other.id != claim.id:
+            parts = [find.certify_part(p.formal(), p.tactics or (), {}) for p in other.parts]
+            cache[other.id] = certificate(other, "proved", parts)
+    return cache
+
+
+def mutants_refuted(claim: Claim, seed: int) -> int:
+    """How many of the claim's mutants the falsifier refutes."""
+    count = 0
+    for mutant in claim.mutants:
+        part = mutant.of(claim)
+        witness, *_ = falsify.search(part, claim.search_depths, tries=MUTANT_TRIES, seed=seed)
+        count += witness is not None
+    return count
+
+
+def examine(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], *, seed: int = 0) -> Evidence:
+    """Audit one claim."""
+    start = time.perf_counter()
+    tried = admitted = 0
+    least = None
+    outcome: dict[str, Any] = {}
+    for number, part in enumerate(claim.parts):
+        given, broken, n, ok = falsify.search(part, claim.search_depths, tries=TRIES, seed=seed)
+        tried, admitted = tried + n, admitted + ok
+        least = ok if least is None else min(least, ok)
+        if given is not None:
+            witness = {"part": number, "given": as_text(given), "breaks": broken}
+            evidence = certificate(claim, "refuted", [p.formal() for p in claim.parts], witness=witness)
+            checker.check_certificate(evidence)
+            outcome = {
+                "verdict": "refuted",
+                "method": f"exact witness against part {number + 1} of {len(claim.parts)}",
+                "witness": witness,
+                "certificate": evidence,
+            }
+            break
+    refuted = mutants_refuted(claim, seed)
+    if not outcome:
+        outcome = _without_witness(claim, registry, cache, least or 0, refuted)
+    values = claim.values() if claim.values and outcome["verdict"] in ("proved", "certified") else {}
+    return Evidence(
+        claim=claim,
+        values=values,
+        mutants={"tried": len(claim.mutants), "refuted": refuted},
+        tried=tried,
+        admitted=admitted,
+        seconds=time.perf_counter() - start,
+        **outcome,
+    )
+
+
+def _without_witness(
+    claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], admitted: int, refuted: int
+) -> dict[str, Any]:
+    if not admitted:
+        return {"verdict": "undecided", "method": "the search admitted no instance of some part"}
+    if refuted < len(claim.mutants) or len(claim.mutants) < 2:
+        return {"verdict": "undecided", "method": "not every mutant was refuted: the check may be unable to fail"}
+    if not all(part.tactics for part in claim.parts):
+        return {"verdict": "survived", "method": "falsification search only"}
+    lemmas = lemmas_of(claim, registry, cache)
+    try:
+        parts = [find.certify_part(p.formal(), p.tactics or (), lemmas) for p in claim.parts]
+        evidence = certificate(claim, "proved", parts)
+        checker.check_certificate(evidence, lemmas)
+    except (find.NotFound, checker.Refused) as error:
+        return {"verdict": "survived", "method": f"falsification search only; no proof found ({error})"}
+    how = "exact algebra derived from the statement by the checker"
+    if claim.argument:
+        how = "exact algebra, and the reduction given as the argument"
+    return {"verdict": "proved", "method": how, "certificate": evidence}
+
+
+def audit(
+    claims: Sequence[Claim],
+    registry: dict[str, Claim],
+    *,
+    seed: int = 0,
+    on_result: Callable[[Evidence], None] | None = None,
+) -> list[Evidence]:
+    """Evidence for each claim, in order; `on_result` is called as each is done."""
+    cache: dict[str, Any] = {}
+    results = []
+    for claim in claims:
+        results.append(examine(claim, registry, cache, seed=seed))
+        if on_result is not None:
+            on_result(results[-1])
+    return results
