@@ -85,7 +85,7 @@ def train(
 
 
 def summary(result: xr.Dataset, regression: Regression, names: tuple[str, str] = ("x", "y")) -> list[str]:
-    """What was learned, in lines for people: everything is of the nets that did not diverge."""
+    """What was learned, in lines for people: of the nets that did not diverge, their median [least, largest]."""
     x, y = names
     held = result.isel(trajectory=np.flatnonzero(result["status"].values != DIVERGED))
     counts = np.bincount(result["status"].values, minlength=len(STATUSES))

@@ -14,7 +14,7 @@ MOST_POINTS = 1000
 
 
 def draw_training(figure: Figure, result: xr.Dataset) -> None:
-    """Loss and layer imbalance against the step, of every net, or (when many) their median and full range."""
+    """Loss and layer imbalance against the step, of every net, or (when many) their median and middle 80 %."""
     panels = figure.subplots(1, 2, sharex=True)
     steps = result.sizes["step"]
     shown = np.unique(np.linspace(0, steps - 1, min(steps, MOST_POINTS)).round().astype(int))
@@ -22,8 +22,7 @@ def draw_training(figure: Figure, result: xr.Dataset) -> None:
     for axes, name in zip(panels, ("loss", "layer_imbalance"), strict=True):
         values = thinned[name].values
         _lines(axes, thinned["step"].values, values)
-        if np.nanmax(values, initial=0) > 0:
-            axes.set_yscale("log")
+        _scale(axes, values)
         axes.set(xlabel="step", title={"loss": "loss $(W - 1)^2$"}.get(name, "layer imbalance $D$"))
     if panels[0].get_legend_handles_labels()[0]:
         panels[0].legend()
@@ -35,9 +34,18 @@ def _lines(axes: Axes, step: np.ndarray, values: np.ndarray) -> None:
         return
     kept = np.isfinite(values).any(axis=1)
     step, values = step[kept], values[kept]
-    low, middle, high = np.nanmin(values, axis=1), np.nanmedian(values, axis=1), np.nanmax(values, axis=1)
-    axes.fill_between(step, low, high, color="0.85", linewidth=0, label="all nets")
-    axes.plot(step, middle, "-", color="C1", label="median")
+    low, middle, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=1)
+    axes.fill_between(step, low, high, color="0.85", linewidth=0, label="10 to 90 % of nets")
+    axes.plot(step, middle, "-", color="C1", linewidth=0.8, label="median")
+
+
+def _scale(axes: Axes, values: np.ndarray) -> None:
+    """Logarithmic where the values span more than a decade; else linear from 0."""
+    positive = values[values > 0]
+    if positive.size and positive.max() > 10 * positive.min():
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
 
 
 def draw_fit(figure: Figure, result: xr.Dataset) -> None:
@@ -60,7 +68,7 @@ def draw_fit(figure: Figure, result: xr.Dataset) -> None:
         axes.plot(
             result["x"][ends], result["prediction"][ends], "--", color="C2", label="trained nets (mean)"
         )
-    axes.legend()
+    axes.legend(frameon=True, edgecolor="none", framealpha=0.85)
 
 
 def _plain(name: str) -> str:

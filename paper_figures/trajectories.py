@@ -64,7 +64,9 @@ def draw(figure: Figure) -> None:
     ):
         minima(axes)
         _paths(axes, path)
-    for axes, title in zip(panels, ("(a) gradient flow", "(b) weight decay", "(c) noise augmentation"), strict=True):
+    for axes, title in zip(
+        panels, ("(a) gradient flow", "(b) weight decay", "(c) noise augmentation"), strict=True
+    ):
         axes.set(title=title, xlabel="$w_1$", aspect="equal", xlim=(0, SPAN), ylim=(0, SPAN), xticks=range(4))
     panels[0].set_ylabel("$w_2$")
 

@@ -98,7 +98,9 @@ def test_a_weak_correlation_is_not_taken_for_none():
 CSV = "area,price,town\n50,100.5,Rome\n\n 70 ,1.5e2,Bonn\n60,120,\n"
 
 
-@pytest.mark.parametrize("text", [CSV, CSV.replace(",", ";"), CSV.replace(",", "\t"), "\ufeff" + CSV.replace("\n", "\r\n")])
+@pytest.mark.parametrize(
+    "text", [CSV, CSV.replace(",", ";"), CSV.replace(",", "\t"), "\ufeff" + CSV.replace("\n", "\r\n")]
+)
 def test_read_csv(tmp_path, text):
     path = tmp_path / "houses.csv"
     path.write_bytes(text.encode())
