@@ -1,8 +1,8 @@
 """The command line: `linreg-dyn audit | claims | show | check | simulate | figures`.
 
-Each command is a module of `linreg_dyn.commands` with `add_parser(subparsers)`, which is quick, and `run(args)`,
-which imports what it needs. Exit codes: 0 done, 1 a bar the user set was missed, 2 bad usage or bad input (one
-line on stderr), 130 interrupted.
+Each command is a module of `linreg_dyn.commands` with `add_parser(subparsers)`, which is quick, and
+`run(args)`, which imports what it needs. Exit codes: 0 done, 1 a bar the user set was missed, 2 bad usage or
+bad input (one line on stderr), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 COMMANDS = ("audit", "claims", "check", "simulate", "figures")
@@ -27,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; the parsed arguments carry the chosen command as `run`."""
     parser = _Parser(
         prog="linreg-dyn",
-        description="Audit printed statements about the training dynamics of deep linear models, and simulate them.",
+        description="Audit statements about the training dynamics of deep linear models, and simulate them.",
         epilog="example: linreg-dyn audit --html report --json report/claims.json. "
         "LINREG_DYN_TRACEBACK=1 shows where an error comes from.",
     )
@@ -41,12 +43,16 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code, and raises nothing for bad usage or bad input."""
     parser = build_parser()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(
+            signal.SIGTERM, signal.default_int_handler
+        )  # stopped is interrupted: clean up the same way
     try:
         args = parser.parse_args(argv)
         if args.version:
-            from importlib.metadata import version
+            from linreg_dyn.report.meta import version
 
-            print(f"linreg-dyn {version('linreg-dyn')}")
+            print(f"linreg-dyn {version('linreg-dyn') or '(not installed)'}")
             return 0
         if not hasattr(args, "run"):
             parser.error("which command?")
@@ -54,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
-        print("linreg-dyn: interrupted; nothing was written", file=sys.stderr)
+        print("linreg-dyn: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader (`| head`) has gone: nothing more to say, and the interpreter must not try at exit.

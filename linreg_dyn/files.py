@@ -44,8 +44,8 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 def atomic_directory(path: str | Path, *, replace: Sequence[str] = ()) -> Iterator[Path]:
     """Yield a temporary directory beside `path`, which takes its name when the block ends without an error.
 
-    A directory that already exists is replaced whole, but only if it is empty or every entry in it matches one
-    of the glob patterns `replace`: nothing of the user's is ever removed with it.
+    A directory that already exists is replaced whole, but only if it is empty or every entry in it matches
+    one of the glob patterns `replace`: nothing else of the user's is ever removed.
 
     Raises:
         ValueError: before the block runs, if `path` is no directory or holds something else.

@@ -1,6 +1,6 @@
-"""A small registry of claims with made-up results, in every verdict and kind, for the command line and the report."""
+"""A small registry of claims with made-up results in every verdict and kind."""
 
-from linreg_dyn.claims.core import Claim, Evidence, Part, Source
+from linreg_dyn.claims.core import Claim, Evidence, Mutant, Part, Source
 
 PART = Part(
     given={"w": "layers"},
@@ -8,13 +8,13 @@ PART = Part(
     assume=("abs(W - 1) < 1/2",),
     conclude=("abs(k) < 1", "k <= 7/8"),
 )
+MUTANTS = (Mutant("$k$ up to $3/4$ only", replace=(("7/8", "3/4"),)), Mutant("no assumption", drop=0))
 
 
 def claim(name, kind="printed", statement=r"$|W-1| < \tfrac12$ gives $\lambda > 0$ & more", **more):
     title = more.pop("title", f"Claim {name}")
-    return Claim(
-        f"fake.{name}", title, statement, Source("fake2020", f"eq. {len(name)}"), kind, (PART,), **more
-    )
+    source = Source("fake2020", f"eq. {len(name)}")
+    return Claim(f"fake.{name}", title, statement, source, kind, (PART,), MUTANTS, **more)
 
 
 CLAIMS = [

@@ -19,7 +19,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "audit",
         help="compute the verdict of every claim, with certificates and a report",
-        description="Audit the claims (all, or those whose id is or begins with one given) and print a line for each.",
+        description="Audit claims (all, or those whose id is or begins with one given), a line for each.",
         epilog="example: linreg-dyn audit ginsburg.thm-3.1 --html report --certificates report/certificates "
         "--fail-on undecided",
     )
@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Audit, print, write; exit code 1 if a verdict of `--fail-on` occurred (the outputs are written all the same)."""
+    """Audit, print and write; exit code 1 if a verdict of `--fail-on` occurred (all is written even so)."""
     from rich.console import Console
 
     from linreg_dyn import claims as registry
@@ -83,7 +83,11 @@ def _verdicts(text: str) -> tuple[str, ...]:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Refuse an output inside the certificates' directory, which is replaced whole."""
+    """Refuse what is no directory, and outputs inside the certificates' one, which is replaced whole."""
+    if args.figures is not None and not Path(args.figures).is_dir():
+        raise ValueError(f"--figures {args.figures} is not a directory")
+    if args.html is not None and Path(args.html).exists() and not Path(args.html).is_dir():
+        raise ValueError(f"--html {args.html} is not a directory")
     if args.certificates is None:
         return
     certificates = Path(args.certificates).resolve()
@@ -92,8 +96,6 @@ def _check_outputs(args: argparse.Namespace) -> None:
             raise ValueError(
                 f"{option} {path} lies inside --certificates {args.certificates}, which is replaced whole"
             )
-    if args.figures is not None and not Path(args.figures).is_dir():
-        raise ValueError(f"--figures {args.figures} is not a directory")
 
 
 def _enter_outputs(stack: ExitStack, args: argparse.Namespace) -> dict[str, Path]:
@@ -104,8 +106,6 @@ def _enter_outputs(stack: ExitStack, args: argparse.Namespace) -> dict[str, Path
     if args.json:
         paths["json"] = stack.enter_context(atomic_file(args.json))
     if args.html:
-        if Path(args.html).exists() and not Path(args.html).is_dir():
-            raise ValueError(f"--html {args.html} is not a directory")
         paths["html"] = stack.enter_context(atomic_file(Path(args.html) / "index.html"))
     if args.certificates:
         paths["certificates"] = stack.enter_context(atomic_directory(args.certificates, replace=["*.json"]))

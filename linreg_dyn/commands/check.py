@@ -1,4 +1,4 @@
-"""`linreg-dyn check DIR`: believe no certificate that was not checked, and none that proves something else."""
+"""`linreg-dyn check DIR`: believe no certificate unchecked, and none that proves something else."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "check",
         help="re-check certificates independently",
-        description="Run the independent checker on every certificate in DIR, and compare the statement each one "
-        "proves with the registered claim of its name. Exit code 0 only if all are accepted.",
+        description="Run the independent checker on every certificate in DIR, and compare the statement of "
+        "each with the registered claim of its name. Exit code 0 only if all are accepted.",
         epilog="example: linreg-dyn check report/certificates",
     )
     parser.add_argument(
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _bound(path: Path, registered: dict[str, Claim], message: str) -> tuple[bool, str]:
-    """Whether the certificate is about the claim its file is named after, as registered, and no weaker one."""
+    """Whether the certificate is about the registered claim its file is named after, and no weaker one."""
     certificate = json.loads(path.read_text(encoding="utf-8"))
     claim = registered.get(path.stem)
     if claim is None or certificate["claim"] != claim.id:

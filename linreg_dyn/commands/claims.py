@@ -1,4 +1,4 @@
-"""`linreg-dyn claims` lists the registered claims; `linreg-dyn show ID` audits one and shows all there is to it."""
+"""`linreg-dyn claims` lists the registered claims; `linreg-dyn show ID` audits one and shows all about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
     show = subparsers.add_parser(
         "show",
         help="audit one claim and show its statement, verdict and evidence",
-        description="Audit one claim and show all there is to it: statement, source, verdict, evidence, proof.",
+        description="Audit one claim and show all about it: statement, source, verdict, evidence, proof.",
         epilog="example: linreg-dyn show ginsburg.thm-3.1-case-1",
     )
     show.add_argument("id", metavar="ID", help="the id of a claim (linreg-dyn claims lists them)")
@@ -83,10 +83,8 @@ def _text(item: Evidence) -> str:
         _block("witness", item.witness),
         _block("values", {name: f"[{v['lower']}, {v['upper']}]" for name, v in item.values.items()}),
         _block("falsifier", f"{item.tried} instances tried, {item.admitted} met the assumptions"),
-        _block(
-            "mutants",
-            f"{item.mutants['refuted']} of {item.mutants['tried']} deliberately false variants refuted",
-        ),
+        _block("mutants", f"{item.mutants['refuted']} of {item.mutants['tried']} false variants refuted"),
+        *(f"{'':<11}- {mutant.about}" for mutant in claim.mutants),
         *(_block(f"formal {n}", part.formal()) for n, part in enumerate(claim.parts, 1)),
         _block("seconds", f"{item.seconds:.2f}"),
     ]

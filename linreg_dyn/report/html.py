@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture to show: its name, its bytes as PNG, its caption (text with `$math$`)."""
+    """A picture to show: its name, its bytes as PNG, its caption (text with `$math$`), its claims."""
 
     name: str
     png: bytes
-    caption: str
+    caption: str = ""
+    claims: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -36,13 +38,17 @@ class Figure:
 
 
 def figures(directory: str | Path) -> list[Figure]:
-    """The PNG pictures of a directory by name, each with the caption of the `.txt` file beside it, if there is one."""
+    """The PNG pictures of a directory, by name, as `linreg-dyn figures` leaves them.
+
+    In the `.txt` file beside a picture the first paragraph is the caption; a line that begins with `[id]`
+    names a claim that the picture shows.
+    """
     found = []
     for path in sorted(Path(directory).glob("*.png")):
-        caption = path.with_suffix(".txt")
-        found.append(
-            Figure(path.stem, path.read_bytes(), caption.read_text("utf-8") if caption.exists() else "")
-        )
+        beside = path.with_suffix(".txt")
+        text = beside.read_text(encoding="utf-8") if beside.exists() else ""
+        shown = re.findall(r"^\[([^\s\]]+)\]", text, re.MULTILINE)
+        found.append(Figure(path.stem, path.read_bytes(), text.partition("\n\n")[0].strip(), tuple(shown)))
     return found
 
 

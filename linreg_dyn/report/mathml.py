@@ -1,4 +1,4 @@
-"""Text with LaTeX mathematics as HTML with MathML; what cannot be rendered faithfully is shown as its source."""
+"""Text with LaTeX mathematics as HTML with MathML; what cannot be rendered faithfully stays source."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from markupsafe import Markup, escape
 
 _DELIMITED = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\$(.+?)\$|\\\((.+?)\\\)", re.DOTALL)
 _NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
-_TAGS = frozenset(
-    _NAMESPACE + tag
-    for tag in "math mrow mi mo mn ms mtext mspace mfrac msqrt mroot mstyle mpadded mphantom msub msup msubsup "
-    "munder mover munderover mtable mtr mtd menclose mmultiscripts mprescripts".split()
+_TAGS = re.compile(
+    re.escape(_NAMESPACE)
+    + "(math|mrow|mi|mo|mn|ms|mtext|mspace|mfrac|msqrt|mroot|mstyle|mpadded|mphantom|msub"
+    "|msup|msubsup|munder|mover|munderover|mtable|mtr|mtd|menclose|mmultiscripts|mprescripts)"
 )
-_ATTRIBUTES = frozenset(
-    "display displaystyle scriptlevel mathvariant mathsize stretchy fence form minsize maxsize symmetric largeop "
-    "movablelimits separator accent accentunder linethickness columnalign rowspacing columnspacing columnlines "
-    "rowlines width height depth lspace rspace voffset notation xmlns".split()
+_ATTRIBUTES = re.compile(
+    "display|displaystyle|scriptlevel|mathvariant|mathsize|stretchy|fence|form|minsize|maxsize|symmetric|largeop"
+    "|movablelimits|separator|accent|accentunder|linethickness|columnalign|rowspacing|columnspacing|columnlines"
+    "|rowlines|width|height|depth|lspace|rspace|voffset|notation"
 )
 
 
@@ -64,8 +64,8 @@ def mathml(latex: str, *, display: bool = False) -> Markup:
 
 def _faithful(tree: ElementTree.Element) -> bool:
     return all(
-        element.tag in _TAGS
-        and _ATTRIBUTES.issuperset(element.attrib)
+        _TAGS.fullmatch(element.tag)
+        and all(_ATTRIBUTES.fullmatch(name) for name in element.attrib)
         and "\\" not in (element.text or "") + (element.tail or "")
         for element in tree.iter()
     )

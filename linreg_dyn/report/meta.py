@@ -1,4 +1,4 @@
-"""Where the numbers of an audit come from: version, commit, seed, libraries, time, and the counts by verdict."""
+"""Where the numbers of an audit come from: version, commit, seed, libraries, time; counts by verdict."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ def metadata(evidence: Sequence[Evidence], *, seed: int) -> dict[str, Any]:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     created = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
     return {
-        "version": _version("linreg-dyn"),
+        "version": version("linreg-dyn"),
         "commit": _commit(),
         "seed": seed,
         "python": platform.python_version(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": {name: version(name) for name in LIBRARIES},
         "created": created.isoformat(timespec="seconds"),
         "counts": {verdict: sum(item.verdict == verdict for item in evidence) for verdict in VERDICTS},
     }
 
 
-def _version(distribution: str) -> str | None:
+def version(distribution: str) -> str | None:
+    """The installed version of a distribution, or None."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -42,7 +43,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit this package runs from, with `+changes` if files differ from it; None outside a checkout of its own."""
+    """The commit this package runs from, `+changes` if files differ from it; None outside a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

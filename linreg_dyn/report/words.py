@@ -27,7 +27,7 @@ KINDS = {
 def relations(claim: Claim, claims: Sequence[Claim] = ()) -> list[tuple[str, str]]:
     """The claims that `claim` hangs together with, as pairs `(how, id)`; links back are found among `claims`.
 
-    A printed claim and its amendment name each other; a claim called `a.b` beside a claim called `a` is about it.
+    A printed claim and its amendment name each other; a claim called `a.b` is about the claim called `a`.
     """
     found = []
     if claim.amends:

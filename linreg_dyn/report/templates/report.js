@@ -61,7 +61,6 @@
     if (claim.hidden) reset();
     open(claim, true);
     claim.scrollIntoView();
-    button(claim).focus({ preventScroll: true });
   }
 
   headers.forEach((header, column) => {

@@ -1,0 +1,358 @@
+"""The command line as a user calls it: audit, claims, show, check."""
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from linreg_dyn import claims as registry
+from linreg_dyn import cli
+from linreg_dyn.certify import checker
+from linreg_dyn.claims.core import VERDICTS, Claim, Part, Source
+from linreg_dyn.commands import audit as audit_command
+from linreg_dyn.files import canonical_json
+from tests import fake_registry
+
+
+@pytest.fixture(autouse=True)
+def _keep_sigterm():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """The made-up registry in the place of the real one."""
+    monkeypatch.setattr(registry, "select", fake_registry.select, raising=False)
+    monkeypatch.setattr(registry, "audit", fake_registry.audit, raising=False)
+
+
+def outputs(directory):
+    return [
+        f"--json={directory}/claims.json",
+        f"--html={directory}",
+        f"--certificates={directory}/certificates",
+    ]
+
+
+def everything(directory):
+    return {
+        str(p.relative_to(directory)): p.read_bytes() if p.is_file() else None for p in directory.rglob("*")
+    }
+
+
+def one_line_error(capsys):
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1, captured.err
+    assert captured.err.startswith("linreg-dyn")
+    return captured.err
+
+
+# ---------------------------------------------------------------- audit
+def test_audit_prints_a_row_per_claim_and_the_report_last(fake, tmp_path, capsys):
+    assert cli.main(["audit", *outputs(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == str(tmp_path / "index.html")
+    for row, item in zip(lines[1:], fake_registry.CLAIMS, strict=False):
+        verdict = fake_registry.evidence_of(item).verdict
+        assert row.split()[:3] == [verdict, item.id, item.kind]
+    assert "6 claims: 2 proved, 1 certified, 1 survived, 1 refuted, 1 undecided" in lines
+    assert len({line.index("made up") for line in lines if "made up" in line}) == 1, "the columns are aligned"
+
+
+def test_audit_writes_claims_json_as_documented(fake, tmp_path):
+    assert cli.main(["audit", "--seed", "7", *outputs(tmp_path)]) == 0
+    document = json.loads((tmp_path / "claims.json").read_text())
+    meta, rows = document["meta"], {row["id"]: row for row in document["claims"]}
+    assert meta["seed"] == 7
+    assert meta["counts"] == {"proved": 2, "certified": 1, "survived": 1, "refuted": 1, "undecided": 1}
+    assert set(meta) >= {"version", "commit", "python", "libraries", "created"}
+    assert list(rows) == [item.id for item in fake_registry.CLAIMS]
+    assert set(rows["fake.loss"]) == {
+        *(
+            "id",
+            "statement",
+            "source",
+            "kind",
+            "amends",
+            "amended_by",
+            "depths",
+            "verdict",
+            "method",
+            "witness",
+        ),
+        *("values", "mutants", "tried", "admitted", "certificate", "seconds"),
+    }
+    assert rows["fake.loss"]["depths"] == [2, 3, 4, 5, 8]
+    assert rows["fake.step"]["certificate"] == "certificates/fake.step.json"
+    assert rows["fake.search"]["certificate"] is None
+
+
+def test_certificates_are_canonical_and_stale_ones_vanish(fake, tmp_path):
+    assert cli.main(["audit", *outputs(tmp_path)]) == 0
+    for path in (tmp_path / "certificates").iterdir():
+        assert path.read_text() == canonical_json(json.loads(path.read_text()))
+    assert cli.main(["audit", "fake.loss", *outputs(tmp_path)]) == 0
+    names = sorted(path.name for path in (tmp_path / "certificates").iterdir())
+    assert names == ["fake.loss-fixed.json", "fake.loss.json"]
+
+
+def test_without_outputs_nothing_is_written(fake, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["audit"]) == 0
+    assert everything(tmp_path) == {}
+    assert capsys.readouterr().out.splitlines()[-1].startswith("6 claims:")
+
+
+@pytest.mark.parametrize(("bar", "code"), [("undecided", 1), ("survived, refuted", 1), ("", 0)])
+def test_fail_on_sets_the_exit_code_and_still_writes(fake, tmp_path, bar, code):
+    assert cli.main(["audit", "--fail-on", bar, *outputs(tmp_path)]) == code
+    assert (tmp_path / "index.html").exists()
+
+
+def test_fail_on_passes_where_no_claim_has_the_verdict(fake):
+    assert cli.main(["audit", "fake.step", "--fail-on", "undecided,refuted"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--fail-on", "wrong"], "no verdict 'wrong'"),
+        (["--seed", "-1"], "--seed must be an integer >= 0"),
+        (["--seed", "one"], "invalid int value: 'one'"),
+        (["nosuch.claim"], "nosuch.claim"),
+        (["--unknown"], "--unknown"),
+        (["--figures", "nowhere"], "--figures nowhere"),
+        (["--json", "c/a.json", "--certificates", "c"], "lies inside --certificates"),
+        (["--html", "c", "--certificates", "c"], "lies inside --certificates"),
+        (["--certificates", "full"], "keep.txt"),
+        (["--html", "file"], "--html file is not a directory"),
+        (["--json", "full"], "full is not a file"),
+        (["--json", "file/claims.json"], "file"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(fake, tmp_path, monkeypatch, capsys, words, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "keep.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    before = everything(tmp_path)
+
+    def never(*_, **__):
+        raise AssertionError("bad input must be refused before any work")
+
+    monkeypatch.setattr(registry, "audit", never)
+    assert cli.main(["audit", *words]) == 2
+    assert says in one_line_error(capsys)
+    assert everything(tmp_path) == before
+
+
+def _raise(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (lambda: _raise(ValueError("no such luck")), 2),
+        (lambda: _raise(KeyboardInterrupt), 130),
+        (lambda: os.kill(os.getpid(), signal.SIGTERM), 130),
+    ],
+)
+@pytest.mark.parametrize("existing", [False, True])
+def test_a_failing_audit_leaves_everything_as_it_was(
+    fake, tmp_path, monkeypatch, capsys, fault, code, existing
+):
+    if existing:
+        assert cli.main(["audit", *outputs(tmp_path / "report")]) == 0
+    before = everything(tmp_path)
+    capsys.readouterr()
+
+    def broken(claims, *, seed, on_result):
+        fake_registry.audit(claims[:3], seed=seed, on_result=on_result)
+        fault()
+
+    monkeypatch.setattr(registry, "audit", broken)
+    assert cli.main(["audit", *outputs(tmp_path / "report")]) == code
+    one_line_error(capsys)
+    assert everything(tmp_path) == before
+
+
+def test_a_report_that_cannot_be_rendered_leaves_everything_as_it_was(fake, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("linreg_dyn.report.render", lambda *_, **__: _raise(ValueError("no template")))
+    assert cli.main(["audit", *outputs(tmp_path / "report")]) == 2
+    assert "no template" in one_line_error(capsys)
+    assert everything(tmp_path) == {}
+
+
+def test_the_report_shows_the_figures_beside_it(fake, tmp_path):
+    picture = b"\x89PNG not really"
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "fig1.png").write_bytes(picture)
+    (tmp_path / "figures" / "fig1.txt").write_text(
+        "The loss of $w_1 w_2$.\n\n[fake.loss] fake2020, eq. 4 (printed)\n"
+    )
+    assert cli.main(["audit", "--html", str(tmp_path)]) == 0
+    page = (tmp_path / "index.html").read_text()
+    assert 'id="figure-fig1"' in page
+    assert 'Claims: <a href="#fake.loss">' in page
+    assert (tmp_path / "figures" / "fig1.png").read_bytes() == picture
+
+
+def test_on_a_terminal_rows_are_cut_to_its_width_and_coloured():
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=60, highlight=False, color_system="standard")
+    with audit_command._rows(console, fake_registry.CLAIMS) as on_result:
+        fake_registry.audit(fake_registry.CLAIMS, on_result=on_result)
+    text = stream.getvalue()
+    assert "\x1b[32mproved" in text
+    assert "auditing" in text, "the progress bar"
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).splitlines()
+    rows = [line for line in lines if "fake." in line]
+    assert [row.split()[1] for row in rows] == [item.id for item in fake_registry.CLAIMS]
+    assert all(len(row) <= 60 for row in rows)
+    assert any(row.endswith("…") for row in rows)
+
+
+# ---------------------------------------------------------------- claims and show
+def test_claims_lists_by_prefix(fake, capsys):
+    assert cli.main(["claims", "fake.loss"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == ["fake.loss", "fake.loss-fixed"]
+
+
+def test_claims_refuses_an_unknown_prefix(fake, capsys):
+    assert cli.main(["claims", "nothing"]) == 2
+    assert "closest" in one_line_error(capsys)
+
+
+def test_show_tells_everything(fake, capsys):
+    assert cli.main(["show", "fake.loss"]) == 0
+    text = capsys.readouterr().out
+    for expected in (
+        r"$|W-1| < \tfrac12$ gives $\lambda > 0$ & more",
+        "fake2020, eq. 4",
+        "corrected by fake.loss-fixed",
+        "refuted: an exact witness",
+        'given: {"w": ["1/2", "3"]}',
+        "breaks: k <= 7/8",
+        "2 of 2 false variants refuted",
+        "no assumption",
+        "made up as refuted",
+        "abs(W - 1) < 1/2",
+    ):
+        assert expected in text
+
+
+def test_show_takes_an_unambiguous_beginning_only(fake, capsys):
+    assert cli.main(["show", "fake.sea"]) == 0
+    capsys.readouterr()
+    assert cli.main(["show", "fake.s"]) == 2
+    assert "stands for 3 claims: fake.step" in one_line_error(capsys)
+
+
+# ---------------------------------------------------------------- check
+SQUARE = Part(given={"x": "real"}, conclude=("(x + 1)**2 == x**2 + 2*x + 1",))
+WEAKER = Part(given={"x": "real"}, conclude=("x == x",))
+
+
+def certificate(claim="fake.square", part=SQUARE, **changes):
+    """A certificate that the checker accepts, with its digest made after `changes`."""
+    body = {"format": checker.FORMAT, "claim": claim, "verdict": "proved"}
+    body |= {"parts": [part.formal() | {"proof": [{"rule": "identity"}]}], **changes}
+    return body | {"sha256": checker.digest(body)}
+
+
+def check(tmp_path, monkeypatch, content, name="fake.square"):
+    claim = Claim("fake.square", "A square", "", Source("fake2020", "eq. 1"), "printed", (SQUARE,), ())
+    monkeypatch.setattr(registry, "select", lambda prefixes: [claim], raising=False)
+    (tmp_path / f"{name}.json").write_text(content if isinstance(content, str) else canonical_json(content))
+    return cli.main(["check", str(tmp_path)])
+
+
+def test_check_accepts_a_true_certificate(tmp_path, monkeypatch, capsys):
+    assert check(tmp_path, monkeypatch, certificate()) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 of 1 certificates accepted"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "says"),
+    [
+        (certificate(part=WEAKER), "fake.square", "another statement"),
+        (certificate(parts=[SQUARE.formal() | {"assume": ["x > 0"], "proof": [{"rule": "identity"}]}]),
+         "fake.square", "another statement"),
+        (certificate(), "fake.cube", "fake.cube"),
+        (certificate(claim="fake.cube"), "fake.square", "fake.cube"),
+        (certificate(claim="fake.cube"), "fake.cube", "fake.cube"),
+        (certificate() | {"sha256": "0" * 64}, "fake.square", "digest"),
+        (certificate(part=Part(given={"x": "real"}, conclude=("x == 0",))), "fake.square", "sides differ"),
+        ("{", "fake.square", "not JSON"),
+    ],
+)  # fmt: skip
+def test_check_refuses(tmp_path, monkeypatch, capsys, content, name, says):
+    assert check(tmp_path, monkeypatch, content, name) == 1
+    out = capsys.readouterr().out
+    assert says in out
+    assert out.startswith("REFUSED")
+    assert out.splitlines()[-1] == "0 of 1 certificates accepted"
+
+
+@pytest.mark.parametrize("path", ["", "missing"])
+def test_check_refuses_a_directory_without_certificates(fake, tmp_path, capsys, path):
+    assert cli.main(["check", str(tmp_path / path)]) == 2
+    assert "DIR must" in one_line_error(capsys)
+
+
+# ---------------------------------------------------------------- the program
+def test_without_a_command_it_asks_for_one(capsys):
+    assert cli.main([]) == 2
+    assert "which command?" in one_line_error(capsys)
+
+
+def test_an_unknown_command_is_one_line(capsys):
+    assert cli.main(["adit"]) == 2
+    assert "'adit'" in one_line_error(capsys)
+
+
+@pytest.mark.parametrize("command", ["audit", "claims", "show", "check", "simulate", "figures"])
+def test_every_command_has_help_with_an_example(command, capsys):
+    assert cli.main([command, "--help"]) == 0
+    assert f"example: linreg-dyn {command}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("linreg-dyn ")
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from linreg_dyn import cli; cli.main(['--help']); "
+        "heavy = {'numpy', 'sympy', 'numba', 'matplotlib', 'xarray', 'jinja2', 'rich'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    command = f"{sys.executable} -m linreg_dyn.cli audit --help | head -c 0"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_a_traceback_is_shown_on_request(fake, monkeypatch):
+    monkeypatch.setenv("LINREG_DYN_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="no claim begins"):
+        cli.main(["audit", "nothing"])
+
+
+def test_every_verdict_has_a_style():
+    assert set(audit_command._STYLES) == set(VERDICTS)
