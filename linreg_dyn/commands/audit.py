@@ -163,10 +163,8 @@ def _rows(console: Console, claims: Sequence[Claim]) -> Iterator[Any]:
             (f"  {name:<{width}}", "bold"),
             (f"  {kind:<7}  {seconds:>7}  {mutants:>7}  ", ""),
             (method, "dim"),
-            no_wrap=True,
-            overflow="ellipsis" if console.is_terminal else "ignore",
         )
-        console.print(row, soft_wrap=not console.is_terminal)
+        console.print(row, no_wrap=True, overflow="ellipsis", soft_wrap=not console.is_terminal)
 
     line(("verdict", "claim", "kind", "seconds", "mutants", "how"), "bold")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
