@@ -1,6 +1,6 @@
 """Theory-first symbolic and numerical simulator for the training dynamics of deep linear models.
 
-Everything public is named here and imported when first used, so that `import linreg_dyn` costs next to nothing.
+Everything public is named here and imported when first used: `import linreg_dyn` costs next to nothing.
 """
 
 from importlib import import_module
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from linreg_dyn import schedules
+    from linreg_dyn.ensemble.discrete import simulate
     from linreg_dyn.ensemble.methods import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise
     from linreg_dyn.ensemble.record import Record
-    from linreg_dyn.ensemble.discrete import simulate
     from linreg_dyn.problem import NormalizedData
 
 # name: (module that holds it, name in it; None is the module itself)

@@ -1,4 +1,4 @@
-"""Checks at the door: each returns the clean value, or raises naming the argument, what it was, what is allowed."""
+"""Checks at the door: each returns the clean value, or says which argument was what, and what is allowed."""
 
 from __future__ import annotations
 

@@ -1,15 +1,16 @@
 """Counter-based random numbers: Philox4x32-10, in the style of `rules`.
 
-A value depends on (seed, trajectory, step, draw) and on nothing else, so a run is bitwise the same for any number
-of threads, any blocking, any order (Salmon, Moraes, Dror and Shaw, Parallel random numbers: as easy as 1, 2, 3,
-SC 2011). All words are integers below 2^32; every product of two of them is masked at once, so that the same lines
-are right for Python integers and for machine integers of 64 bits, which wrap.
+A value depends on (seed, trajectory, step, draw) and on nothing else, so a run is bitwise the same for any
+number of threads, any blocking, any order (Salmon, Moraes, Dror and Shaw, Parallel random numbers: as easy as
+1, 2, 3, SC 2011). All words are integers below 2^32; every product of two of them is masked at once, so that
+the same lines are right for Python integers and for machine integers of 64 bits, which wrap.
 
 The counter of a block of four words is
 
-    (step >> 1, 0,             trajectory low, trajectory high)    amplitude of a step: words 0, 1 if it is even,
-                                                                   2, 3 if it is odd
-    (step,      1 + draw >> 2, trajectory low, trajectory high)    choice of a mini-batch: word draw & 3
+    (step >> 1, 0, trajectory low, trajectory high)
+        for the amplitude of a step: words 0 and 1 if it is even, 2 and 3 if it is odd
+    (step, 1 + (draw >> 2), trajectory low, trajectory high)
+        for the choice of a mini-batch: word draw & 3
 
 and its key is (seed low, seed high).
 """
@@ -27,22 +28,41 @@ def philox_round(c0, c1, c2, c3, k0, k1):
     return ((p1 >> 32) & MASK) ^ c1 ^ k0, p1 & MASK, ((p0 >> 32) & MASK) ^ c3 ^ k1, p0 & MASK
 
 
+def next_key(k0, k1):
+    """The key of the next round."""
+    return (k0 + WEYL_0) & MASK, (k1 + WEYL_1) & MASK
+
+
 def philox(c0, c1, c2, c3, k0, k1):
     """Philox4x32-10: four random words of the counter `(c0, c1, c2, c3)` under the key `(k0, k1)`."""
     for _ in range(ROUNDS):
         c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, k0, k1)
-        k0 = (k0 + WEYL_0) & MASK
-        k1 = (k1 + WEYL_1) & MASK
+        k0, k1 = next_key(k0, k1)
     return c0, c1, c2, c3
 
 
-def amplitude_words(trajectory, step, k0, k1):
-    """The block that holds the amplitudes of `step` and of its neighbour, `step ^ 1`."""
-    return philox((step >> 1) & MASK, 0, trajectory & MASK, (trajectory >> 32) & MASK, k0, k1)
+def philox_lanes(words, k0, k1):
+    """`philox` in place on every lane of `words` [4, lane]; lanes innermost, for compilers to vectorise."""
+    for _ in range(ROUNDS):
+        for lane in range(len(words[0])):
+            words[0][lane], words[1][lane], words[2][lane], words[3][lane] = philox_round(
+                words[0][lane], words[1][lane], words[2][lane], words[3][lane], k0, k1
+            )
+        k0, k1 = next_key(k0, k1)
+
+
+def amplitude_counter(trajectory, step):
+    """Counter of the block that holds the amplitudes of `step` and of its neighbour, `step ^ 1`."""
+    return (step >> 1) & MASK, 0, trajectory & MASK, (trajectory >> 32) & MASK
+
+
+def batch_counter(trajectory, step, draw):
+    """Counter of the block that holds word number `draw` of the choice of a mini-batch."""
+    return step & MASK, 1 + (draw >> 2), trajectory & MASK, (trajectory >> 32) & MASK
 
 
 def uniform(low, high):
-    """Uniform on the open interval (-1, 1): the odd multiples of 2^-52, each exact and as likely as its negative."""
+    """Uniform on (-1, 1): an odd multiple of 2^-52, exact, and as likely as its negative."""
     return (2 * ((high << 20) | (low >> 12)) + 1 - (1 << 52)) * 2.0**-52
 
 
@@ -52,12 +72,12 @@ def rademacher(low, high):
 
 
 def sample(order, swaps, trajectory, step, k0, k1):
-    """Shuffle a sample without replacement of size `len(swaps)` to the front of `order`, uniform over all of them.
+    """Shuffle a uniform sample without replacement, of size `len(swaps)`, to the front of `order`.
 
-    A partial Fisher-Yates shuffle: place k takes an element chosen from places k, k+1, ... Whatever permutation
-    `order` held, the sample is uniform, but only `restore` brings back the order that makes it depend on the
-    counter alone. Words that would bias the choice are rejected (Lemire, Fast random integer generation in an
-    interval, 2019).
+    A partial Fisher-Yates shuffle: place k takes an element chosen from places k, k+1, ... Whatever
+    permutation `order` held, the sample is uniform, but only `restore` brings back the order that makes it
+    depend on the counter alone. Words that would bias the choice are rejected (Lemire, Fast random integer
+    generation in an interval, 2019).
     """
     draw = 0
     words = (k0, k0, k0, k0)
@@ -67,9 +87,8 @@ def sample(order, swaps, trajectory, step, k0, k1):
         product = 0
         while not accepted:
             if draw & 3 == 0:
-                words = philox(
-                    step & MASK, 1 + (draw >> 2), trajectory & MASK, (trajectory >> 32) & MASK, k0, k1
-                )
+                c0, c1, c2, c3 = batch_counter(trajectory, step, draw)
+                words = philox(c0, c1, c2, c3, k0, k1)
             product = words[draw & 3] * size
             accepted = (product & MASK) >= (MASK + 1) % size
             draw += 1

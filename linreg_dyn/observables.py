@@ -1,8 +1,8 @@
 """What is measured along a trajectory: plain functions of the weights, in the style of `rules`.
 
-Each takes a sequence of the `depth` weights `(w_1, ..., w_d)` and returns one number of the same kind: floats,
-exact rationals, or (compiled) numpy lanes. Those that compare (`layer_imbalance`) need ordered numbers; those
-that divide (`inverse_square_sum` and what uses it) are infinite, or raise for exact types, at a zero weight.
+Each takes a sequence of the `depth` weights `(w_1, ..., w_d)` and returns one number of the same kind. Those
+that compare (`layer_imbalance`) need ordered numbers; those that divide (`inverse_square_sum` and what uses
+it) are infinite at a zero weight when compiled, and raise ZeroDivisionError in plain Python.
 """
 
 from linreg_dyn.rules import end_to_end, gradient_descent
@@ -58,7 +58,7 @@ def inverse_square_sum(weights):
 
 
 def minimum_sharpness(weights):
-    """`2 sum_i 1/w_i^2`, the largest Hessian eigenvalue of `L` at a minimum (`W = 1`); elsewhere only a proxy.
+    """`2 sum_i 1/w_i^2`, the largest Hessian eigenvalue of `L` at a minimum (`W = 1`), not elsewhere.
 
     At `W = 1` the Hessian is the rank-one matrix `2 v v^T` with `v_i = 1/w_i` (Ginsburg, section 2.2).
     """

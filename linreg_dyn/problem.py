@@ -31,7 +31,7 @@ def as_starts(starts: ArrayLike) -> Array:
         array = array[np.newaxis]
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(
-            f"starts must have the shape (trajectory, layer) or (layer,), none of them 0, got {np.shape(starts)}"
+            f"starts must have a shape (trajectory, layer) or (layer,) without zeros, got {np.shape(starts)}"
         )
     return array
 
@@ -45,8 +45,8 @@ class NormalizedData:
         y: targets, shape (sample,).
 
     Raises:
-        TypeError, ValueError: a value is no finite number, the shapes differ, or a moment of eq. (2) is off by
-            more than rounding can explain.
+        TypeError, ValueError: a value is no finite number, the shapes differ, or a moment of eq. (2) is
+            off by more than rounding can explain.
     """
 
     x: Array
@@ -60,7 +60,7 @@ class NormalizedData:
         x, y = as_floats("x of the data", self.x), as_floats("y of the data", self.y)
         if x.ndim != 1 or x.shape != y.shape or not 2 <= x.size <= MOST_SAMPLES:
             raise ValueError(
-                f"the data must be x and y of one shape (sample,), 2 samples or more, got {x.shape}, {y.shape}"
+                f"the data must be x and y of one shape (sample,), sample >= 2, got {x.shape} and {y.shape}"
             )
         with np.errstate(over="ignore", invalid="ignore"):
             squares, products = x * x, x * y

@@ -1,7 +1,7 @@
 """Learning rates, constant or following the weights.
 
-A schedule is a frozen dataclass for the user and, beside it, one plain function `rate(value, W, q)` in the style
-of `rules`, which every driver compiles: `W` is the end-to-end weight before the step and `q = sum_i (W/w_i)^2`.
+A schedule is a frozen dataclass for the user and one plain function `rate(value, W, q)` in the style
+of `rules`, which drivers compile: `W` is the end-to-end weight before the step and `q = sum_i (W/w_i)^2`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def constant_rate(value, W, q):
 
 
 def adaptive_rate(value, W, q):
-    """`value / sum_i (1/w_i^2)`, written as `value W^2 / sum_i (W/w_i)^2` so that zero weights divide nothing.
+    """`value / sum_i (1/w_i^2)`, written as `value W^2 / q` so that no weight is divided by.
 
     As a weight tends to 0 the rate does too; at several zero weights (`q = 0`) it is defined by that limit.
     """
@@ -27,7 +27,7 @@ def adaptive_rate(value, W, q):
 
 
 def squared_products(weights):
-    """`q = sum_i (W/w_i)^2` of a sequence of weights, summed from the last layer to the first as the drivers do."""
+    """`q = sum_i (W/w_i)^2` of a sequence of weights, summed from the last layer to the first."""
     products = others(weights)
     q = weights[0] * 0
     for i in range(len(weights) - 1, -1, -1):
@@ -58,8 +58,8 @@ class Constant:
 class Adaptive:
     """`lr = c / sum_i (1/w_i^2)`, the adaptive learning rate of Ginsburg's theorems (3.1: c = 1/4).
 
-    A trajectory with a zero weight has the rate 0 and never moves, neither by its gradient nor by weight decay;
-    `simulate` gives it the status `stalled`.
+    A trajectory with a zero weight has the rate 0 and never moves, neither by its gradient nor by weight
+    decay; `simulate` gives it the status `stalled`.
     """
 
     c: float

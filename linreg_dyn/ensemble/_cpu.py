@@ -1,38 +1,35 @@
 """The numba driver: blocks of trajectories in lanes, many steps over each block, no mathematics of its own.
 
-The weights of a block are an array [depth, lane] that stays in the innermost cache while many steps pass over it;
-the loops over lanes are what LLVM vectorises. Depth, lanes, method and schedule are compile-time constants of a
-kernel. Kernels release the GIL and touch only their own blocks, so that the caller may run them in threads.
+The weights of a block are an array [layer, lane] that stays in the innermost cache while many steps pass over
+it; the loops over lanes are what LLVM vectorises. Depth, lanes, method and schedule are compile-time
+constants of a kernel. Kernels release the GIL and touch only their own blocks, so that the caller may run
+them in threads.
 """
 
 from __future__ import annotations
 
+import inspect
 import zlib
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
 from linreg_dyn import noise, observables, rules, schedules
-from linreg_dyn.ensemble import methods
+from linreg_dyn.ensemble import _lanes, methods
+from linreg_dyn.ensemble._lanes import OVERFLOW, amplitudes, hold, left_products, moments, note
 from linreg_dyn.problem import Array
 
-NEVER = -1
-OVERFLOW = 2.0**500
-"""A trajectory with a larger |W| has diverged: the loss `(W - 1)^2` and its square sums are leaving float64."""
-
-for _module in (rules, observables, schedules, noise):
+PLAIN = (rules, observables, schedules, noise, _lanes)
+for _module in PLAIN:
     for _function in vars(_module).values():
-        if getattr(_function, "__module__", None) == _module.__name__ and not isinstance(_function, type):
+        if inspect.isfunction(_function) and _function.__module__ == _module.__name__:
             register_jitable(_function)
 
-# numba's cache on disk watches only the file a kernel is written in; the kernels below also name this fingerprint
+# numba's cache on disk watches only the file a kernel is written in. The kernels below name this fingerprint
 # of the functions they are compiled from, so that a changed rule is never run from an old cache.
-SOURCES = zlib.crc32(
-    b"".join(Path(module.__file__).read_bytes() for module in (rules, observables, schedules, noise))
-)  # type: ignore[arg-type]
+SOURCES = zlib.crc32("".join(inspect.getsource(module) for module in PLAIN).encode())
 
 
 # A residual as the kernel calls it: u and v are what the method draws for this lane and step.
@@ -75,7 +72,7 @@ def lanes_for(depth: int, trajectories: int) -> int:
 
 
 def advance_kernel(depth: int, lanes: int, method: methods.Method, schedule: schedules.Schedule):
-    """The compiled `advance(state, diverged, first, last, start, stop, ...)` of `_advance`, made once per kind."""
+    """The compiled `advance` of `_advance` for this depth, method and schedule, made once for each kind."""
     distribution = DISTRIBUTIONS[getattr(method, "distribution", "uniform")]
     return _advance(depth, lanes, RESIDUALS[type(method)], RATES[type(schedule)], _draw(method), distribution)
 
@@ -96,55 +93,31 @@ def _advance(depth, lanes, residual, rate, draw, distribution):
     def advance(
         state, diverged, first, last, start, stop, lr, decay, k0, k1, half_width, squares, products, batch
     ):
-        """Take the steps `start .. stop-1` with the blocks `first .. last-1` of `state` [block, layer, lane]."""
+        """Take the steps `start`, ..., `stop - 1` with the blocks `first`, ..., `last - 1` of `state`."""
         _ = sources
-        buffers = np.empty((2, depth, lanes))
-        others = np.empty((depth, lanes))
-        prefix = np.empty((depth, lanes))
-        W, suffix, q, g, rates = (
-            np.empty(lanes),
-            np.empty(lanes),
-            np.empty(lanes),
-            np.empty(lanes),
-            np.empty(lanes),
-        )
-        u, v = np.zeros(lanes), np.zeros(lanes)
-        order = np.arange(len(squares))
-        swaps = np.empty(batch, dtype=np.int64)
+        # Separate allocations: LLVM knows that they do not overlap, and vectorises without asking.
+        first_weights, second_weights = np.empty((depth, lanes)), np.empty((depth, lanes))
+        prefix, others = np.empty((depth, lanes)), np.empty((depth, lanes))
+        W, suffix, q = np.empty(lanes), np.empty(lanes), np.empty(lanes)
+        g, rates = np.empty(lanes), np.empty(lanes)
+        drawn = np.zeros((2, lanes))
+        words = np.empty((4, lanes), dtype=np.int64)
+        order, swaps = np.arange(len(squares)), np.empty(batch, dtype=np.int64)
         for block in range(first, last):
-            w, new = buffers[0], buffers[1]
-            lost = 0
+            w, new = first_weights, second_weights
             w[:] = state[block]
             left_products(w, prefix, W)
-            for lane in range(lanes):
-                if diverged[block, lane] != NEVER or not abs(W[lane]) <= OVERFLOW:
-                    lost += 1
-                    if diverged[block, lane] == NEVER:
-                        diverged[block, lane] = start
+            lost = note(W, diverged[block], start)
             for step in range(start, stop):
                 if lost == lanes:
                     break
                 if draws_amplitude:
-                    if step & 1 == 0 or step == start:
-                        for lane in range(lanes):
-                            words = noise.amplitude_words(block * lanes + lane, step, k0, k1)
-                            even = half_width * distribution(words[0], words[1])
-                            odd = half_width * distribution(words[2], words[3])
-                            u[lane] = odd if step & 1 else even
-                            v[lane] = odd
-                    else:
-                        u[:] = v
+                    amplitudes(
+                        drawn, words, block * lanes, step, step == start, k0, k1, half_width, distribution
+                    )
                 if draws_batch:
-                    for lane in range(lanes):
-                        noise.sample(order, swaps, block * lanes + lane, step, k0, k1)
-                        m2 = 0.0
-                        m1 = 0.0
-                        for k in range(batch):
-                            m2 += squares[order[k]]
-                            m1 += products[order[k]]
-                        noise.restore(order, swaps)
-                        u[lane] = m2 / batch
-                        v[lane] = m1 / batch
+                    moments(drawn, order, swaps, squares, products, block * lanes, step, k0, k1)
+                # W/w_i in the order of rules.others; as a function of its own this loses the vectorisation.
                 for lane in range(lanes):
                     suffix[lane] = 1.0
                     q[lane] = 0.0
@@ -155,7 +128,7 @@ def _advance(depth, lanes, residual, rate, draw, distribution):
                         suffix[lane] *= w[i, lane]
                         q[lane] += product * product
                 for lane in range(lanes):
-                    g[lane] = residual(W[lane], u[lane], v[lane])
+                    g[lane] = residual(W[lane], drawn[0, lane], drawn[1, lane])
                     rates[lane] = rate(lr, W[lane], q[lane])
                 for i in range(depth):
                     for lane in range(lanes):
@@ -166,8 +139,9 @@ def _advance(depth, lanes, residual, rate, draw, distribution):
                 bad = 0
                 for lane in range(lanes):
                     bad += not abs(W[lane]) <= OVERFLOW
-                if bad + lost > 0:
-                    lost = hold(w, new, W, diverged[block], step)
+                if lost + bad > 0:
+                    lost = note(W, diverged[block], step + 1)
+                    hold(w, new, diverged[block])
                     left_products(new, prefix, W)
                 w, new = new, w
             state[block] = w
@@ -175,33 +149,9 @@ def _advance(depth, lanes, residual, rate, draw, distribution):
     return advance
 
 
-@register_jitable
-def left_products(w, prefix, W):
-    """`prefix[i] = w_0 ... w_(i-1)` and `W`, lane by lane, in the order of `rules.others` and `rules.end_to_end`."""
-    for lane in range(w.shape[1]):
-        W[lane] = 1.0
-    for i in range(w.shape[0]):
-        for lane in range(w.shape[1]):
-            prefix[i, lane] = W[lane]
-            W[lane] *= w[i, lane]
-
-
-@register_jitable
-def hold(w, new, W, diverged, step):
-    """Keep diverged lanes at their last finite weights, note the step of those that diverge now; count them all."""
-    lost = 0
-    for lane in range(len(W)):
-        if diverged[lane] == NEVER and not abs(W[lane]) <= OVERFLOW:
-            diverged[lane] = step + 1
-        if diverged[lane] != NEVER:
-            lost += 1
-            new[:, lane] = w[:, lane]
-    return lost
-
-
 @cache
 def observe_kernel(observable):
-    """The compiled `observe(state, first, last, out)` that writes a plain function of the weights to `out`."""
+    """The compiled `observe(state, first, last, out)`: a plain function of the weights, lane by lane."""
     sources = SOURCES
 
     @njit(nogil=True, cache=True, error_model="numpy")

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble import _cpu, provenance
+from linreg_dyn.ensemble._lanes import NEVER
 from linreg_dyn.ensemble.methods import Method, MiniBatch
 from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Record, Recorder, refuse_too_large
 from linreg_dyn.problem import Array, as_starts
@@ -24,7 +25,7 @@ MOST_STEPS = 2**32 - 1
 STATUSES = ("ok", "diverged", "stalled")
 OK, DIVERGED, STALLED = range(3)
 
-Run = Callable[[Callable[[int, int], Any]], None]
+Run = Callable[[Callable[[int, int], None]], Any]
 
 
 def simulate(
@@ -52,20 +53,20 @@ def simulate(
         learning_rate: a number > 0, `schedules.Constant(value)` or `schedules.Adaptive(c)`.
         weight_decay: `mu >= 0` of the loss `L + mu sum w_i^2`; its gradient is `2 mu w_i`.
         record: what to record on the way; None records nothing but the end.
-        seed: 0 to 2^64 - 1; what trajectory number n draws at a step depends on the seed, n and the step alone.
+        seed: 0 to 2^64 - 1; what trajectory n draws at a step depends on the seed, n and the step alone.
         backend: "cpu", or "auto", which is the same for now.
         dtype: "float64".
         threads: how many threads work; None takes every core this process may use.
 
     Returns:
         A dataset with the dims trajectory, layer (1 to depth) and step (the recorded ones): `final_weights`,
-        `status` (0 ok, 1 diverged: some product of weights left float64 or |W| passed 2^500; the weights are
-        those before that step, and what is recorded from it on is NaN or left out of reductions; 2 stalled: the
-        adaptive rate is 0 at the final weights because one is zero, or all but), `diverged_step` (-1: never),
-        the recorded observables, and the origin of it all as attributes.
+        `status` (0 ok; 1 diverged: |W| passed 2^500 or a product of weights left float64, the weights are
+        those before that step, and what is recorded from it on is NaN, or left out of reductions; 2 stalled:
+        the adaptive rate is 0 at the final weights, because one is zero or all but), `diverged_step` (-1:
+        never), the recorded observables, and the origin of it all as attributes.
 
     Raises:
-        TypeError, ValueError: an argument is not as above, or the run would not fit in memory. Nothing ran then.
+        TypeError, ValueError: an argument is not as above, or the run would not fit in memory; nothing ran.
     """
     weights = as_starts(starts)
     spec = _checked_spec(weights, method, steps, learning_rate, weight_decay, record, seed)
@@ -106,7 +107,7 @@ def _run(weights: Array, spec: dict[str, Any], recorder: Recorder | None, worker
     trajectories, depth = weights.shape
     lanes = _cpu.lanes_for(depth, trajectories)
     state = _cpu.pack(weights, lanes)
-    diverged = np.full((len(state), lanes), _cpu.NEVER)
+    diverged = np.full((len(state), lanes), NEVER)
     advance = _cpu.advance_kernel(depth, lanes, spec["method"], spec["learning_rate"])
     arguments = _kernel_arguments(spec)
     names = recorder.record.observables if recorder else ()
@@ -128,7 +129,7 @@ def _run(weights: Array, spec: dict[str, Any], recorder: Recorder | None, worker
                 seen = {name: array.reshape(-1)[:trajectories] for name, array in values.items()}
                 if WEIGHTS in names:
                     seen[WEIGHTS] = _cpu.unpack(state, trajectories)
-                recorder.put(index, seen, diverged.reshape(-1)[:trajectories] != _cpu.NEVER)
+                recorder.put(index, seen, diverged.reshape(-1)[:trajectories] != NEVER)
     return _cpu.unpack(state, trajectories), diverged.reshape(-1)[:trajectories].copy()
 
 
@@ -156,7 +157,7 @@ def _threads(blocks: int, workers: int) -> Iterator[Run]:
         yield lambda work: work(0, blocks)
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="linreg_dyn") as pool:
-        yield lambda work: list(pool.map(work, edges[:-1], edges[1:])) and None
+        yield lambda work: list(pool.map(work, edges[:-1], edges[1:]))
 
 
 def _cores() -> int:
@@ -167,7 +168,7 @@ def _cores() -> int:
 
 
 def _status(final: Array, diverged_step: np.ndarray, schedule: Schedule) -> np.ndarray:
-    status = np.where(diverged_step == _cpu.NEVER, OK, DIVERGED).astype(np.int8)
+    status = np.where(diverged_step == NEVER, OK, DIVERGED).astype(np.int8)
     if isinstance(schedule, Adaptive):
         # One lane a block, so that the kernel of observables serves; the rate is 0 only beside a zero weight.
         suspects = np.flatnonzero((status == OK) & (np.abs(final.prod(axis=1)) < 2.0**-500))

@@ -34,7 +34,7 @@ def attributes(kind: str, spec: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 @cache
 def commit() -> str:
-    """The git commit of the checkout that runs, ending in "-dirty" if it was changed; "" outside of a checkout."""
+    """The git commit of the running checkout, with "-dirty" if it was changed since; "" outside of one."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return ""

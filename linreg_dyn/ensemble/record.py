@@ -124,7 +124,7 @@ class Recorder:
 
 
 def available_memory() -> float:
-    """Bytes that a run may take: what the system or the control group leaves; infinite where neither tells."""
+    """Bytes that the system and the control group leave to this process; infinite where neither tells."""
     limits = []
     try:
         fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
@@ -144,11 +144,12 @@ def available_memory() -> float:
 
 
 def refuse_too_large(trajectories: int, depth: int, rows: int, width: int, advice: str) -> None:
-    """Raise a ValueError when a run cannot fit: 4 copies of the weights at work, and `rows * width` recorded."""
+    """Raise a ValueError if 4 copies of the weights and `rows * width` recorded numbers cannot fit."""
     need = 8 * (4 * trajectories * depth + rows * width + 2 * trajectories)
     room = 0.8 * available_memory()
     if need > room:
         raise ValueError(
-            f"this run would take {need / 2**30:.3g} GiB ({trajectories} trajectories of depth {depth}, {rows} "
-            f"recorded times of {width} numbers each), and {max(room, 0) / 2**30:.3g} GiB may be used; {advice}"
+            f"this run would take {need / 2**30:.3g} GiB ({trajectories} trajectories of depth {depth}, "
+            f"{rows} recorded times of {width} numbers each), and {max(room, 0) / 2**30:.3g} GiB may be "
+            f"used; {advice}"
         )
