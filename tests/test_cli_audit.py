@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -30,8 +31,8 @@ def _keep_sigterm():
 @pytest.fixture
 def fake(monkeypatch):
     """The made-up registry in the place of the real one."""
-    monkeypatch.setattr(registry, "select", fake_registry.select, raising=False)
-    monkeypatch.setattr(registry, "audit", fake_registry.audit, raising=False)
+    monkeypatch.setattr(registry, "select", fake_registry.select)
+    monkeypatch.setattr(registry, "audit", fake_registry.audit)
 
 
 def outputs(directory):
@@ -109,6 +110,27 @@ def test_without_outputs_nothing_is_written(fake, tmp_path, monkeypatch, capsys)
     assert cli.main(["audit"]) == 0
     assert everything(tmp_path) == {}
     assert capsys.readouterr().out.splitlines()[-1].startswith("6 claims:")
+
+
+def test_the_certificates_of_lemmas_come_along(fake, tmp_path, monkeypatch):
+    def audit(claims, **more):
+        uses = {"rule": "lemma", "id": "fake.step#1", "then": {"rule": "identity"}}
+        proofs = {"fake.search": [{"rule": "both", "upper": uses, "lower": {}}]}
+        found = fake_registry.audit(claims, **more)
+        return [replace(item, certificate={"proof": proofs.get(item.claim.id, [])}) for item in found]
+
+    monkeypatch.setattr(registry, "audit", audit)
+    assert cli.main(["audit", "fake.search", *outputs(tmp_path)]) == 0
+    names = sorted(path.name for path in (tmp_path / "certificates").iterdir())
+    assert names == ["fake.search.json", "fake.step.json"]
+    assert len(json.loads((tmp_path / "claims.json").read_text())["claims"]) == 1
+
+
+def test_a_long_method_is_not_cut_where_no_terminal_is(fake, monkeypatch, capsys):
+    found = [replace(fake_registry.evidence_of(fake_registry.CLAIMS[0]), method="why " * 100 + "not")]
+    monkeypatch.setattr(registry, "audit", lambda claims, *, seed, on_result: on_result(found[0]) or found)
+    assert cli.main(["audit", "fake.step"]) == 0
+    assert "why " * 100 + "not\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("bar", "code"), [("undecided", 1), ("survived, refuted", 1), ("", 0)])
@@ -272,7 +294,7 @@ def certificate(claim="fake.square", part=SQUARE, **changes):
 
 def check(tmp_path, monkeypatch, content, name="fake.square"):
     claim = Claim("fake.square", "A square", "", Source("fake2020", "eq. 1"), "printed", (SQUARE,), ())
-    monkeypatch.setattr(registry, "select", lambda prefixes: [claim], raising=False)
+    monkeypatch.setattr(registry, "select", lambda prefixes: [claim])
     (tmp_path / f"{name}.json").write_text(content if isinstance(content, str) else canonical_json(content))
     return cli.main(["check", str(tmp_path)])
 
@@ -308,6 +330,36 @@ def test_check_refuses(tmp_path, monkeypatch, capsys, content, name, says):
 def test_check_refuses_a_directory_without_certificates(fake, tmp_path, capsys, path):
     assert cli.main(["check", str(tmp_path / path)]) == 2
     assert "DIR must" in one_line_error(capsys)
+
+
+# ---------------------------------------------------------------- the claims that there really are
+def test_an_audit_and_its_certificates_from_end_to_end(tmp_path, capsys):
+    name = "ginsburg.simplex-product"
+    assert cli.main(["audit", name, "--fail-on", "refuted,undecided", *outputs(tmp_path)]) == 0
+    directory = tmp_path / "certificates"
+    assert cli.main(["check", str(directory)]) == 0
+    alone = [sys.executable, "-I", "-S", checker.__file__, str(directory)]
+    assert subprocess.run(alone, capture_output=True).returncode == 0
+    path = directory / f"{name}.json"
+    altered = json.loads(path.read_text())
+    altered["parts"][0]["conclude"][0] += (
+        " - 1/100"  # weaker, so perhaps even true, but not what is registered
+    )
+    altered["sha256"] = checker.digest(altered)
+    path.write_text(canonical_json(altered))
+    capsys.readouterr()
+    assert cli.main(["check", str(directory)]) == 1
+    assert "REFUSED" in capsys.readouterr().out
+
+
+def test_every_registered_claim_can_be_listed(capsys):
+    assert cli.main(["claims"]) == 0
+    assert [row.split()[0] for row in capsys.readouterr().out.splitlines()] == list(registry.registry())
+
+
+def test_a_registered_claim_can_be_shown(capsys):
+    assert cli.main(["show", "ginsburg.simplex-product"]) == 0
+    assert "verdict    proved: closed by exact algebra" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------- the program

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from linreg_dyn import report
-from linreg_dyn.claims.core import VERDICTS
+from linreg_dyn.claims import VERDICTS, registry
 from linreg_dyn.report import html, words
 from linreg_dyn.report.mathml import mathml, prose
 from tests import fake_registry
@@ -162,6 +162,18 @@ def test_every_claim_and_everything_found_is_on_the_page():
         assert item.method in text
     for expected in ("[0.249, 0.251]", "the flow, with time in units of the step", "2–5, 8", "12,000"):
         assert expected in text
+
+
+def test_every_registered_formula_is_rendered_as_mathematics():
+    for claim in registry().values():
+        for text in (
+            claim.title,
+            claim.statement,
+            claim.reading,
+            claim.argument,
+            *(m.about for m in claim.mutants),
+        ):
+            assert 'class="latex"' not in prose(text), f"{claim.id}: {text}"
 
 
 # ---------------------------------------------------------------- the page in a browser

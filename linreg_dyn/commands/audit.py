@@ -119,18 +119,43 @@ def _write(paths: dict[str, Path], args: argparse.Namespace, evidence: Sequence[
     meta = report.metadata(evidence, seed=args.seed)
     written = [item.claim.id for item in evidence if item.certificate is not None]
     if "certificates" in paths:
-        for item in evidence:
-            if item.certificate is not None:
-                (paths["certificates"] / f"{item.claim.id}.json").write_text(canonical_json(item.certificate))
+        for name, certificate in _certificates(evidence, args.seed).items():
+            (paths["certificates"] / f"{name}.json").write_text(canonical_json(certificate), encoding="utf-8")
     if "json" in paths:
         links = report.links(written, args.certificates, Path(args.json).parent)
         document = {"meta": meta, "claims": [item.to_json(links.get(item.claim.id)) for item in evidence]}
-        paths["json"].write_text(canonical_json(document))
+        paths["json"].write_text(canonical_json(document), encoding="utf-8")
     if "html" in paths:
         links = report.links(written, args.certificates, Path(args.html))
         figures = report.figures(args.figures or Path(args.html) / "figures")
         page = report.render(evidence, meta, certificates=links, figures=figures)
         paths["html"].write_text(page, encoding="utf-8")
+
+
+def _certificates(evidence: Sequence[Evidence], seed: int) -> dict[str, Any]:
+    """The certificates by claim id, and those of the lemmas they use: the checker needs them all."""
+    from linreg_dyn import claims as registry
+
+    found = {item.claim.id: item.certificate for item in evidence}
+    waiting = [certificate for certificate in found.values() if certificate]
+    while waiting:
+        for name in _lemmas(waiting.pop()) - found.keys():
+            (lemma,) = registry.audit(
+                [claim for claim in registry.select([name]) if claim.id == name], seed=seed
+            )
+            found[name] = lemma.certificate
+            waiting += [lemma.certificate] if lemma.certificate else []
+    return {name: certificate for name, certificate in found.items() if certificate}
+
+
+def _lemmas(proof: Any) -> set[str]:
+    """The claims that the steps `{"rule": "lemma", "id": "claim#part"}` of a proof refer to."""
+    if isinstance(proof, list):
+        return set().union(*map(_lemmas, proof))
+    if not isinstance(proof, dict):
+        return set()
+    own = {proof["id"].partition("#")[0]} if proof.get("rule") == "lemma" else set()
+    return own.union(*map(_lemmas, proof.values()))
 
 
 def _counts(evidence: Sequence[Evidence]) -> dict[str, int]:
@@ -164,7 +189,10 @@ def _rows(console: Console, claims: Sequence[Claim]) -> Iterator[Any]:
             (f"  {kind:<7}  {seconds:>7}  {mutants:>7}  ", ""),
             (method, "dim"),
         )
-        console.print(row, no_wrap=True, overflow="ellipsis", soft_wrap=not console.is_terminal)
+        if console.is_terminal:
+            console.print(row, no_wrap=True, overflow="ellipsis")
+        else:
+            console.print(row, soft_wrap=True)
 
     line(("verdict", "claim", "kind", "seconds", "mutants", "how"), "bold")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
