@@ -1,15 +1,16 @@
 """Exact solutions of the gradient flow `dw_i/dt = -2 (W - 1) W/w_i`, in ball arithmetic (`t = lr * step`).
 
-All `w_i^2 - w_j^2` are constant (Ginsburg, 3.1), so the flow is one-dimensional. Let `r` be the weight that is
-smallest in size, times the sign of the product of the others, and `b_i = w_i^2 - r^2 >= 0`. The other weights
-keep their signs, `W = r Q(r)` with `Q(r) = prod sqrt(r^2 + b_i)`, and
+All `w_i^2 - w_j^2` are constant (Ginsburg, 3.1), so the flow is one-dimensional. Let `r` be the weight that
+is smallest in size, times the sign of the product of the others, and `b_i = w_i^2 - r^2 >= 0`. The other
+weights keep their signs, `W = r Q(r)` with `Q(r) = prod sqrt(r^2 + b_i)`, and
 
     dr/dt = 2 (1 - r Q(r)) Q(r).
 
 Depths 1 and 2 are elementary. Beyond, `t` is an integral over `r`, enclosed by certified quadrature in a
 coordinate `x` in which `dx/dt` is smooth and positive up to the end of time, and inverted by a Newton step
-that is itself enclosed. `r < 0` rises through zero, where the smallest weight changes sign, unless another weight
-is as small: then zero is a saddle that the flow approaches for ever. Float64 results are roundings of balls.
+that is itself enclosed. `r < 0` rises through zero, where the smallest weight changes sign, unless another
+weight is as small: then zero is a saddle that the flow approaches for ever. Float64 results are roundings of
+balls.
 """
 
 from collections.abc import Callable
@@ -30,8 +31,8 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
     """Weights of the gradient flow of `L = (W - 1)^2` at given times, exact up to the last rounding.
 
     `weights0` is `(..., layer)` float64, taken as exact; `times` a number or an array of any shape, in units
-    of `lr * step`. The result is `weights0.shape[:-1] + times.shape + (layer,)`: float64, each within one unit
-    in the last place (ArithmeticError if 1024 bits do not settle that); or, with `precision` bits, an object
+    of `lr * step`. The result is `weights0.shape[:-1] + times.shape + (layer,)`: float64, each within one
+    unit in the last place (ArithmeticError if 1024 bits do not settle that); or, with `precision` bits, an object
     array of `flint.arb` balls that contain the exact weights. Ginsburg, eq. 7 with its `lambda t` as time.
 
     Raises TypeError and ValueError for weights or times that are not finite real numbers, negative times, no
@@ -55,9 +56,9 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
 
 
 def balanced_time(depth: int, W0: float, W: float, *, precision: int = 128) -> arb:
-    """Time that the flow takes from `W0` to `W` when all `|w_i|` are equal; a ball, negative if `W` is earlier.
+    """Time that the flow takes from `W0` to `W` when all `|w_i|` are equal: a ball, negative if it is back.
 
-    `symbolic.balanced_time` (a 2F1) in ball arithmetic, for depth 1 and depths from 3 and `W0`, `W` in the same
+    `symbolic.balanced_time` (a 2F1) in ball arithmetic, for depth 1 and from 3 on, and `W0`, `W` in the same
     of the intervals below 0, (0, 1) and above 1: the flow leaves none of them.
     """
     if depth < 1 or depth == 2:
@@ -90,7 +91,7 @@ def _finite(name: str, values) -> np.ndarray:
 
 
 def _rounded(start: list[float], times: list[float]) -> list[list[float]]:
-    """The first precision at which every ball is narrower than half a unit in the last place of its centre."""
+    """The first precision at which every ball is narrower than half a unit in the last place."""
     for bits in _PRECISIONS:
         rows = _balls(start, times, bits)
         with ctx.workprec(bits):
@@ -127,15 +128,15 @@ class _Line:
 
     @property
     def ties(self) -> int:
-        return self.b.count(0)
+        return sum(b == 0 for b in self.b)
 
     def others(self, r, analytic: bool = False) -> acb:
-        """`Q(r)`; with ties it has a kink at zero, which `r` cannot cross, and is taken on the side of `r0`."""
+        """`Q(r)`; with ties it has a kink at zero, which `r` cannot cross: the side of `r0` counts."""
         roots = [(acb(r) ** 2 + _ball(b)).sqrt(analytic=analytic) for b in self.b if b]
         return prod(roots, start=acb(_sign(self.r0) * r) ** self.ties if self.ties else acb(1))
 
     def minimum(self) -> arb:
-        """The only `r > 0` with `r Q(r) = 1`: Newton in `u = log r^2`, where `log W^2` is convex and increasing."""
+        """The only `r > 0` with `r Q(r) = 1`: Newton in `u = log r^2`, where `log W^2` is convex."""
 
         def log_square(u):
             return u + sum(((u.exp() + _ball(b)).log() for b in self.b), start=arb(0))
@@ -149,7 +150,7 @@ class _Line:
             u = (u - step).mid()
             if abs(step) <= arb(2) ** (-ctx.prec + 20):
                 break
-        # By the mean value theorem the zero lies in u - f(u) / f'(any ball that contains it); f' is at least 1.
+        # Mean value theorem: the zero lies in u - f(u) / f'(a ball that contains it), and f' is at least 1.
         near = arb(u, abs(log_square(u)).upper())
         return ((u - log_square(u) / slope(near)) / 2).exp()
 
@@ -198,7 +199,8 @@ class _Clock:
             with ctx.workprec(64):
                 return [float(self.speed(acb(float(x[0]))).real.mid())]
 
-        x = solve_ivp(speed, (0, times[-1]), [0.0], t_eval=times, method="DOP853", rtol=1e-9, atol=1e-12).y[0]
+        with np.errstate(all="ignore"):  # trial steps far too long are rejected
+            x = solve_ivp(speed, (0, times[-1]), [0.0], t_eval=times, method="DOP853", rtol=1e-9, atol=1e-12).y[0]
         return [*x, *[x[-1] if x.size else 0.0] * (len(times) - x.size)]
 
 
@@ -233,8 +235,8 @@ def _velocity(line: _Line, r, analytic: bool):
 def _to_minimum(line: _Line) -> _Clock:
     """From `r0 >= 0` to the minimum `m`: `r = m - (m - r0) exp(-x)`, so that `dx/dt = (dr/dt) / (m - r)`.
 
-    The residual vanishes with `m - r`; their quotient is written without the cancellation,
-    `(1 - W) / (m - r) = (m + r) G / (1 + W)` with `G` the divided difference of `s prod (s + b_i)`, `s = r^2`.
+    The residual vanishes with `m - r`; their quotient is written without that cancellation,
+    `(1 - W) / (m - r) = (m + r) G / (1 + W)` with `G` the divided difference of `s prod (s + b_i)` (`s = r^2`).
     """
     m, r0 = line.minimum(), _ball(line.r0)
     shifts = [arb(0)] + [_ball(b) for b in line.b]

@@ -10,8 +10,8 @@ Taking the terms of the `m` entries `a_i > |nu|` as `1 + nu / (a_i - nu)`, the e
 
     S(nu) = sum_{a_i > |nu|} nu / (a_i - nu) + sum_{others} a_i / (a_i - nu) = -1/c - m,
 
-whose left-hand side increases between poles. For `nu > 0` each term of `nu S'(nu)` is at least as large as the
-term of `S(nu)` it comes from, and for `nu < 0` at least half of it: rounding errors of the terms reach `nu`
+whose left-hand side increases between poles. For `nu > 0` each term of `nu S'(nu)` is at least as large as
+the term of `S(nu)` it comes from, and for `nu < 0` at least half of it: rounding errors of the terms reach `nu`
 without being magnified. Rounding `a_i` scales rows and columns of `H`, which changes every eigenvalue by no
 more than that factor (Ostrowski). What is left is the right-hand side, and it is computed from `W` in doubled
 precision. So each eigenvalue, large or small, is accurate to a few `depth` units in the last place.
@@ -75,7 +75,7 @@ def _with_zeros(w, zeros, out):
         out[0] = -abs(math.ldexp(2 * high, exponent))
         out[-1] = -out[0]
         return
-    # H_kk = 2 P^2 and H_kj = -2 P / w_j with P the product of the others: x^2 - 2 P^2 x - 4 P^2 sum 1/w_j^2 = 0.
+    # H_kk = 2 P^2 and H_kj = -2 P / w_j, P the product of the others: x^2 - 2 P^2 x - 4 P^2 sum 1/w_j^2 = 0.
     P = abs(math.ldexp(high, exponent))
     spread = 0.0
     for x in w:
@@ -95,7 +95,7 @@ def _without_zeros(w, out):
         return
     a = 1 / np.sort(np.abs(w))[::-1] ** 2
     high, low, exponent = _product(w)
-    # c depends on W only through bounded ratios, so W may stop short of overflow there (but not in the factor).
+    # c is a bounded function of large W, so there W may stop short of overflow (but not in the factor).
     shift = min(max(exponent, -1000), 900)
     W = (math.ldexp(high, shift), math.ldexp(low, shift))
     one_minus, two_minus = _affine(1.0, -1.0, W), _affine(-1.0, 2.0, W)
@@ -114,7 +114,7 @@ def _without_zeros(w, out):
 
 @numba.njit(cache=True)
 def _zero(a, k, W, one_minus, two_minus):
-    """The zero of the secular equation between `a[k]` and `a[k + 1]` (below all for k = -1, above for d - 1)."""
+    """Zero of the secular equation between `a[k]` and `a[k + 1]` (below all if k = -1, above if k = d - 1)."""
     d = a.size
     slack = 1e-12  # brackets that are formulas are widened by more than their rounding
     sign = 1.0

@@ -72,7 +72,7 @@ def imbalance_step(
     decay: Number = 0,
     **noise: Number,
 ) -> sympy.Expr:
-    """`w_i^2 - w_j^2` after one step, as `(w_i^2 - w_j^2)` times its factor (proofs of Theorems 3.2, 4.1, 5.1).
+    """`w_i^2 - w_j^2` after one step, as `(w_i^2 - w_j^2)` times its factor (Theorems 3.2, 4.1, 5.1).
 
     The factor is `(1 - 2 lr decay)^2 - 4 lr^2 g^2 Q^2`, `Q` the product of the layers outside the pair.
     """

@@ -17,8 +17,8 @@ def to_numpy(
 ) -> Callable[..., np.ndarray]:
     """Compile to `f(weights, **parameters) -> float64 array`.
 
-    `weights` is `(..., depth)`; the other symbols of the expression are keywords (`eta`, `m_2`, `mu`, ...; the
-    Python keyword `lambda` is called `lr`), numbers or arrays that broadcast against `(...,)`. The result is
+    `weights` is `(..., depth)`; the other symbols of the expression are keywords (`eta`, `m_2`, `mu`, ...;
+    the Python keyword `lambda` is called `lr`), numbers or arrays that broadcast against `(...,)`. The result is
     `(...,)` for an expression, `(..., d)` for a column, `(..., d, d)` for a matrix. `depth` is needed only if
     the last weights do not occur in the expression.
     """

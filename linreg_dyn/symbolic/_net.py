@@ -19,7 +19,7 @@ def end_to_end(depth: int) -> sympy.Expr:
 
 
 def loss(depth: int, *, decay: sympy.Expr | int = 0) -> sympy.Expr:
-    """`L = (W - 1)^2 + decay * sum w_i^2`, written as the square of the residual (eq. 4; `decay` as in 4.1)."""
+    """`L = (W - 1)^2 + decay * sum w_i^2`, the square of the residual (eq. 4; `decay` as in 4.1)."""
     residual = rules.gradient_descent(end_to_end(depth))
     return residual**2 + decay * sum(w**2 for w in weight_symbols(depth))
 

@@ -55,7 +55,7 @@ class HessianSpectrum:
 
 
 def hessian_eigenvalues(depth: int) -> HessianSpectrum:
-    """The structure that gives all Hessian eigenvalues at a depth; `linreg_dyn.spectrum` solves it in numbers."""
+    """The structure that gives all Hessian eigenvalues at a depth; `linreg_dyn.spectrum` solves it."""
     check_depth(depth)
     W, layers = end_to_end(depth), weight_symbols(depth)
     return HessianSpectrum(
