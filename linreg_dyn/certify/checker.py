@@ -168,7 +168,7 @@ class Scope:
 
     def __init__(self, values, where, generic=None, kind=None, samples=()):
         self.values, self.where, self.generic, self.kind = values, {n: parse(t) for n, t in where}, generic, kind
-        self.samples = samples
+        self.samples, self.level = samples, 0
         self.cache, self.products, self.signs = {}, [], []
 
     def __call__(self, node, index=None):
@@ -281,25 +281,26 @@ class Scope:
         """Means of `v` over all batches of `size` entries drawn without replacement."""
         return [sum(b, Fraction(0)) / int(size) for b in itertools.combinations(v, int(size))]
 
+    def partial(self, node, name, k, index):
+        """One partial derivative at explicit values: that one variable becomes an atom, for a while."""
+        old, fresh = self.values[name], f"d{self.level}"
+        new = R.atom(fresh) if k is None else [*old[:k], R.atom(fresh), *old[k + 1:]]
+        inner = Scope({**self.values, name: new}, ())
+        inner.where, inner.level = self.where, self.level + 1
+        here = {fresh: old if k is None else old[k]}
+        return lift(lambda f: R.of(f).diff(lambda a: R.of(int(a == fresh))).at(here), inner.eval(node, index))
+
     def derivative(self, node, by, index):
         """`D(f, w)` is the vector of partial derivatives (of a vector: entry by entry), `D(f, w[i])` one of them."""
         name = by.value.id if isinstance(by, ast.Subscript) else by.id
         if self.generic is None:
-            lengths = {n: len(v) for n, v in self.values.items() if isinstance(v, list)}
-            atoms = {n: [R.atom(f"{n}[{k}]") for k in range(lengths[n])] if n in lengths else R.atom(n)
-                     for n in self.values}
-            inner = Scope(atoms, (), None)
-            inner.where = self.where
-            f, at = inner.eval(node, index), {}
-            for n, v in self.values.items():
-                at.update({f"{n}[{k}]": e for k, e in enumerate(v)} if isinstance(v, list) else {n: v})
-            def d(g, k):
-                return R.of(g).diff(lambda a: R.of(int(a == k))).at(at)
+            at = self.values[name]
             if isinstance(by, ast.Subscript):
-                return d(f, f"{name}[{index[by.slice.id]}]")
-            if name not in lengths:
-                return lift(lambda g: d(g, name), f)
-            return [d(f[k] if isinstance(f, list) else f, f"{name}[{k}]") for k in range(lengths[name])]
+                return self.partial(node, name, index[by.slice.id], index)
+            if not isinstance(at, list):
+                return self.partial(node, name, None, index)
+            columns = [self.partial(node, name, k, index) for k in range(len(at))]
+            return [c[k] if isinstance(c, list) else c for k, c in enumerate(columns)]
         a = R.atom(f"{name}[{by.slice.id}]" if isinstance(by, ast.Subscript) else name)
         f = R.of(self.eval(node, index))
         layers = {self.generic} if isinstance(by, ast.Subscript) else {f"{self.generic}[{k}]" for k in "ij"}
@@ -477,9 +478,6 @@ def prove(context, goal, proof):
         ((a, relation, b),) = relations(proof["that"])
         prove(context, (a, relation, b), proof["by"])
         return prove(context.having(proof["name"], a, relation, b), goal, proof["then"])
-    if rule == "absurd":  # the hypotheses contradict each other
-        total, positive = context.combination(proof["terms"])
-        return require(positive and total.same(0), "no contradiction")
     if rule == "split":
         e = R.of(context.scope(proof["on"], PAIR))
         strict = "nonzero" in proof and context.nonzero[proof["nonzero"]].same(e)

@@ -119,11 +119,6 @@ def have(that: str, by: Tactic, then: Tactic, *, name: str) -> Tactic:
     return tactic
 
 
-def absurd(*terms: tuple[str, str]) -> Tactic:
-    """The hypotheses contradict each other: a positive combination of them (as in `by_hand`) is zero."""
-    return lambda context, goal: {"rule": "absurd", "terms": _read(terms)}
-
-
 def induction(bound: str, factor: Tactic, step: Tactic, defined: Tactic | None = None) -> Tactic:
     """A bound on a product over the simplex, by induction over the layers (see the checker)."""
 
@@ -256,12 +251,10 @@ def _line(context: Context, name: str, z: R, axis: Axis) -> tuple[R, R]:
     if name not in context.hypotheses:
         raise NotFound(f"no hypothesis {name}; there are {sorted(context.hypotheses)}")
     line = context.hypotheses[name][0]
-    if line.den is not ONE:
-        raise NotFound(f"{name} has a denominator")
-    parts = _powers(line, axis)
+    parts = _powers(R(line.num), axis)
     if len(parts) != 2:
         raise NotFound(f"{name} is not linear in {axis.atom}^{axis.power}")
-    return parts[1], -parts[0] / parts[1]
+    return R(polynomial(parts[1] / R(line.den))), -parts[0] / parts[1]
 
 
 def _shift(coefficients: list[R], root: R, unit: R) -> list[R]:
