@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from linreg_dyn import schedules
+    from linreg_dyn.ensemble.continuous import flow
     from linreg_dyn.ensemble.discrete import simulate
     from linreg_dyn.ensemble.methods import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise
     from linreg_dyn.ensemble.record import Record
@@ -21,6 +22,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "NormalizedData": ("problem", "NormalizedData"),
     "Record": ("ensemble.record", "Record"),
     "SGDNoise": ("ensemble.methods", "SGDNoise"),
+    "flow": ("ensemble.continuous", "flow"),
     "schedules": ("schedules", None),
     "simulate": ("ensemble.discrete", "simulate"),
 }
@@ -32,6 +34,7 @@ __all__ = [
     "NormalizedData",
     "Record",
     "SGDNoise",
+    "flow",
     "schedules",
     "simulate",
 ]

@@ -54,17 +54,22 @@ def end_to_end(weights):
 
 def others(weights):
     """`[W/w_1, ..., W/w_d]` as a list, by products from both ends (no division; zeros allowed)."""
-    depth = len(weights)
-    out = [weights[0]] * depth
+    out = [weights[0]] * len(weights)
+    fill_others(weights, out)
+    return out
+
+
+def fill_others(weights, out):
+    """Write `[W/w_1, ..., W/w_d]` to `out`; returns `W`."""
     prefix = weights[0] * 0 + 1
-    for i in range(depth):
+    for i in range(len(weights)):
         out[i] = prefix
         prefix = prefix * weights[i]
     suffix = weights[0] * 0 + 1
-    for i in range(depth - 1, -1, -1):
+    for i in range(len(weights) - 1, -1, -1):
         out[i] = out[i] * suffix
         suffix = suffix * weights[i]
-    return out
+    return prefix
 
 
 def step(weights, g, lr, decay):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,8 +11,10 @@ from numpy.typing import ArrayLike
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble import _cpu, provenance
 from linreg_dyn.ensemble._lanes import NEVER
+from linreg_dyn.ensemble.dataset import labelled
 from linreg_dyn.ensemble.methods import Method, MiniBatch
 from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Record, Recorder, refuse_too_large
+from linreg_dyn.ensemble.threads import spread, workers
 from linreg_dyn.problem import Array, as_starts
 from linreg_dyn.schedules import Adaptive, Schedule, adaptive_unit_rate, as_schedule
 
@@ -24,8 +22,6 @@ MOST_STEPS = 2**32 - 1
 """A step is one word of the random numbers' counter."""
 STATUSES = ("ok", "diverged", "stalled")
 OK, DIVERGED, STALLED = range(3)
-
-Run = Callable[[Callable[[int, int], None]], Any]
 
 
 def simulate(
@@ -72,7 +68,7 @@ def simulate(
     spec = _checked_spec(weights, method, steps, learning_rate, weight_decay, record, seed)
     choice("backend", backend, ("auto", "cpu"))
     choice("dtype", dtype, ("float64",))
-    workers = _cores() if threads is None else integer("threads", threads, least=1, most=4096)
+    threads = workers(threads)
     trajectories, depth = weights.shape
     if record is not None:
         advice = "take fewer trajectories, a larger every, fewer observables, or a reduce"
@@ -80,7 +76,7 @@ def simulate(
     else:
         refuse_too_large(trajectories, depth, 0, 0, "take fewer trajectories")
     recorder = Recorder(record, spec["steps"], trajectories, depth) if record else None
-    final, diverged_step = _run(weights, spec, recorder, workers)
+    final, diverged_step = _run(weights, spec, recorder, threads)
     status = _status(final, diverged_step, spec["learning_rate"])
     return _dataset(final, status, diverged_step, recorder, spec)
 
@@ -102,7 +98,7 @@ def _checked_spec(weights, method, steps, learning_rate, weight_decay, record, s
     }
 
 
-def _run(weights: Array, spec: dict[str, Any], recorder: Recorder | None, workers: int):
+def _run(weights: Array, spec: dict[str, Any], recorder: Recorder | None, threads: int):
     """Advance the ensemble from one recorded step to the next; final weights and diverged_step."""
     trajectories, depth = weights.shape
     lanes = _cpu.lanes_for(depth, trajectories)
@@ -119,7 +115,7 @@ def _run(weights: Array, spec: dict[str, Any], recorder: Recorder | None, worker
         for name, kernel in observe.items():
             kernel(state, first, last, values[name])
 
-    with _threads(len(state), workers) as run:
+    with spread(len(state), threads) as run:
         stops = recorder.steps if recorder else np.array([spec["steps"]])
         start = 0
         for index, stop in enumerate(stops.tolist()):
@@ -144,29 +140,6 @@ def _kernel_arguments(spec: dict[str, Any]) -> tuple:
     return value, spec["weight_decay"], *key, getattr(method, "half_width", 0.0), squares, products, batch
 
 
-@contextmanager
-def _threads(blocks: int, workers: int) -> Iterator[Run]:
-    """A function that runs `work(first, last)` over all blocks, in chunks on `workers` threads.
-
-    Threads of Python and kernels without the GIL, rather than numba's own: those are one pool for the whole
-    process, which two callers at once, or a fork, would crash.
-    """
-    chunks = min(blocks, 4 * workers if workers > 1 else 1)
-    edges = [blocks * k // chunks for k in range(chunks + 1)]
-    if chunks == 1:
-        yield lambda work: work(0, blocks)
-        return
-    with ThreadPoolExecutor(workers, thread_name_prefix="linreg_dyn") as pool:
-        yield lambda work: list(pool.map(work, edges[:-1], edges[1:]))
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this platform
-        return os.cpu_count() or 1
-
-
 def _status(final: Array, diverged_step: np.ndarray, schedule: Schedule) -> np.ndarray:
     status = np.where(diverged_step == NEVER, OK, DIVERGED).astype(np.int8)
     if isinstance(schedule, Adaptive):
@@ -181,26 +154,12 @@ def _status(final: Array, diverged_step: np.ndarray, schedule: Schedule) -> np.n
 
 
 def _dataset(final, status, diverged_step, recorder: Recorder | None, spec: dict[str, Any]) -> xr.Dataset:
-    flags = {"flag_values": np.arange(len(STATUSES), dtype=np.int8), "flag_meanings": " ".join(STATUSES)}
-    variables: dict[str, Any] = {
-        "final_weights": (
-            ("trajectory", "layer"),
-            final,
-            {"long_name": "weights w_i after the last step", "units": "1"},
-        ),
-        "status": ("trajectory", status, {"long_name": "how the trajectory ended", **flags}),
-        "diverged_step": (
-            "trajectory",
-            diverged_step,
-            {"long_name": "steps taken when it diverged; -1: it did not", "units": "step"},
-        ),
-    }
-    coordinates: dict[str, Any] = {
-        "trajectory": ("trajectory", np.arange(len(final)), {"long_name": "number of the start"}),
-        "layer": ("layer", np.arange(1, final.shape[1] + 1), {"long_name": "layer"}),
-    }
+    when = {"long_name": "steps taken when it diverged; -1: it did not", "units": "step"}
+    variables: dict[str, Any] = {"diverged_step": ("trajectory", diverged_step, when)}
+    coordinates: dict[str, Any] = {}
     if recorder:
         variables |= recorder.variables()
         coordinates["step"] = ("step", recorder.steps, {"long_name": "steps taken", "units": "step"})
     where = {"seed": str(spec["seed"]), "backend": "cpu", "dtype": "float64"}
-    return xr.Dataset(variables, coordinates, provenance.attributes("simulate", spec, **where))
+    attributes = provenance.attributes("simulate", spec, **where)
+    return labelled(final, status, STATUSES, variables, coordinates, attributes)
