@@ -5,11 +5,12 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from markupsafe import escape
 
 from linreg_dyn import report
 from linreg_dyn.claims import VERDICTS, registry
 from linreg_dyn.report import html, words
-from linreg_dyn.report.mathml import mathml, prose
+from linreg_dyn.report.mathml import mathml, prose, statement
 from tests import fake_registry
 
 EVIDENCE = fake_registry.audit(fake_registry.CLAIMS)
@@ -71,9 +72,37 @@ def test_prose_mixes_text_and_mathematics():
     assert "&lt;b&gt;" in text
 
 
-def test_a_text_without_delimiters_is_mathematics_only_if_it_looks_like_it():
-    assert "<math " in prose(r"\sum_i w_i = 1")
-    assert str(prose("one line of algebra")) == "one line of algebra"
+def test_a_text_without_delimiters_is_text_and_a_statement_without_them_is_mathematics():
+    assert str(prose("w_1 <= 2")) == "w_1 &lt;= 2"
+    assert str(statement(r"w_1 \le 2")) == str(mathml(r"w_1 \le 2"))
+    assert str(statement("If $x$")) == str(prose("If $x$"))
+
+
+@pytest.mark.parametrize(
+    ("latex", "pieces"),  # formulas at even places, what lies between them at odd ones
+    [
+        (r"a = b,\ c \text{ and <so> } d", ["a = b,", " ", "c", " and <so> ", "d"]),
+        (r"a \Rightarrow b \quad c", ["a", " ", r"\Rightarrow b", " ", "c"]),
+        (r"\frac{a \text{ or } b}{c \quad d} \quad e", [r"\frac{a \text{ or } b}{c \quad d}", " ", "e"]),
+        (
+            r"\begin{matrix} a \quad b \end{matrix}_\text{x y}",
+            [r"\begin{matrix} a \quad b \end{matrix}_\text{x y}"],
+        ),
+        (r"\left( a \implies b \right)", [r"\left( a \implies b \right)"]),
+        (r"\max\{a, b\} \quad c", [r"\max\{a, b\}", " ", "c"]),
+    ],
+)
+def test_statements_break_where_a_reader_would(latex, pieces):
+    rendered = [str(escape(piece) if n % 2 else mathml(piece)) for n, piece in enumerate(pieces)]
+    assert str(statement(latex)) == "".join(rendered)
+
+
+def test_a_statement_is_rendered_whole_or_shown_as_its_source():
+    assert (
+        str(statement(r"a \quad \unknowncommand b"))
+        == r'<code class="latex">a \quad \unknowncommand b</code>'
+    )
+    assert str(statement(r"a \text{ \emph b }")).startswith("<code")
 
 
 # ---------------------------------------------------------------- words
@@ -166,13 +195,8 @@ def test_every_claim_and_everything_found_is_on_the_page():
 
 def test_every_registered_formula_is_rendered_as_mathematics():
     for claim in registry().values():
-        for text in (
-            claim.title,
-            claim.statement,
-            claim.reading,
-            claim.argument,
-            *(m.about for m in claim.mutants),
-        ):
+        assert 'class="latex"' not in statement(claim.statement), f"{claim.id}: {claim.statement}"
+        for text in (claim.title, claim.reading, claim.argument, *(mutant.about for mutant in claim.mutants)):
             assert 'class="latex"' not in prose(text), f"{claim.id}: {text}"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from linreg_dyn.claims.core import VERDICTS
-from linreg_dyn.report.mathml import prose
+from linreg_dyn.report.mathml import prose, statement
 from linreg_dyn.report.words import GLYPH, KINDS, MEANING, headline, relations
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["prose"] = prose
+    environment.filters["statement"] = statement
     environment.filters["depths"] = depths
     claims = [item.claim for item in evidence]
     addresses = dict(certificates or {})

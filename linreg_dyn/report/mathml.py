@@ -10,6 +10,12 @@ import latex2mathml.converter
 from markupsafe import Markup, escape
 
 _DELIMITED = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\$(.+?)\$|\\\((.+?)\\\)", re.DOTALL)
+# `\text{}` as an index stays with its formula
+_BREAKS = re.compile(
+    r"(?P<open>\\left\b|\\begin\{\w+\*?\}|(?<!\\)\{)|(?P<close>\\right\b|\\end\{\w+\*?\}|(?<!\\)\})"
+    r"|(?<![_^])\\text\{(?P<text>[^{}]*)\}|(?P<space>\\q?quad\b|(?<=[,;])\\ )"
+    r"|(?P<implies>\\(?:Rightarrow|Longrightarrow|implies|iff|Leftrightarrow)\b)"
+)
 _NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 _TAGS = re.compile(
     re.escape(_NAMESPACE)
@@ -24,13 +30,7 @@ _ATTRIBUTES = re.compile(
 
 
 def prose(text: str) -> Markup:
-    r"""Text with mathematics in `$...$`, `\(...\)`, `$$...$$` or `\[...\]`; without any, LaTeX as a whole.
-
-    A text without delimiters is mathematics if it contains a LaTeX command, a sub- or a superscript.
-    """
-    text = text.strip()
-    if not _DELIMITED.search(text):
-        return mathml(text, display=True) if re.search(r"\\[a-zA-Z]|[\^_]", text) else escape(text)
+    r"""Text with mathematics in `$...$`, `\(...\)`, `$$...$$` or `\[...\]` as HTML."""
     out, end = Markup(), 0
     for match in _DELIMITED.finditer(text):
         displayed, inline = match[1] or match[2], match[3] or match[4]
@@ -38,6 +38,39 @@ def prose(text: str) -> Markup:
         out += mathml(displayed or inline, display=bool(displayed))
         end = match.end()
     return out + escape(text[end:])
+
+
+def statement(latex: str) -> Markup:
+    r"""A statement as HTML: text with delimited mathematics, or without any delimiter LaTeX as a whole.
+
+    A browser does not break a formula over lines, so LaTeX as a whole is cut, outside of braces, at its
+    `\text{...}`, at wide spaces and before implications.
+    """
+    if _DELIMITED.search(latex):
+        return prose(latex)
+    parts = _pieces(latex)
+    pieces = [escape(words) if words else mathml(formula) for formula, words in parts]
+    if any(
+        'class="latex"' in piece or "\\" in words for piece, (_, words) in zip(pieces, parts, strict=True)
+    ):
+        return _source(latex)
+    return Markup().join(pieces)
+
+
+def _pieces(latex: str) -> list[tuple[str, str]]:
+    """The parts between which a line may break, in order: pairs of which one is empty, `(formula, words)`."""
+    pieces, start, depth = [], 0, 0
+    for match in _BREAKS.finditer(latex):
+        token, end = match[0], match.start()
+        if match["open"]:
+            depth += 1
+        elif match["close"]:
+            depth -= 1
+        elif depth == 0 and (match["text"] is not None or match["space"] or match["implies"]):
+            pieces += [(latex[start:end].strip(), ""), ("", match["text"] or " ")]
+            start = match.start() if match["implies"] else end + len(token)
+    pieces.append((latex[start:].strip(), ""))
+    return [piece for piece in pieces if any(piece)]
 
 
 def mathml(latex: str, *, display: bool = False) -> Markup:
@@ -53,13 +86,17 @@ def mathml(latex: str, *, display: bool = False) -> Markup:
     except Exception:  # whatever the converter stumbles on, the source says what was meant
         tree = None
     if tree is None or not _faithful(tree):
-        return Markup('<code class="latex">{}</code>').format(latex)
+        return _source(latex)
     ElementTree.register_namespace("", _NAMESPACE[1:-1])
     content = Markup("".join(ElementTree.tostring(child, encoding="unicode") for child in tree))
     return Markup(
         '<span class="math" title="{}"><math display="{}" alttext="{}"><semantics>{}'
         '<annotation encoding="application/x-tex">{}</annotation></semantics></math></span>'
     ).format(latex, "block" if display else "inline", latex, content, latex)
+
+
+def _source(latex: str) -> Markup:
+    return Markup('<code class="latex">{}</code>').format(latex)
 
 
 def _faithful(tree: ElementTree.Element) -> bool:
