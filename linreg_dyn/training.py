@@ -85,30 +85,39 @@ def train(
 
 
 def summary(result: xr.Dataset, regression: Regression, names: tuple[str, str] = ("x", "y")) -> list[str]:
-    """What was learned, in lines for people: of the nets that did not diverge, their median [least, largest]."""
-    x, y = names
-    held = result.isel(trajectory=np.flatnonzero(result["status"].values != DIVERGED))
+    """What was learned, in lines for people; of several nets, the median [least, largest].
+
+    Losses, slopes and imbalances are of the nets that did not diverge; when all did, their lines are left out.
+    """
     counts = np.bincount(result["status"].values, minlength=len(STATUSES))
+    held = result.isel(trajectory=np.flatnonzero(result["status"].values != DIVERGED))
     first, last = held.isel(step=0), held.isel(step=-1)
-    error = regression.mean_squared_error
+
+    def change(convert, name: str) -> str:
+        return f"{_spread(convert(first[name].values))} -> {_spread(convert(last[name].values))}"
+
+    maps = zip(names, ("x", "y"), strict=True)
     rows = {
-        "normalisation": f"({x} - {regression.x_mean:.6g}) / {regression.x_scale:.6g}, "
-        f"({y} - {regression.y_mean:.6g}) / {regression.y_scale:.6g}",
+        "normalisation": ", ".join(
+            f"({name} - {getattr(regression, f'{axis}_mean'):.6g}) / {getattr(regression, f'{axis}_scale'):.6g}"
+            for name, axis in maps
+        ),
         "nets": ", ".join(f"{count} {status}" for count, status in zip(counts, STATUSES, strict=True)),
-        "slope": f"{_spread(held['slope'].values)}; least squares {float(regression.slope(1)):.6g}",
-        "mean sq. error": f"{_spread(error(first['loss'].values))} -> {_spread(error(last['loss'].values))}; "
-        f"least squares {float(error(0)):.6g}",
-        "loss (W - 1)^2": f"{_spread(first['loss'].values)} -> {_spread(last['loss'].values)}",
-        "layer imbalance": f"{_spread(first['layer_imbalance'].values)} -> "
-        f"{_spread(last['layer_imbalance'].values)}",
+        "least squares": f"slope {float(regression.slope(1)):.6g}, "
+        f"mean squared error {float(regression.mean_squared_error(0)):.6g}",
     }
+    if held.sizes["trajectory"]:
+        rows |= {
+            "slope": _spread(held["slope"].values),
+            "mean sq. error": change(regression.mean_squared_error, "loss"),
+            "loss (W - 1)^2": change(np.asarray, "loss"),
+            "layer imbalance": change(np.asarray, "layer_imbalance"),
+        }
     return [f"{label:<18}{text}" for label, text in rows.items()]
 
 
 def _spread(values: Array) -> str:
     """A single value, or the median and the range of several."""
-    if values.size == 0:
-        return "none"
     if values.size == 1:
         return f"{values.item():.6g}"
     return f"{np.median(values):.6g} [{values.min():.6g}, {values.max():.6g}]"

@@ -11,6 +11,7 @@ TRAINING_SIZE = (5.5, 2.6)
 FIT_SIZE = (4.0, 3.0)
 MOST_LINES = 12
 MOST_POINTS = 1000
+TOP = 1e12
 
 
 def draw_training(figure: Figure, result: xr.Dataset) -> None:
@@ -25,7 +26,7 @@ def draw_training(figure: Figure, result: xr.Dataset) -> None:
         _scale(axes, values)
         axes.set(xlabel="step", title={"loss": "loss $(W - 1)^2$"}.get(name, "layer imbalance $D$"))
     if panels[0].get_legend_handles_labels()[0]:
-        panels[0].legend()
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
 
 
 def _lines(axes: Axes, step: np.ndarray, values: np.ndarray) -> None:
@@ -40,10 +41,11 @@ def _lines(axes: Axes, step: np.ndarray, values: np.ndarray) -> None:
 
 
 def _scale(axes: Axes, values: np.ndarray) -> None:
-    """Logarithmic where the values span more than a decade; else linear from 0."""
+    """Logarithmic where the values span more than a decade; else linear from 0. Diverging lines leave at the top."""
     positive = values[values > 0]
     if positive.size and positive.max() > 10 * positive.min():
         axes.set_yscale("log")
+        axes.set_ylim(min(positive.min(), TOP) / 2, min(positive.max(), TOP) * 2)
     else:
         axes.set_ylim(bottom=0)
 
@@ -68,7 +70,7 @@ def draw_fit(figure: Figure, result: xr.Dataset) -> None:
         axes.plot(
             result["x"][ends], result["prediction"][ends], "--", color="C2", label="trained nets (mean)"
         )
-    axes.legend(frameon=True, edgecolor="none", framealpha=0.85)
+    figure.legend(loc="outside upper center", ncols=3)
 
 
 def _plain(name: str) -> str:
