@@ -32,8 +32,9 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
 
     `weights0` is `(..., layer)` float64, taken as exact; `times` a number or an array of any shape, in units
     of `lr * step`. The result is `weights0.shape[:-1] + times.shape + (layer,)`: float64, each within one
-    unit in the last place (ArithmeticError if 1024 bits do not settle that); or, with `precision` bits, an object
-    array of `flint.arb` balls that contain the exact weights. Ginsburg, eq. 7 with its `lambda t` as time.
+    unit in the last place (ArithmeticError if 1024 bits do not settle that); or, with `precision` bits, an
+    object array of `flint.arb` balls that contain the exact weights. Ginsburg, eq. 7 with its `lambda t` as
+    time.
 
     Raises TypeError and ValueError for weights or times that are not finite real numbers, negative times, no
     layer, or `precision` below 2.
@@ -200,7 +201,8 @@ class _Clock:
                 return [float(self.speed(acb(float(x[0]))).real.mid())]
 
         with np.errstate(all="ignore"):  # trial steps far too long are rejected
-            x = solve_ivp(speed, (0, times[-1]), [0.0], t_eval=times, method="DOP853", rtol=1e-9, atol=1e-12).y[0]
+            solution = solve_ivp(speed, (0, times[-1]), [0.0], "DOP853", times, rtol=1e-9, atol=1e-12)
+        x = solution.y[0]
         return [*x, *[x[-1] if x.size else 0.0] * (len(times) - x.size)]
 
 
@@ -236,7 +238,8 @@ def _to_minimum(line: _Line) -> _Clock:
     """From `r0 >= 0` to the minimum `m`: `r = m - (m - r0) exp(-x)`, so that `dx/dt = (dr/dt) / (m - r)`.
 
     The residual vanishes with `m - r`; their quotient is written without that cancellation,
-    `(1 - W) / (m - r) = (m + r) G / (1 + W)` with `G` the divided difference of `s prod (s + b_i)` (`s = r^2`).
+    `(1 - W) / (m - r) = (m + r) G / (1 + W)` with `G` the divided difference of
+    `s prod (s + b_i)` (`s = r^2`).
     """
     m, r0 = line.minimum(), _ball(line.r0)
     shifts = [arb(0)] + [_ball(b) for b in line.b]

@@ -1,4 +1,4 @@
-"""Equilibria of the gradient flow with weight decay, `dw_i/dt = -2 ((W - 1) W/w_i + mu w_i)` (Ginsburg, eq. 9).
+"""Equilibria of the flow with weight decay, `dw_i/dt = -2 ((W - 1) W/w_i + mu w_i)` (Ginsburg, eq. 9).
 
 `mu > 0` is the decay of the loss `(W - 1)^2 + mu sum w_i^2`. Multiplying by `w_i`: `mu w_i^2 = W (1 - W)` for
 every layer. So either all weights are zero (at depth 1 that is no equilibrium) or all have the same size
@@ -6,14 +6,14 @@ every layer. So either all weights are zero (at depth 1 that is no equilibrium) 
 
     w^(d-2) (1 - w^d) = mu.
 
-The left-hand side falls from infinity to 0 at depth 1 and from 1 to 0 at depth 2. From depth 3 on it has a single
-maximum, at `w^d = (d - 2)/(2d - 2)`. So nonzero equilibria exist always at depth 1, for `mu < 1` at depth 2, and
-for `mu <= critical_decay(depth)` beyond, where two branches meet (a saddle-node).
+The left-hand side falls from infinity to 0 at depth 1 and from 1 to 0 at depth 2. From depth 3 on it has a
+single maximum, at `w^d = (d - 2)/(2d - 2)`. So nonzero equilibria exist always at depth 1, for `mu < 1` at
+depth 2, and for `mu <= critical_decay(depth)` beyond, where two branches meet (a saddle-node).
 
-Flipping an even number of signs is a symmetry of the loss, so all sign patterns share their stability. At `w` the
-Hessian of the loss is a multiple of the identity plus rank one, with eigenvalues `4 mu` (d - 1 times, across the
-weights) and `2 w^(d-2) ((2d - 2) W - (d - 2))` (along them). At the origin it is `2 mu` from depth 3 on, and
-`2 mu +- 2` at depth 2.
+Flipping an even number of signs is a symmetry of the loss, so all sign patterns share their stability. At
+`w` the Hessian of the loss is a multiple of the identity plus rank one, with eigenvalues `4 mu` (d - 1
+times, across the weights) and `2 w^(d-2) ((2d - 2) W - (d - 2))` (along them). At the origin it is `2 mu`
+from depth 3 on, and `2 mu +- 2` at depth 2.
 """
 
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ _BITS = 128
 class Equilibrium:
     """One equilibrium up to signs.
 
-    `weight` is the common size of the weights (`enclosure`: a `flint.arb` ball that contains it), `loss` that with
-    the decay term, `sign_patterns` the number of points it stands for, `eigenvalues` those of the Hessian of that
-    loss, `(value, multiplicity)` ascending. `stability` is their sign: `stable` (all positive), `saddle` (one
-    negative) or `degenerate` (one zero).
+    `weight` is the common size of the weights (`enclosure`: a `flint.arb` ball that contains it), `loss`
+    that with the decay term, `sign_patterns` the number of points it stands for, `eigenvalues` those of the
+    Hessian of that loss, `(value, multiplicity)` ascending. `stability` is their sign: `stable` (all
+    positive), `saddle` (one negative) or `degenerate` (one zero).
     """
 
     branch: Branch
@@ -52,11 +52,11 @@ class Equilibrium:
 
 
 def weight_decay(depth: int, mu: float) -> tuple[Equilibrium, ...]:
-    """All equilibria of the flow with decay `mu > 0` at a depth: origin, lower and upper branch where they exist.
+    """All equilibria of the flow with decay `mu > 0`: origin, lower and upper branch, where they exist.
 
     `mu` is the float64 as it is; which branches exist is decided exactly (`critical_decay` is irrational from
-    depth 3 on, so no float lies on it). Without decay the equilibria are no points but the manifold `W = 1` and
-    everything with two zero weights: ValueError.
+    depth 3 on, so no float lies on it). Without decay the equilibria are no points but the manifold `W = 1`
+    and everything with two zero weights: ValueError.
     """
     weights(depth)  # raises for a bad depth
     mu = _positive("mu", mu)
@@ -90,8 +90,9 @@ def critical_decay_enclosure(depth: int, precision: int = _BITS) -> arb:
 def bifurcation(depth: int, mus) -> xr.Dataset:
     """The equilibria over an array of decays, for a bifurcation diagram.
 
-    Dims `branch` (origin, lower, upper) and `weight_decay`. `exists` says where there is one; elsewhere `weight`,
-    `end_to_end`, `loss` and `least_eigenvalue` (of the Hessian of the loss with decay) are NaN and `stable` False.
+    Dims `branch` (origin, lower, upper) and `weight_decay`. `exists` says where there is one; elsewhere
+    `weight`, `end_to_end`, `loss` and `least_eigenvalue` (of the Hessian of the loss with decay) are NaN and
+    `stable` False.
     """
     values = np.asarray(mus, dtype=float)
     if values.ndim != 1:

@@ -11,10 +11,10 @@ Taking the terms of the `m` entries `a_i > |nu|` as `1 + nu / (a_i - nu)`, the e
     S(nu) = sum_{a_i > |nu|} nu / (a_i - nu) + sum_{others} a_i / (a_i - nu) = -1/c - m,
 
 whose left-hand side increases between poles. For `nu > 0` each term of `nu S'(nu)` is at least as large as
-the term of `S(nu)` it comes from, and for `nu < 0` at least half of it: rounding errors of the terms reach `nu`
-without being magnified. Rounding `a_i` scales rows and columns of `H`, which changes every eigenvalue by no
-more than that factor (Ostrowski). What is left is the right-hand side, and it is computed from `W` in doubled
-precision. So each eigenvalue, large or small, is accurate to a few `depth` units in the last place.
+the term of `S(nu)` it comes from, and for `nu < 0` at least half of it: rounding errors of the terms reach
+`nu` without being magnified. Rounding `a_i` scales rows and columns of `H`, which changes every eigenvalue
+by no more than that factor (Ostrowski). What is left is the right-hand side, and it is computed from `W` in
+doubled precision. So each eigenvalue, large or small, is accurate to a few `depth` units in the last place.
 """
 
 import math
@@ -114,7 +114,7 @@ def _without_zeros(w, out):
 
 @numba.njit(cache=True)
 def _zero(a, k, W, one_minus, two_minus):
-    """Zero of the secular equation between `a[k]` and `a[k + 1]` (below all if k = -1, above if k = d - 1)."""
+    """Zero of the secular equation between `a[k]` and `a[k + 1]` (below all: -1, above: d - 1)."""
     d = a.size
     slack = 1e-12  # brackets that are formulas are widened by more than their rounding
     sign = 1.0

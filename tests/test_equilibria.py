@@ -108,7 +108,7 @@ def test_a_wrong_critical_decay_is_noticed():
     """With the exponent (d-2)/d replaced by 1 the formula is not the maximum: the comparison can fail."""
     W = 1 / 4
     best = minimize_scalar(lambda w: -w * (1 - w**3), bounds=(0, 1))
-    assert W * (1 - W) != pytest.approx(-best.fun, rel=1e-2)
+    assert pytest.approx(-best.fun, rel=1e-2) != W * (1 - W)
 
 
 def test_known_small_depths():

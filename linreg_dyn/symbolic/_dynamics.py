@@ -4,6 +4,9 @@
 are symbols otherwise. `decay` adds weight decay to any method: the `mu` of `L + mu * sum w_i^2`.
 """
 
+# sympy's functions are annotated more loosely than what they return.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 from collections.abc import Callable
 from functools import lru_cache
 

@@ -3,6 +3,9 @@
 All `w_i^2 - w_j^2` are constant, so the flow is one-dimensional; `linreg_dyn.closed_form` evaluates it.
 """
 
+# sympy's functions are annotated more loosely than what they return.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import sympy
 
 from linreg_dyn import rules
@@ -13,10 +16,11 @@ def flow_solution(depth: int, *, balanced: bool = False) -> sympy.Equality:
     """The solution as an equation, explicit in `W(t)` where that is possible and implicit in `t` otherwise.
 
     depth 1: `W(t)`, an exponential. depth 2: `W(t)` from `W_0` and the imbalance `a = w_1^2 - w_2^2`, for
-    every start with `a != 0` or `W_0 > 0` (`balanced`: the logistic, `W_0 > 0`). depth >= 3, `balanced` (`W_0` and
-    `W` on the same side of 0 and of 1, all `|w_i|` equal): `t` by `balanced_time`. depth >= 3 otherwise:
-    `t = integral of 1 / (2 (1 - x Q(x)) Q(x))` from `r_0` to `r`, where `r` is the smallest weight in size
-    times the sign of the product of the others, `b_i = w_i^2 - r^2` and `Q(x) = prod sqrt(x^2 + b_i)`.
+    every start with `a != 0` or `W_0 > 0` (`balanced`: the logistic, `W_0 > 0`). depth >= 3, `balanced`
+    (`W_0` and `W` on the same side of 0 and of 1, all `|w_i|` equal): `t` by `balanced_time`. depth >= 3
+    otherwise: `t = integral of 1 / (2 (1 - x Q(x)) Q(x))` from `r_0` to `r`, where `r` is the smallest
+    weight in size times the sign of the product of the others, `b_i = w_i^2 - r^2` and
+    `Q(x) = prod sqrt(x^2 + b_i)`.
     """
     check_depth(depth)
     W, W0 = sympy.Symbol("W", real=True), sympy.Symbol("W_0", real=True)
@@ -64,7 +68,7 @@ def _logistic(W0: sympy.Expr) -> sympy.Expr:
 
 
 def _two_layers(W0: sympy.Expr) -> sympy.Expr:
-    """`dW/dt = 2 (1 - W) sqrt(a^2 + 4 W^2)`: a Moebius map of `exp(-4 q t)` in `X = W + sqrt(W^2 + a^2/4)`."""
+    """`dW/dt = 2 (1 - W) sqrt(a^2 + 4 W^2)`: Moebius in `X = W + sqrt(W^2 + a^2/4)`."""
     k = sympy.Symbol("a", real=True) / 2
     q = sympy.sqrt(1 + k**2)
     X0 = W0 + sympy.sqrt(W0**2 + k**2)

@@ -1,15 +1,34 @@
 """From sympy to LaTeX and to numpy."""
 
+# sympy's functions are annotated more loosely than what they return.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 import re
 from collections.abc import Callable
 
 import numpy as np
 import sympy
+from sympy.printing.latex import LatexPrinter
 
 
-def to_latex(expression: sympy.Expr | sympy.MatrixBase) -> str:
-    """LaTeX of an expression or matrix of this package."""
-    return sympy.latex(expression)
+class _Printer(LatexPrinter):
+    """Remembers what it has printed: the entries of a large Hessian are made of the same few parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict = {}
+
+    def _print(self, expr, **kwargs) -> str:
+        if kwargs or not isinstance(expr, sympy.Expr):
+            return super()._print(expr, **kwargs)
+        if expr not in self._known:
+            self._known[expr] = super()._print(expr)
+        return self._known[expr]
+
+
+def to_latex(expression: sympy.Basic | sympy.MatrixBase) -> str:
+    """LaTeX of an expression, equation or matrix of this package."""
+    return _Printer().doprint(expression)
 
 
 def to_numpy(
@@ -18,9 +37,9 @@ def to_numpy(
     """Compile to `f(weights, **parameters) -> float64 array`.
 
     `weights` is `(..., depth)`; the other symbols of the expression are keywords (`eta`, `m_2`, `mu`, ...;
-    the Python keyword `lambda` is called `lr`), numbers or arrays that broadcast against `(...,)`. The result is
-    `(...,)` for an expression, `(..., d)` for a column, `(..., d, d)` for a matrix. `depth` is needed only if
-    the last weights do not occur in the expression.
+    the Python keyword `lambda` is called `lr`), numbers or arrays that broadcast against `(...,)`. The
+    result is `(...,)` for an expression, `(..., d)` for a column, `(..., d, d)` for a matrix. `depth` is
+    needed only if the last weights do not occur in the expression.
     """
     symbols = {s.name: s for s in expression.free_symbols}
     numbers = sorted(int(m[1]) for m in (re.fullmatch(r"w_(\d+)", name) for name in symbols) if m)
@@ -31,8 +50,14 @@ def to_numpy(
     extra = {"lr" if n == "lambda" else n: s for n, s in sorted(symbols.items()) if s not in layers}
     matrix = isinstance(expression, sympy.MatrixBase)
     entries = list(expression) if matrix else [expression]
-    shape = tuple(n for n in expression.shape if n > 1) or (1,) if matrix else ()
-    compiled = sympy.lambdify([*layers, *extra.values()], entries, "numpy", cse=True)
+    distinct = list(dict.fromkeys(entries))
+    number = {e: i for i, e in enumerate(distinct)}
+    place = [number[e] for e in entries]
+    shape = ()
+    if matrix:
+        rows, columns = expression.shape
+        shape = (rows,) if columns == 1 else (rows, columns)
+    compiled = sympy.lambdify([*layers, *extra.values()], distinct, "numpy", cse=True)
 
     def function(weights, **parameters) -> np.ndarray:
         w = np.asarray(weights, dtype=float)
@@ -45,6 +70,6 @@ def to_numpy(
         batch = np.broadcast_shapes(w.shape[:-1], *(v.shape for v in values))
         results = compiled(*np.moveaxis(w, -1, 0), *values)
         table = np.stack([np.broadcast_to(np.asarray(r, dtype=float), batch) for r in results], axis=-1)
-        return table.reshape(batch + shape)
+        return table[..., place].reshape(batch + shape)
 
     return function

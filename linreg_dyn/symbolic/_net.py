@@ -1,5 +1,8 @@
 """The loss of the scalar deep linear net and its derivatives (Ginsburg, eqs. 1-6 and section 2.2)."""
 
+# sympy's functions are annotated more loosely than what they return.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 from functools import lru_cache
 
 import sympy

@@ -1,5 +1,8 @@
 """The eigenvalues of the Hessian everywhere: it is a diagonal plus a matrix of rank one."""
 
+# sympy's functions are annotated more loosely than what they return.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false
+
 from dataclasses import dataclass
 
 import sympy
