@@ -4,8 +4,8 @@ Ginsburg's nets are trained on data normalised by eq. (2),
 
     sum x_i = 0,   mean(x_i^2) = 1,   sum y_i = 0,   mean(x_i y_i) = 1,
 
-for which the least-squares slope is exactly 1 and the loss is `(W - 1)^2` plus a constant (eq. 4). `y` is scaled
-by its covariance with `x`, not by its own spread, so a falling line has a negative `y_scale`.
+for which the least-squares slope is exactly 1 and the loss is `(W - 1)^2` plus a constant (eq. 4). `y` is
+scaled by its covariance with `x`, not by its own spread, so a falling line has a negative `y_scale`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,9 +31,10 @@ LARGEST = 1e150
 class Regression:
     """Samples in the user's units, the same normalised, and the maps `(x - x_mean) / x_scale`, same for y.
 
-    `x` and `y` have shape (sample,). `data` is what the net trains on. `residual` is `mean(y^2) - 1` in normalised
-    units: the constant that eq. (4) leaves out, the smallest mean squared error that any line can reach there.
-    All other fields are in the user's units. An end-to-end weight of 1 is the least-squares line.
+    `x` and `y` have shape (sample,). `data` is what the net trains on. `residual` is `mean(y^2) - 1` in
+    normalised units: the constant that eq. (4) leaves out, the smallest mean squared error that any line
+    can reach there. All other fields are in the user's units. An end-to-end weight of 1 is the
+    least-squares line.
     """
 
     x: Array
@@ -57,7 +59,7 @@ class Regression:
         return self.y_mean + self.slope(end_to_end) * (np.asarray(x, dtype=float) - self.x_mean)
 
     def mean_squared_error(self, loss: ArrayLike) -> Array:
-        """`E = mean((prediction - y)^2)` of eq. (1) in squared units of y, from `L = (W - 1)^2` of eq. (4)."""
+        """`E = mean((prediction - y)^2)` of eq. (1) in squared units of y, from `L` of eq. (4)."""
         return self.y_scale**2 * (np.asarray(loss, dtype=float) + self.residual)
 
 
@@ -79,15 +81,15 @@ def normalize(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")
     correlation = float(np.mean(x_unit * y_unit))
     if abs(correlation) <= x_rounding + y_rounding:
         raise ValueError(
-            f"{x_name} and {y_name} have zero correlation ({correlation:.1e}, within rounding): eq. (2) scales y "
-            "so that mean(x y) = 1, which must not be 0"
+            f"{x_name} and {y_name} have zero correlation ({correlation:.1e}, within rounding): eq. (2) "
+            "scales y so that mean(x y) = 1, which must not be 0"
         )
     data = NormalizedData(x_unit, y_unit / correlation)
     return Regression(x, y, data, x_mean, x_scale, y_mean, y_spread * correlation, 1 / correlation**2 - 1)
 
 
 def _standardize(values: Array, name: str) -> tuple[float, float, Array, float]:
-    """Mean, root mean square about it, `(values - mean) / rms`, and by how much rounding can have moved these.
+    """Mean, root mean square about it, `(values - mean) / rms`, and how far rounding can have moved these.
 
     Centred twice: the second mean catches what the first one lost where the mean is large against the spread.
     numpy sums pairwise, so a mean of n values is off by at most about log2(n) ulps of the largest; the values
@@ -103,7 +105,8 @@ def _standardize(values: Array, name: str) -> tuple[float, float, Array, float]:
     rms = width * math.sqrt(float(np.mean((centred / width) ** 2))) if width > 0 else 0.0
     rounding = (math.log2(values.size) + 1) * float(np.spacing(largest))
     if rms <= rounding:
-        raise ValueError(f"{name} must vary, got {values[0]:.6g} in all {values.size} rows (to within rounding)")
+        rows = f"all {values.size} rows (to within rounding)"
+        raise ValueError(f"{name} must vary, got {values[0]:.6g} in {rows}")
     return mean, rms, centred / rms, rounding / rms
 
 
@@ -111,8 +114,8 @@ def read_csv(path: str | Path, x: str, y: str) -> tuple[Array, Array]:
     """Columns `x` and `y` of a CSV file with a header line, each of shape (sample,), in file order.
 
     Fields may be separated by comma, semicolon or tab (the commonest of them in the header); empty lines
-    are skipped. Raises OSError when the file cannot be read and ValueError, naming the line and the column, when a
-    column is missing or a value is empty, text, or not finite.
+    are skipped. Raises OSError when the file cannot be read and ValueError, naming the line and the column,
+    when a column is missing or a value is empty, text, or not finite.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
@@ -161,5 +164,5 @@ def diabetes() -> tuple[Array, Array]:
     """Body mass index (kg/m^2) and disease progression after a year: scikit-learn's 442 diabetes patients."""
     from sklearn.datasets import load_diabetes  # slow to import, needed only without a file
 
-    data = load_diabetes(scaled=False)
+    data: Any = load_diabetes(scaled=False)
     return data.data[:, data.feature_names.index("bmi")], data.target.astype(float)

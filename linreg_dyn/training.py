@@ -21,9 +21,9 @@ SPREAD = 0.5
 def random_starts(depth: int, count: int, *, seed: int = 0) -> Array:
     """`count` random starts, shape (trajectory, layer): log-normal weights, `W` uniform on (1/2, 3/2).
 
-    So the hypothesis `|W - 1| < 1/2` of Ginsburg's Theorems 3.1 and 3.2 holds at every depth. The first starts of
-    a larger `count` are those of a smaller one. TypeError or ValueError when `depth` or `count` is no integer
-    from 1 on, `seed` none from 0 to 2^64 - 1, or the starts would not fit in memory.
+    So the hypothesis `|W - 1| < 1/2` of Ginsburg's Theorems 3.1 and 3.2 holds at every depth. The first
+    starts of a larger `count` are those of a smaller one. TypeError or ValueError when `depth` or `count`
+    is no integer from 1 on, `seed` none from 0 to 2^64 - 1, or the starts would not fit in memory.
     """
     depth = integer("depth", depth, least=1, most=2**31)
     count = integer("starts", count, least=1, most=2**31)
@@ -49,10 +49,11 @@ def train(
 ) -> xr.Dataset:
     """Train on `regression.data` from `starts`; the learned lines come back in the user's units.
 
-    The other arguments are those of `simulate`, whose dataset, with loss and layer imbalance every `every` steps,
-    is returned with these variables more: `slope` and `intercept` (trajectory) of the nets after training, and
-    (sample) the data `x` and `y`, the `least_squares` line and the `prediction`, the mean over all trajectories
-    that did not diverge (not a number if all did). The normalisation is among the attributes.
+    The other arguments are those of `simulate`, whose dataset, with loss and layer imbalance every `every`
+    steps, is returned with these variables more: `slope` and `intercept` (trajectory) of the nets after
+    training, and (sample) the data `x` and `y`, the `least_squares` line and the `prediction`, the mean
+    over all trajectories that did not diverge (not a number if all did). The normalisation is among the
+    attributes.
     """
     result = simulate(
         starts,
@@ -87,7 +88,8 @@ def train(
 def summary(result: xr.Dataset, regression: Regression, names: tuple[str, str] = ("x", "y")) -> list[str]:
     """What was learned, in lines for people; of several nets, the median [least, largest].
 
-    Losses, slopes and imbalances are of the nets that did not diverge; when all did, their lines are left out.
+    Losses, slopes and imbalances are of the nets that did not diverge; when all did, their lines are left
+    out.
     """
     counts = np.bincount(result["status"].values, minlength=len(STATUSES))
     held = result.isel(trajectory=np.flatnonzero(result["status"].values != DIVERGED))
@@ -96,12 +98,10 @@ def summary(result: xr.Dataset, regression: Regression, names: tuple[str, str] =
     def change(convert, name: str) -> str:
         return f"{_spread(convert(first[name].values))} -> {_spread(convert(last[name].values))}"
 
-    maps = zip(names, ("x", "y"), strict=True)
+    x, y, fit = *names, regression
     rows = {
-        "normalisation": ", ".join(
-            f"({name} - {getattr(regression, f'{axis}_mean'):.6g}) / {getattr(regression, f'{axis}_scale'):.6g}"
-            for name, axis in maps
-        ),
+        "normalisation": f"({x} - {fit.x_mean:.6g}) / {fit.x_scale:.6g}, "
+        f"({y} - {fit.y_mean:.6g}) / {fit.y_scale:.6g}",
         "nets": ", ".join(f"{count} {status}" for count, status in zip(counts, STATUSES, strict=True)),
         "least squares": f"slope {float(regression.slope(1)):.6g}, "
         f"mean squared error {float(regression.mean_squared_error(0)):.6g}",

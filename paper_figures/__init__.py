@@ -66,7 +66,8 @@ def caption(name: str) -> str:
     module = script(name)
     lines = [*textwrap.wrap(" ".join(module.CAPTION.split()), 100, break_long_words=False), ""]
     for claim in select(list(module.CLAIMS)):
-        lines.append(f"[{claim.id}] {claim.source.key}, {claim.source.locator} ({claim.kind})")
+        amended = f"; see {claim.amended_by}" if claim.amended_by else ""
+        lines.append(f"[{claim.id}] {claim.source.key}, {claim.source.locator} ({claim.kind}{amended})")
         lines += textwrap.wrap(claim.statement, 96, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines).rstrip() + "\n"
 

@@ -11,11 +11,12 @@ from linreg_dyn import equilibria
 SIZE = (5.5, 2.3)
 CLAIMS = ("ginsburg.wd-flow", "ginsburg.wd-band-stays")
 CAPTION = r"""
-    The equilibria of gradient flow on the loss with weight decay, $(W - 1)^2 + \mu \sum w_i^2$; they are balanced,
-    $|w_1| = \dots = |w_d| = w$. Solid: stable. Dashed: unstable. All but the origin solve
-    $w^{d-2} (1 - w^d) = \mu$. One layer keeps its equilibrium at every decay. With two it meets the origin at
-    $\mu_c = 1$ (a pitchfork, with its mirror image). From three layers on a stable and an unstable branch meet
-    at $\mu_c$ (a saddle-node, disc); beyond it only the origin, stable for every $\mu > 0$, is left.
+    The equilibria of gradient flow on the loss with weight decay, $(W - 1)^2 + \mu \sum w_i^2$; they are
+    balanced, $|w_1| = \dots = |w_d| = w$. Solid: stable. Dashed: unstable. All but the origin solve
+    $w^{d-2} (1 - w^d) = \mu$. One layer keeps its equilibrium at every decay. With two it meets the origin
+    at $\mu_c = 1$ (a pitchfork, with its mirror image). From three layers on a stable and an unstable
+    branch meet at $\mu_c$ (a saddle-node, disc); beyond it only the origin, stable for every $\mu > 0$, is
+    left.
 """
 DEPTHS = (1, 2, 3, 5)
 LARGEST = 1.25
@@ -37,7 +38,7 @@ def draw(figure: Figure) -> None:
 
 
 def _branches(axes: Axes, depth: int) -> None:
-    """Every branch, solid where stable and dashed where not; the decays gather towards 0 and the critical one."""
+    """Every branch, solid where stable and dashed where not; the decays crowd at 0 and the critical one."""
     critical = min(float(equilibria.critical_decay(depth)), LARGEST)
     below = critical * np.concatenate((np.geomspace(1e-9, 1e-2, 20), 1 - np.linspace(0.99, 0, 60)[:-1] ** 2))
     mu = np.concatenate((np.sort(below), [critical * (1 - 1e-9), critical * (1 + 1e-9), LARGEST]))

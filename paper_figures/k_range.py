@@ -18,8 +18,8 @@ CLAIMS = (
 CAPTION = r"""
     The factor $k = (W(t+1) - 1)/(W(t) - 1)$ of one step of gradient descent with the adaptive learning rate
     $\lambda = 1/(4 \sum 1/w_i^2)$. Shaded: every value it can take, over all depths and all weights with
-    end-to-end weight $W$. One edge is a net of one layer, the other the limit of balanced nets of growing depth.
-    Dashed: the bounds printed in the proof of Theorem 3.1. Dots: random nets of 1 to 64 layers.
+    end-to-end weight $W$. One edge is a net of one layer, the other the limit of balanced nets of growing
+    depth. Dashed: the bounds printed in the proof of Theorem 3.1. Dots: random nets of 1 to 64 layers.
 """
 # The printed bounds: (W from, W to, bound, its text).
 PRINTED = (
@@ -34,16 +34,16 @@ DEPTHS = (1, 2, 3, 4, 8, 16, 32, 64)
 def edges(W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`k` at one layer, and its limit for balanced nets as the depth grows; `W` must not be 1.
 
-    With `p_i = (1/w_i^2) / sum(1/w_j^2)`, a point of the simplex, one step multiplies W by `prod(1 - x p_i)`,
-    `x = (W - 1) W / 2`. Its logarithm is concave and symmetric in p: least at a vertex, `1 - x` (one layer), and
-    largest at the centre, where it tends to `exp(-x)`.
+    With `p_i = (1/w_i^2) / sum(1/w_j^2)`, a point of the simplex, one step multiplies W by `prod(1 - x
+    p_i)`, `x = (W - 1) W / 2`. Its logarithm is concave and symmetric in p: least at a vertex, `1 - x` (one
+    layer), and largest at the centre, where it tends to `exp(-x)`.
     """
     x = (W - 1) * W / 2
     return 1 - W**2 / 2, 1 + W * np.expm1(-x) / (W - 1)
 
 
 def random_nets(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """`W` and `k` of random nets with |W - 1| < 1/2 and log-normal weights, stepped by the update rule itself."""
+    """`W` and `k` of random log-normal nets with |W - 1| < 1/2, stepped by the update rule itself."""
     points = np.empty((count, 2))
     for point in points:
         depth = rng.choice(DEPTHS)

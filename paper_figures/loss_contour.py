@@ -11,9 +11,9 @@ from linreg_dyn import rules
 SIZE = (3.5, 3.6)
 CLAIMS = ("ginsburg.normalized-loss", "ginsburg.flat-is-balanced")
 CAPTION = r"""
-    Contours of the loss $L(w_1, w_2) = (w_1 w_2 - 1)^2$ of a linear net with two layers. All minima are global
-    and lie on the hyperbola $w_1 w_2 = 1$ (thick line). The balanced minima $(1, 1)$ and $(-1, -1)$ (discs) are
-    the flattest; towards the axes the minima grow sharp. The origin (cross) is a saddle.
+    Contours of the loss $L(w_1, w_2) = (w_1 w_2 - 1)^2$ of a linear net with two layers. All minima are
+    global and lie on the hyperbola $w_1 w_2 = 1$ (thick line). The balanced minima $(1, 1)$ and $(-1, -1)$
+    (discs) are the flattest; towards the axes the minima grow sharp. The origin (cross) is a saddle.
 """
 SPAN = 3.0
 LEVELS = (0.1, 0.5, 2, 5, 10, 20, 50)

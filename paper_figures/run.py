@@ -15,7 +15,7 @@ TOP = 1e12
 
 
 def draw_training(figure: Figure, result: xr.Dataset) -> None:
-    """Loss and layer imbalance against the step, of every net, or (when many) their median and middle 80 %."""
+    """Loss and layer imbalance against the step, of every net, or their median and middle 80 %."""
     panels = figure.subplots(1, 2, sharex=True)
     steps = result.sizes["step"]
     shown = np.unique(np.linspace(0, steps - 1, min(steps, MOST_POINTS)).round().astype(int))
@@ -41,7 +41,7 @@ def _lines(axes: Axes, step: np.ndarray, values: np.ndarray) -> None:
 
 
 def _scale(axes: Axes, values: np.ndarray) -> None:
-    """Logarithmic where the values span more than a decade; else linear from 0. Diverging lines leave at the top."""
+    """Logarithmic where the values span more than a decade; else linear from 0. What diverges leaves it."""
     positive = values[values > 0]
     if positive.size and positive.max() > 10 * positive.min():
         axes.set_yscale("log")

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 SIZE = (5.5, 2.5)
 CLAIMS = ("ginsburg.flatness-from-imbalance", "ginsburg.flat-is-balanced")
 CAPTION = r"""
-    The minima of the loss in the plane of layer imbalance $D = \max_{i,j} |w_i^2 - w_j^2|$ and sharpness
-    $2 \sum 1/w_i^2$, the largest eigenvalue of the Hessian. Shaded: every pair that a minimum of this depth can
-    have; with two layers it is a curve. Solid: the sharpest minima for their imbalance, whose layers take two
-    sizes only. Dashed: the flattest. Dots: random minima. From three layers on imbalance bounds sharpness from
-    both sides, but does not order it.
+    The minima of the loss in the plane of layer imbalance $D = \max_{i,j} |w_i^2 - w_j^2|$ and sharpness $2
+    \sum 1/w_i^2$, the largest eigenvalue of the Hessian. Shaded: every pair that a minimum of this depth
+    can have; with two layers it is a curve. Solid: the sharpest minima for their imbalance, whose layers
+    take two sizes only. Dashed: the flattest. Dots: random minima. From three layers on imbalance bounds
+    sharpness from both sides, but does not order it.
 """
 DEPTHS = (2, 3, 5)
 LARGEST = 4.0
@@ -23,8 +23,9 @@ _RATIOS = 1 + np.concatenate(([0.0], np.geomspace(1e-6, 1e8, 20_001)))
 def flattest(depth: int, D: np.ndarray) -> np.ndarray:
     """The least sharpness of a minimum with layer imbalance `D`.
 
-    Let a and b be the largest and the smallest 1/w_i^2. For given D the sum of all 1/w_i^2, whose product is 1,
-    is least (Lagrange) when all other layers have `(a^2 + b^2) / (a + b)`. The curve is computed along a/b.
+    Let a and b be the largest and the smallest 1/w_i^2. For given D the sum of all 1/w_i^2, whose product
+    is 1, is least (Lagrange) when all other layers have `(a^2 + b^2) / (a + b)`. The curve is computed
+    along a/b.
     """
     other = (_RATIOS**2 + 1) / (_RATIOS + 1)  # in units of b
     b = (_RATIOS * other ** (depth - 2)) ** (-1 / depth)
@@ -32,7 +33,7 @@ def flattest(depth: int, D: np.ndarray) -> np.ndarray:
 
 
 def sharpest(depth: int, D: np.ndarray) -> np.ndarray:
-    """The largest sharpness of a minimum with layer imbalance `D`: the best split of the layers into two sizes."""
+    """The largest sharpness of a minimum with layer imbalance `D`: the best split into two sizes."""
     return np.max([_two_sizes(depth, small, D) for small in range(1, depth)], axis=0)
 
 
@@ -43,7 +44,7 @@ def _two_sizes(depth: int, small: int, D: np.ndarray) -> np.ndarray:
 
 
 def random_minima(rng: np.random.Generator, depth: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(D, sharpness) of random minima: log-normal weights of random spread, in half of them one smaller, with W = 1."""
+    """(D, sharpness) of random minima: log-normal weights with W = 1, in half of them one smaller."""
     log_square = rng.normal(size=(count, depth)) * rng.uniform(0.1, 1.5, size=(count, 1))
     log_square[: count // 2, 0] -= rng.uniform(0, 2 * depth, size=count // 2)
     square = np.exp(log_square - log_square.mean(axis=1, keepdims=True))

@@ -24,12 +24,13 @@ CLAIMS = (
 DECAY, DECAY_RATE, DECAY_STEPS = 0.02, 0.02, 4_000
 HALF_WIDTH, NOISE_RATE, NOISE_STEPS = 0.45, 0.03, 20_000
 CAPTION = rf"""
-    Training trajectories of a net with two layers in the plane of its weights, from six starts (circles) to the
-    end (discs): (a) continuous gradient descent, which follows hyperbolas $w_1^2 - w_2^2 = \mathrm{{const}}$
-    (dotted); (b) gradient descent with weight decay $\mu = {DECAY}$, learning rate {DECAY_RATE}; (c) gradient
-    descent with noise augmentation, $\eta$ uniform on $(-{HALF_WIDTH}, {HALF_WIDTH})$, learning rate
-    {NOISE_RATE}. Thick: the minima $w_1 w_2 = 1$. In (b) and (c) training has two parts: to the minima, or into
-    the noise band around them (shaded), then along them towards the flat minimum (cross).
+    Training trajectories of a net with two layers in the plane of its weights, from six starts (circles) to
+    the end (discs): (a) continuous gradient descent, which follows hyperbolas $w_1^2 - w_2^2 =
+    \mathrm{{const}}$ (dotted); (b) gradient descent with weight decay $\mu = {DECAY}$, learning rate
+    {DECAY_RATE}; (c) gradient descent with noise augmentation, $\eta$ uniform on $(-{HALF_WIDTH},
+    {HALF_WIDTH})$, learning rate {NOISE_RATE}. Thick: the minima $w_1 w_2 = 1$. In (b) and (c) training has
+    two parts: to the minima, or into the noise band around them (shaded), then along them towards the flat
+    minimum (cross).
 """
 STARTS = np.array([(0.15, 2.2), (0.1, 1.2), (1.8, 2.4), (0.7, 0.1), (1.9, 0.15), (2.5, 2.0)])
 SPAN = 3.0
@@ -104,7 +105,7 @@ def _invariants(axes: Axes) -> None:
 
 
 def _noise_band(axes: Axes) -> None:
-    """The band of section 4.2, `1 - delta/(1 + delta) < W < 1 + delta/(1 - delta)`, for the half-width delta."""
+    """The band of section 4.2, `1 - delta/(1 + delta) < W < 1 + delta/(1 - delta)`."""
     w1 = np.geomspace(0.05, SPAN, 300)
     axes.fill_between(
         w1,
