@@ -19,7 +19,8 @@ CAPTION = r"""
     The factor $k = (W(t+1) - 1)/(W(t) - 1)$ of one step of gradient descent with the adaptive learning rate
     $\lambda = 1/(4 \sum 1/w_i^2)$. Shaded: every value it can take, over all depths and all weights with
     end-to-end weight $W$. One edge is a net of one layer, the other the limit of balanced nets of growing
-    depth. Dashed: the bounds printed in the proof of Theorem 3.1. Dots: random nets of 1 to 64 layers.
+    depth. Dashed: the bounds printed in the proof of Theorem 3.1. Dots: random nets of 1 to 64
+    layers. Inset: the same, measured from the edge of one layer.
 """
 # The printed bounds: (W from, W to, bound, its text).
 PRINTED = (

@@ -14,8 +14,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "figures",
         help="draw the figures of the paper and of its sharp constants",
-        description="Draw figures into DIR, each with a text file of its caption and the claims it shows; files "
-        f"of the same name are replaced. The figures are: {', '.join(paper_figures.SCRIPTS)}.",
+        description="Draw figures into DIR, each with a text file of its caption and the claims it shows; "
+        f"files of the same name are replaced. The figures are: {', '.join(paper_figures.SCRIPTS)}.",
         epilog="example: linreg-dyn figures fig1 k-range --out report/figures --format pdf,png",
     )
     parser.add_argument("names", metavar="NAME", nargs="*", help="which figures (default: all)")
