@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
         help="train deep linear nets on your own regression data",
         description="Train scalar deep linear nets y = w_1 ... w_d x + b on two columns of a CSV file, "
         "normalised by eq. (2) of the paper, and write trajectories.nc (NetCDF), predictions.csv and "
-        "figures. Without --data: body mass index against disease progression (scikit-learn's diabetes data).",
+        "figures. Without --data: body mass index against progression (diabetes data of scikit-learn).",
         epilog="example: linreg-dyn simulate --data houses.csv --x area --y price --depth 4 --method noise "
         "--noise 0.3 --lr adaptive:0.06 --steps 5000 --starts 20 --out runs/houses",
     )
