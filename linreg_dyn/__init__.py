@@ -7,12 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linreg_dyn import schedules
+    from linreg_dyn import closed_form, equilibria, schedules, symbolic
+    from linreg_dyn.claims.core import Evidence
     from linreg_dyn.ensemble.continuous import flow
     from linreg_dyn.ensemble.discrete import simulate
     from linreg_dyn.ensemble.methods import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise
     from linreg_dyn.ensemble.record import Record
     from linreg_dyn.problem import NormalizedData
+    from linreg_dyn.spectrum import spectrum
 
 # name: (module that holds it, name in it; None is the module itself)
 _PUBLIC: dict[str, tuple[str, str | None]] = {
@@ -22,9 +24,13 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "NormalizedData": ("problem", "NormalizedData"),
     "Record": ("ensemble.record", "Record"),
     "SGDNoise": ("ensemble.methods", "SGDNoise"),
+    "closed_form": ("closed_form", None),
+    "equilibria": ("equilibria", None),
     "flow": ("ensemble.continuous", "flow"),
     "schedules": ("schedules", None),
     "simulate": ("ensemble.discrete", "simulate"),
+    "spectrum": ("spectrum", "spectrum"),
+    "symbolic": ("symbolic", None),
 }
 
 __all__ = [
@@ -34,10 +40,25 @@ __all__ = [
     "NormalizedData",
     "Record",
     "SGDNoise",
+    "audit",
+    "closed_form",
+    "equilibria",
     "flow",
     "schedules",
     "simulate",
+    "spectrum",
+    "symbolic",
 ]
+
+
+def audit(prefix: str = "", *, seed: int = 0) -> "list[Evidence]":
+    """Evidence for every claim whose id begins with `prefix` (all of them without one), in order.
+
+    Raises ValueError when there is none, naming the closest ids.
+    """
+    from linreg_dyn import claims
+
+    return claims.audit(claims.select([prefix] if prefix else []), seed=seed)
 
 
 def __getattr__(name: str) -> Any:

@@ -45,7 +45,7 @@ A[6, :6] = [
 """Row 6 is also the solution of order 5."""
 FOURTH = np.array(
     [
-        0.09468075765839458074788,
+        0.09468075576583945807479,
         0.009183565540343253096776,
         0.4877705284247615707856,
         1.234297566930478985656,
@@ -70,7 +70,7 @@ def _velocity(w, decay, others, out):
 
 @register_jitable
 def _stages(w, h, k, decay, others, new):
-    """Fill the stages 1 to 6 of a step of length h from `w`, stage 0 given; `new` is the solution of order 5."""
+    """Fill the stages 1 to 6 of a step of length h from `w`, given stage 0; `new` is the 5th order result."""
     for stage in range(1, STAGES):
         for i in range(len(w)):
             total = 0.0

@@ -27,7 +27,7 @@ def workers(threads: int | None) -> int:
 
 @contextmanager
 def spread(items: int, threads: int) -> Iterator[Callable[[Callable[[int, int], None]], Any]]:
-    """Yield `run`: `run(work)` calls `work(first, last)` over all items, chunk by chunk, and waits for them."""
+    """Yield `run`: `run(work)` calls `work(first, last)` for all items, in chunks, and waits for them."""
     chunks = min(items, 4 * threads if threads > 1 else 1)
     edges = [items * k // chunks for k in range(chunks + 1)]
     if chunks == 1:

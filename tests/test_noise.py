@@ -1,0 +1,154 @@
+"""Counter-based random numbers: known answers, exact ranges, fair choices."""
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from numba import njit
+
+from linreg_dyn import noise
+from linreg_dyn.ensemble import _cpu  # makes the functions of noise jitable
+
+# kat_vectors of Random123 (D. E. Shaw Research), lines "philox4x32 10": counter, key, answer.
+KNOWN = [
+    ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+]
+
+
+def words(text):
+    return tuple(int(word, 16) for word in text.split())
+
+
+@njit(error_model="numpy")
+def compiled_philox(c0, c1, c2, c3, k0, k1):
+    return noise.philox(c0, c1, c2, c3, k0, k1)
+
+
+@njit(error_model="numpy")
+def compiled_lanes(block, k0, k1):
+    noise.philox_lanes(block, k0, k1)
+
+
+@pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
+def test_known_answers_in_python_compiled_and_in_lanes(counter, key, answer):
+    counter, key, answer = words(counter), words(key), words(answer)
+    assert noise.philox(*counter, *key) == answer
+    assert compiled_philox(*counter, *key) == answer
+    assert noise.philox(counter[0] ^ 1, *counter[1:], *key) != answer
+    block = np.array([counter] * 5, dtype=np.int64).T.copy()
+    compiled_lanes(block, *key)
+    assert [tuple(lane) for lane in block.T.tolist()] == [answer] * 5
+    lists = [[word, 1] for word in counter]
+    noise.philox_lanes(lists, *key)
+    assert tuple(row[0] for row in lists) == answer
+
+
+def test_counters_are_different_for_different_trajectory_step_and_draw():
+    numbers = [0, 1, 2, 3, 2**31, 2**32 - 1]
+    trajectories = [*numbers, 2**32, 2**40 + 1]
+    amplitude = {noise.amplitude_counter(t, s) for t in trajectories for s in numbers}
+    assert len(amplitude) == len(trajectories) * len({s >> 1 for s in numbers})
+    batch = {noise.batch_counter(t, s, d) for t in trajectories for s in numbers for d in (0, 3, 4, 9)}
+    assert len(batch) == len(trajectories) * len(numbers) * 3
+    assert not amplitude & batch
+
+
+def test_uniform_is_exact_open_and_symmetric():
+    top = noise.MASK
+    assert noise.uniform(0, 0) == -(1 - 2.0**-52)
+    assert noise.uniform(top, top) == 1 - 2.0**-52
+    assert noise.uniform(0, 2**31) == 2.0**-52
+    for low, high in [(0, 0), (5 << 12, 77), (12345 << 12, 2**31 + 9)]:
+        exact = Fraction(2 * ((high << 20) + (low >> 12)) + 1, 2**52) - 1
+        assert Fraction(noise.uniform(low, high)) == exact
+        assert noise.uniform(top ^ low, top ^ high) == -noise.uniform(low, high)
+
+
+def amplitudes(function, count):
+    blocks = [noise.philox(*noise.amplitude_counter(t, 0), 7, 0) for t in range(count)]
+    return np.array([function(*block[half : half + 2]) for block in blocks for half in (0, 2)])
+
+
+@pytest.mark.parametrize(
+    ("function", "square", "fourth"), [(noise.uniform, 1 / 3, 1 / 5), (noise.rademacher, 1.0, 1.0)]
+)
+def test_moments_of_the_distributions(function, square, fourth):
+    """Mean and mean square within 5 standard errors: by chance alone off once in about 10^6 seeds."""
+    drawn = amplitudes(function, 10_000)
+    assert abs(drawn.mean()) <= 5 * math.sqrt(square / len(drawn))
+    assert abs((drawn**2).mean() - square) <= 5 * math.sqrt((fourth - square**2) / len(drawn)) + 1e-15
+    assert abs((np.abs(drawn)).mean() - square) > 5 / math.sqrt(len(drawn)) or function is noise.rademacher
+
+
+def choices(size, batch, count):
+    order, swaps = list(range(size)), [0] * batch
+    for step in range(count):
+        noise.sample(order, swaps, 3, step, 11, 0)
+        yield tuple(order[:batch])
+        noise.restore(order, swaps)
+        assert order == list(range(size))
+
+
+@pytest.mark.parametrize(("size", "batch"), [(5, 2), (5, 3), (4, 4), (6, 1)])
+def test_every_subset_is_equally_likely(size, batch):
+    """Pearson's statistic over all subsets, within 6 standard deviations of its mean."""
+    subsets = list(itertools.combinations(range(size), batch))
+    count = 400 * len(subsets)
+    seen = dict.fromkeys(subsets, 0)
+    for choice in choices(size, batch, count):
+        seen[tuple(sorted(choice))] += 1
+    statistic = sum((n - 400) ** 2 / 400 for n in seen.values())
+    freedom = len(subsets) - 1
+    assert statistic <= freedom + 6 * math.sqrt(2 * freedom)
+
+
+def test_batch_moments_are_those_of_sampling_without_replacement():
+    values, batch, count = np.array([0.1, 2.0, -1.0, 0.4, 3.5, 1.2]), 3, 20_000
+    means = [np.mean(values[list(c)]) for c in itertools.combinations(range(6), batch)]
+    drawn = np.array([values[list(choice)].mean() for choice in choices(6, batch, count)])
+    deviation = np.std(means)
+    assert abs(drawn.mean() - np.mean(means)) <= 5 * deviation / math.sqrt(count)
+    spread = np.mean((means - np.mean(means)) ** 4) - deviation**4  # variance of a squared deviation
+    allowed = 5 * math.sqrt(spread / count)
+    assert abs(drawn.var() - deviation**2) <= allowed
+    assert abs(drawn.var() - values.var() / batch) > allowed  # what sampling with replacement would give
+
+
+class HugeOrder(dict):
+    """The identity permutation of so many elements that a biased choice would show."""
+
+    size = 3 * 2**29
+
+    def __len__(self):
+        return self.size
+
+    def __missing__(self, key):
+        return key
+
+
+def test_choice_among_very_many_is_unbiased():
+    """Without rejection, `j % 3 == 2` has probability 1/4 here and not 1/3: 10 standard errors away."""
+    count, last = 3000, 0
+    for step in range(count):
+        order, swaps = HugeOrder(), [0]
+        noise.sample(order, swaps, 0, step, 1, 2)
+        assert 0 <= swaps[0] < HugeOrder.size
+        last += swaps[0] % 3 == 2
+    error = math.sqrt(2 / 9 / count)
+    assert abs(last / count - 1 / 3) <= 5 * error < 1 / 3 - 1 / 4
+
+
+def test_compiled_choice_is_the_same():
+    sample = njit(lambda order, swaps, t, s, k0, k1: noise.sample(order, swaps, t, s, k0, k1))
+    assert _cpu.SOURCES > 0
+    for step in (0, 1, 2**32 - 1):
+        plain, plain_swaps = list(range(9)), [0] * 7
+        noise.sample(plain, plain_swaps, 2**33 + 1, step, 2**32 - 1, 5)
+        order, swaps = np.arange(9), np.zeros(7, dtype=np.int64)
+        sample(order, swaps, 2**33 + 1, step, 2**32 - 1, 5)
+        assert order.tolist() == plain
+        assert swaps.tolist() == plain_swaps
