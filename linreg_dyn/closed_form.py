@@ -42,8 +42,8 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
     w, t = _finite("weights0", weights0), _finite("times", times)
     if w.ndim == 0 or w.shape[-1] == 0:
         raise ValueError(f"weights0 must have shape (..., layer) with at least one layer, got {w.shape}")
-    if np.any(t < 0):
-        raise ValueError(f"times must be at least 0, got {t.min()}")
+    if t.size == 0 or np.any(t < 0):
+        raise ValueError(f"times must be at least 0, and at least one, got {t.min() if t.size else 'none'}")
     if precision is not None and (isinstance(precision, bool) or not isinstance(precision, int)):
         raise TypeError(f"precision must be a number of bits or None, got {precision!r}")
     if precision is not None and precision < 2:
@@ -120,20 +120,18 @@ def _balls(start: list[float], times: list[float], bits: int) -> list[list[arb]]
         return rows
 
 
-@dataclass(frozen=True)
 class _Line:
-    """The one-dimensional flow of `r`: its exact start and the exact constants `b_i`."""
+    """The one-dimensional flow of `r`: its exact start and constants `b_i`, of which `ties` are zero."""
 
-    r0: Fraction
-    b: list[Fraction]
-
-    @property
-    def ties(self) -> int:
-        return sum(b == 0 for b in self.b)
+    def __init__(self, r0: Fraction, b: list[Fraction]) -> None:
+        self.r0, self.b = r0, b
+        self.shifts = [_ball(x) for x in b if x]
+        self.ties = len(b) - len(self.shifts)
 
     def others(self, r, analytic: bool = False) -> acb:
         """`Q(r)`; with ties it has a kink at zero, which `r` cannot cross: the side of `r0` counts."""
-        roots = [(acb(r) ** 2 + _ball(b)).sqrt(analytic=analytic) for b in self.b if b]
+        square = acb(r) ** 2
+        roots = [(square + b).sqrt(analytic=analytic) for b in self.shifts]
         return prod(roots, start=acb(_sign(self.r0) * r) ** self.ties if self.ties else acb(1))
 
     def minimum(self) -> arb:
@@ -174,7 +172,8 @@ class _Clock:
         for guess, t in zip(self._guesses([float(t) for t in times]), times, strict=True):
             x = arb(guess)
             for _ in range(60):
-                late = t - (t_known + self.elapsed(x_known, x, t))
+                t_known += self.elapsed(x_known, x, t)
+                x_known, late = x, t - t_known
                 move = late * self.speed(acb(x)).real
                 if (
                     abs(move.mid()) <= max(arb(1), x) * arb(2) ** (12 - ctx.prec)
@@ -183,7 +182,6 @@ class _Clock:
                     break
                 x = max((x + move).mid(), arb(0))
             found.append(self._enclose(x, late, abs(move).upper()))
-            x_known, t_known = x, t - late
         return found
 
     def _enclose(self, x: arb, late: arb, move: arb) -> arb:
@@ -243,6 +241,7 @@ def _to_minimum(line: _Line) -> _Clock:
     """
     m, r0 = line.minimum(), _ball(line.r0)
     shifts = [arb(0)] + [_ball(b) for b in line.b]
+    beyond = [prod((m**2 + c for c in shifts[i + 1 :]), start=arb(1)) for i in range(len(shifts))]
 
     def position(x):
         return m - (m - r0) * (-x).exp()
@@ -250,10 +249,10 @@ def _to_minimum(line: _Line) -> _Clock:
     def speed(x, analytic=False):
         r = position(x)
         Q = line.others(r, analytic)
-        difference, below = acb(0), acb(1)
-        for i, b in enumerate(shifts):
-            difference += below * prod((m**2 + c for c in shifts[i + 1 :]), start=arb(1))
-            below *= r**2 + b
+        difference, below, square = acb(0), acb(1), r**2
+        for b, product in zip(shifts, beyond, strict=True):
+            difference += below * product
+            below *= square + b
         return rules.velocity(r, Q, -(m + r) * difference / (1 + r * Q), 0)
 
     return _Clock(position, speed)

@@ -98,7 +98,7 @@ def test_derivatives_against_autograd(depth):
     loss(tensor).backward()
     want = torch.autograd.functional.hessian(loss, torch.tensor(w)).numpy()
     got = symbolic.to_numpy(symbolic.hessian(depth), depth)(w)
-    # a product of d factors carries d roundings on either side; W - 1 and 2W - 1 magnify them by at most W/|..|
+    # products of d factors carry d roundings on either side; W - 1 and 2W - 1 pass them on with size W
     W = np.prod(w)
     bound = 8 * depth * EPS * (abs(W) + 1)
     size = np.outer(1 / w, 1 / w) * abs(W) * 4
@@ -208,7 +208,7 @@ def test_imbalance_step_has_the_printed_factors():
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 def test_dropout_and_drop_connect_are_noise_augmentation(depth):
-    """Both nets with noise in every layer follow the rule of noise augmentation at `eta = prod (1 + eta_i) - 1`."""
+    """Nets with noise in every layer follow the rule of noise augmentation at `prod (1 + eta_i) - 1`."""
     flow = symbolic.flow(rules.noise_augmentation, depth, eta=symbolic.layer_noise(depth))
     for loss in (symbolic.dropout_loss(depth), symbolic.drop_connect_loss(depth)):
         for w, velocity in zip(symbolic.weights(depth), flow, strict=True):
@@ -235,7 +235,7 @@ def test_layer_imbalance_is_the_largest_difference(depth):
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 6])
 def test_hessian_structure(depth):
-    """Diagonal plus rank one, its characteristic polynomial and secular function, exact at rational points."""
+    """Diagonal plus rank one, characteristic polynomial and secular function, exactly."""
     w = random_point(depth, 11)
     H = at(symbolic.hessian(depth), w)
     s = symbolic.hessian_eigenvalues(depth)
