@@ -120,7 +120,7 @@ def test_heavy_libraries_are_not_imported_at_the_top():
 
 
 def test_public_names_are_imported_when_used_and_not_before():
-    """In a fresh interpreter: the package alone loads no numerics; each public name is there when asked for."""
+    """In a fresh interpreter: the package alone loads no numerics; each public name is there if asked."""
     code = (
         "import sys, linreg_dyn as ld\n"
         "heavy = {'numpy', 'numba', 'xarray', 'sympy', 'torch', 'dask', 'matplotlib'}\n"

@@ -6,8 +6,11 @@ The loops over lanes are innermost, without branches where every step passes, so
 from linreg_dyn import noise
 
 NEVER = -1
-OVERFLOW = 2.0**500
-"""A trajectory with a larger |W|, or a W that is no number, has diverged: `(W - 1)^2` will overflow."""
+OVERFLOW = 2.0**200
+"""A trajectory with a larger |W|, or a W that is no number, has diverged.
+
+Up to here the losses, their squares and sums of those over any ensemble fit in float64, and so do reductions.
+"""
 
 
 def left_products(w, prefix, W):

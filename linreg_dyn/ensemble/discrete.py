@@ -20,6 +20,8 @@ from linreg_dyn.schedules import Adaptive, Schedule, adaptive_unit_rate, as_sche
 
 MOST_STEPS = 2**32 - 1
 """A step is one word of the random numbers' counter."""
+PIECE = 2**28
+"""Layer-steps after which kernels come up for air, so that Ctrl-C is heard within a second or so."""
 STATUSES = ("ok", "diverged", "stalled")
 OK, DIVERGED, STALLED = range(3)
 
@@ -56,7 +58,7 @@ def simulate(
 
     Returns:
         A dataset with the dims trajectory, layer (1 to depth) and step (the recorded ones): `final_weights`,
-        `status` (0 ok; 1 diverged: |W| passed 2^500 or a product of weights left float64, the weights are
+        `status` (0 ok; 1 diverged: |W| passed 2^200 or a product of weights left float64, the weights are
         those before that step, and what is recorded from it on is NaN, or left out of reductions; 2 stalled:
         the adaptive rate is 0 at the final weights, because one is zero or all but), `diverged_step` (-1:
         never), the recorded observables, and the origin of it all as attributes.
@@ -117,10 +119,12 @@ def _run(weights: Array, spec: dict[str, Any], recorder: Recorder | None, thread
 
     with spread(len(state), threads) as run:
         stops = recorder.steps if recorder else np.array([spec["steps"]])
+        piece = max(1, PIECE // state.size)
         start = 0
         for index, stop in enumerate(stops.tolist()):
-            run(lambda first, last, start=start, stop=stop: work(first, last, start, stop))
-            start = stop
+            for pause in [*range(start + piece, stop, piece), stop]:
+                run(lambda first, last, start=start, stop=pause: work(first, last, start, stop))
+                start = pause
             if recorder:
                 seen = {name: array.reshape(-1)[:trajectories] for name, array in values.items()}
                 if WEIGHTS in names:

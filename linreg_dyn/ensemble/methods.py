@@ -21,7 +21,7 @@ class NoiseAugmentation:
     """Inputs multiplied by `1 + eta`, a fresh `eta` at every step: `g = (1 + eta)((1 + eta) W - 1)` (eq. 11).
 
     Args:
-        half_width: the bound on `|eta|`, in [0, 1).
+        half_width: the bound on `|eta|`, in [0, 1]; 1 with "rademacher" is dropout of half the inputs.
         distribution: "uniform" on (-half_width, half_width), or "rademacher": plus or minus half_width.
     """
 
@@ -30,8 +30,8 @@ class NoiseAugmentation:
 
     def __post_init__(self):
         half_width = number("half_width", self.half_width, least=0)
-        if half_width >= 1:  # 1 + eta must keep its sign
-            raise ValueError(f"half_width of NoiseAugmentation must be in [0, 1), got {self.half_width!r}")
+        if half_width > 1:  # inputs would change their sign
+            raise ValueError(f"half_width of NoiseAugmentation must be in [0, 1], got {self.half_width!r}")
         object.__setattr__(self, "half_width", half_width)
         choice("distribution", self.distribution, DISTRIBUTIONS)
 

@@ -44,7 +44,8 @@ class Record:
         every: record the steps 0, every, 2 every, ... and the last one.
         observables: names out of `linreg_dyn.ensemble.record.OBSERVABLES`; "weights" has a layer dimension.
         reduce: None keeps every trajectory; "mean", "variance" (population), "min" or "max" reduces over the
-            trajectories that have not diverged, as the run goes, so that memory does not grow with them.
+            trajectories that have not diverged, as the run goes, so that memory does not grow with them. It
+            is not finite where an observable is not: `inverse_square_sum` at a zero weight.
     """
 
     every: int = 1
@@ -102,7 +103,8 @@ class Recorder:
                 self.values[name][index, diverged] = np.nan
             elif self.held[index]:
                 kept = array[~diverged] if lost else array
-                self.values[name][index] = REDUCTIONS[self.record.reduce](kept)
+                with np.errstate(over="ignore", invalid="ignore"):  # an observable may be infinite by itself
+                    self.values[name][index] = REDUCTIONS[self.record.reduce](kept)
 
     def variables(self) -> dict[str, tuple[tuple[str, ...], NDArray, dict[str, Any]]]:
         """The dataset's variables: (dims, values, attributes) by name."""
