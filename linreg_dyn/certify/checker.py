@@ -383,7 +383,7 @@ class Context:
             if kind in ("layers", "simplex"):
                 require(generic is None, "one vector of open depth at a time")
                 generic, generic_kind, values[name] = name, kind, R.atom(name)
-            elif kind.startswith("layers:"):
+            elif kind.startswith(("layers:", "sample:")):
                 values[name] = [R.atom(f"{name}{k}") for k in range(int(kind.split(":")[1]))]
             else:
                 require(kind in ("real", "sample"), f"unknown kind {kind}")
@@ -394,6 +394,8 @@ class Context:
             pair = any(mentions(parse(text), "j", self.scope.where) for text in part["conclude"])
             inverse = {k: R.atom(f"{generic}{k}") ** -2 for k in ("", "[i]", "[j]")}
             total = R.atom(f"sum({generic}^-2)")
+            self.nonzero["W"] = R.atom(f"prod({generic})")
+            self.add("depth", R.atom("depth"), True)
             self.add("S", total, True)
             for k, e in inverse.items():
                 self.add(f"inv{k}", e, True)
@@ -495,7 +497,7 @@ def prove(context, goal, proof):
         return prove(context, (-bound, relation, e), proof["lower"])
     a, b = (R.of(s if isinstance(s, R) else context.scope(s, PAIR)) for s in (a, b))
     if rule == "mean":  # b - a is the mean of an expression (up to Mean(eta) = 0) that is nonnegative pointwise
-        e, inner = b - a if relation == "<=" else a - b, R.of(context.scope(proof["of"]))
+        e, inner = b - a if relation == "<=" else a - b, R.of(context.scope(proof["of"], PAIR))
         require(relation in ("<=", ">="), "a mean is bounded weakly")
         require((e - context.scope.do_Mean(inner)).same(context.vanishing(proof)), "not the mean of that expression")
         return prove(context, (R.of(0), "<=", inner), proof["then"])

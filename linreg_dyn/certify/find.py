@@ -101,7 +101,7 @@ def mean(of: str, then: Tactic, **modulo: str) -> Tactic:
     """The two sides differ by the mean of `of`, which is nonnegative pointwise."""
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
-        inner = R.of(context.scope(of))
+        inner = R.of(context.scope(of, checker.PAIR))
         cofactors = {k.replace("_", "."): v for k, v in modulo.items()}
         return {"rule": "mean", "of": of, "modulo": cofactors, "then": then(context, (R.of(0), "<=", inner))}
 

@@ -16,6 +16,7 @@ from linreg_dyn.certify import checker
 from linreg_dyn.claims.core import Part
 
 LEVELS = 12
+MORE = 4
 
 
 def rational(rng: Random, low: float, high: float, level: int) -> Fraction:
@@ -95,19 +96,30 @@ def test(formal: dict[str, Any], given: dict[str, Any]) -> tuple[bool, str | Non
 
 
 def search(
-    part: Part, depths: Sequence[int], *, tries: int, seed: int
+    part: Part, depths: Sequence[int], *, tries: int, seed: int, more: int = MORE
 ) -> tuple[dict[str, Any] | None, str | None, int, int]:
-    """(witness, broken conclusion, tried, admitted): stop at the first witness, smallest depth first."""
+    """(witness, broken conclusion, tried, admitted), at the smallest depth that has a witness.
+
+    Up to `more` witnesses are drawn there, each is shrunk, and the shortest is kept.
+    """
     formal, tried, admitted = part.formal(), 0, 0
     vectors = any(kind in ("layers", "simplex") for kind in part.given.values())
     for depth in depths if vectors else depths[:1]:
         rng = Random(f"{seed}/{depth}")
-        for n in range(tries if part.given else 1):
+        found: list[tuple[int, str, dict[str, Any]]] = []
+        last = tries if part.given else 1
+        for n in range(last):
             given = draw(part, rng, depth, 1 + n * LEVELS // tries)
             ok, broken = test(formal, given)
             tried, admitted = tried + 1, admitted + ok
             if ok and broken:
-                return shrink(formal, given, broken), broken, tried, admitted
+                small = shrink(formal, given, broken)
+                found.append((size(small), broken, small))
+            if len(found) == more:
+                break
+        if found:
+            _, broken, small = min(found, key=lambda item: item[0])
+            return small, broken, tried, admitted
     return None, None, tried, admitted
 
 

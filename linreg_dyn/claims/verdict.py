@@ -57,7 +57,7 @@ def mutants_refuted(claim: Claim, seed: int) -> int:
     count = 0
     for mutant in claim.mutants:
         part = mutant.of(claim)
-        witness, *_ = falsify.search(part, claim.search_depths, tries=MUTANT_TRIES, seed=seed)
+        witness, *_ = falsify.search(part, claim.search_depths, tries=MUTANT_TRIES, seed=seed, more=1)
         count += witness is not None
     return count
 

@@ -69,7 +69,7 @@ def banded(delta: tuple[float, float], eta: bool = True) -> Sampler:
 
     def sample(rng: Random, depth: int, level: int) -> dict[str, Any]:
         d = falsify.rational(rng, *delta, level)
-        W = 1 + d * falsify.rational(rng, -1, 1, level)
+        W = 1 + d * falsify.rational(rng, -1, 1, level) or Fraction(1, 7)
         noise = {"eta": d * falsify.rational(rng, -1, 1, level)} if eta else {}
         return {"w": falsify.weights(rng, depth, level, W), "delta": d, **noise}
 

@@ -57,7 +57,7 @@ CLAIMS = (
         id=PRODUCT,
         title="Products over the simplex",
         statement=(
-            r"For p_i > 0,\ \sum p_i = 1 \text{ and any depth: } \prod(1 - x p_i) \ge 1 - x \ (x < 1),\quad "
+            r"\text{For } p_i > 0,\ \sum p_i = 1 \text{ and any depth: } \prod(1 - x p_i) \ge 1 - x \ (x < 1),\quad "
             r"\prod(1 - x p_i) \le 1 - x + \tfrac{x^2}{2} \ (0 \le x < 1),\quad "
             r"\prod(1 - x p_i) \le \tfrac{1}{1 + x} \ (-1 < x \le 0)"
         ),

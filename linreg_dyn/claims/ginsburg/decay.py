@@ -1,0 +1,307 @@
+"""Section 4.1: weight decay, in the convention L + mu * sum w_i^2 (gradient 2 mu w_i)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from random import Random
+from typing import Any
+
+from linreg_dyn.certify.find import Axis, have, identity
+from linreg_dyn.claims import falsify
+from linreg_dyn.claims.core import Claim, Mutant, Part
+from linreg_dyn.claims.enclosures import exact, outward
+from linreg_dyn.claims.ginsburg._net import GD, LOSS, by_hand, positive, source, split, step, velocity
+
+_GIVEN = {"w": "layers", "lam": "real", "mu": "real"}
+_POSITIVE = ("lam > 0", "mu > 0")
+_DECAY = (*LOSS, ("d", "Sum(w**0)"), ("f", velocity(GD, "mu")))
+_BAND = (*_DECAY, ("b", "1 - mu*d/(W*S)"), ("k", "(W - 1)*(W - b)"))
+_Y = (*_BAND, ("y", "W*S*(W - 1) + mu*d"))
+
+
+def _sample(low: float, high: float) -> Any:
+    def sample(rng: Random, depth: int, level: int) -> dict[str, Any]:
+        W = falsify.rational(rng, low, high, level) or Fraction(1, 7)
+        return {
+            "w": falsify.weights(rng, depth, level, W),
+            "lam": abs(falsify.signed(rng, level)),
+            "mu": abs(falsify.signed(rng, level)),
+        }
+
+    return sample
+
+
+_ANY = _sample(-2, 3)
+_INSIDE = _sample(0, 1)
+# The band seen from below: 1 - W > 0 follows from W < b, on either side of W = 0
+_BELOW_ONE = split(
+    "W",
+    ge=by_hand(("1", "s * S * a2.0"), ("1", "a1.0 * depth"), multiplier=[("1", "s * S")]),
+    le=by_hand(("1", ""), ("1", "s")),
+    nonzero="W",
+)
+# d sum w^-4 - (sum w^-2)^2 = sum (d w^-2 - S)^2 / d >= 0
+_SPREAD = "sumsq Sum(w**0)/w**2-Sum(1/w**2)"
+
+
+def _equilibrium(depth: int) -> Part:
+    """t^(d-2) (1-t)^d is at most its value at t = (d-2)/(2d-2), for t = w^d in (0, 1)."""
+    best = Fraction(depth - 2, 2 * depth - 2)
+    value = best ** (depth - 2) * (1 - best) ** depth
+    # value - t^(d-2) (1-t)^d = (t - best)^2 h(t): divide the coefficients twice by (t - best)
+    coefficients = [Fraction(0)] * (2 * depth - 1)
+    for k in range(depth + 1):
+        binomial = Fraction(1)
+        for n in range(k):
+            binomial = binomial * (depth - n) / (n + 1)
+        coefficients[depth - 2 + k] -= (-1) ** k * binomial
+    coefficients[0] += value
+    for _ in range(2):
+        quotient = [Fraction(0)] * (len(coefficients) - 1)
+        carry = Fraction(0)
+        for n in range(len(coefficients) - 1, 0, -1):
+            carry = coefficients[n] + carry * best
+            quotient[n - 1] = carry
+        coefficients = quotient
+    h = " + ".join(f"({c.numerator})/{c.denominator}*t**{n}" for n, c in enumerate(coefficients))
+    return Part(
+        {"t": "real"},
+        (f"t**{depth - 2}*(1 - t)**{depth} <= ({value.numerator})/{value.denominator}",),
+        assume=("0 < t", "t < 1"),
+        tactics=(positive(Axis("t", "a0.0", "a1.0", degree=3 * depth), squares=[(h, f"sq t-{best.numerator}/{best.denominator}")]),),
+        sample=lambda rng, depth, level: {"t": falsify.rational(rng, 0, 1, level)},
+    )
+
+
+def _critical_decays() -> dict[str, dict[str, str]]:
+    from linreg_dyn.equilibria import critical_decay_enclosure
+
+    return {"mu_c (d = 2)": exact(1)} | {f"mu_c (d = {d})": outward(critical_decay_enclosure(d)) for d in range(3, 9)}
+
+
+CLAIMS = (
+    Claim(
+        id="ginsburg.wd-flow",
+        title="The flow with weight decay",
+        statement=(
+            r"\frac{dw_i}{dt} = -\lambda \frac{\partial \bar L}{\partial w_i} "
+            r"= -2\lambda\big((W - 1)(W / w_i) + \mu w_i\big), \quad \bar L = (W - 1)^2 + \mu \sum w_i^2"
+        ),
+        source=source("eq. 9"),
+        kind="printed",
+        parts=(
+            Part(
+                _GIVEN,
+                ("-lam*D(M, w[i]) == -2*lam*((W - 1)*(W/w[i]) + mu*w[i])", "f == -lam*D(M, w)"),
+                (*_DECAY, ("M", "L + mu*Sum(w**2)")),
+                tactics=(identity(), identity()),
+            ),
+        ),
+        mutants=(
+            Mutant("the other convention", replace=(("mu*Sum(w**2)", "mu/2*Sum(w**2)"),)),
+            Mutant("growth", replace=(("+ mu*w[i]", "- mu*w[i]"),)),
+        ),
+        search_depths=(1, 2, 3),
+    ),
+    Claim(
+        id="ginsburg.wd-flow-loss",
+        title="The loss along the flow with weight decay",
+        statement=(
+            r"\frac{dL}{dt} = -4\lambda\Big((W-1)^2 W^2 \Big(\sum \tfrac{1}{w_i^2}\Big) + \mu d (W - 1) W\Big) "
+            r"= -4\lambda \Big(\sum \tfrac{1}{w_i^2}\Big) W^2 (W - 1)"
+            r"\Big(W - \big(1 - \mu \tfrac{d}{W (\sum 1/w_i^2)}\big)\Big)"
+        ),
+        source=source("section 4.1, after eq. 9"),
+        kind="printed",
+        parts=(
+            Part(
+                _GIVEN,
+                (
+                    "Sum(D(L, w)*f) == -4*lam*((W - 1)**2*W**2*S + mu*d*(W - 1)*W) "
+                    "== -4*lam*S*W**2*(W - 1)*(W - (1 - mu*d/(W*S)))",
+                ),
+                _DECAY,
+                tactics=(identity(), identity()),
+            ),
+        ),
+        mutants=(
+            Mutant("without the depth", replace=(("mu*d*(W", "mu*(W"),)),
+            Mutant("the band above 1", replace=(("(1 - mu*d", "(1 + mu*d"),)),
+        ),
+        search_depths=(1, 2, 3),
+    ),
+    Claim(
+        id="ginsburg.wd-band",
+        title="The weight decay band",
+        statement=(
+            r"\text{The loss decreases when } k = (W - 1)\Big(W - \big(1 - \mu\tfrac{d}{W(\sum 1/w_i^2)}\big)\Big) > 0, "
+            r"\text{ outside the weight decay band } 1 - \mu\tfrac{d}{W(\sum 1/w_i^2)} \le W \le 1"
+        ),
+        source=source("section 4.1"),
+        kind="printed",
+        reading=(
+            "lambda, mu > 0. Part 1: dL/dt = -4 lambda W^2 S k. Parts 2 and 3: k > 0 above and below the band (for "
+            "W < 0 the band is empty and k > 0 too). Part 4: inside it k <= 0."
+        ),
+        parts=(
+            Part(_GIVEN, ("Sum(D(L, w)*f) == -4*lam*S*W**2*k",), _BAND, tactics=(identity(),)),
+            Part(
+                _GIVEN, ("k > 0",), _BAND, (*_POSITIVE, "W > 1"),
+                tactics=(
+                    by_hand(
+                        ("1", "a2.0 * a2.0 * S"), ("1", "a2.0 * a2.0 * a2.0 * S"), ("1", "a2.0 * a1.0 * depth"),
+                        multiplier=[("1", "S"), ("1", "S * a2.0")],
+                    ),
+                ),
+                sample=_sample(1, 4),
+            ),
+            Part(
+                _GIVEN, ("k > 0",), _BAND, (*_POSITIVE, "W < b"),
+                tactics=(have("W < 1", _BELOW_ONE, by_hand(("1", "h * a2.0")), name="h"),),
+                sample=_sample(-2, 1),
+            ),
+            Part(
+                _GIVEN, ("k <= 0",), _BAND, (*_POSITIVE, "b <= W <= 1"),
+                tactics=(by_hand(("1", "a2.0 * a2.1")),), sample=_INSIDE,
+            ),
+        ),
+        mutants=(
+            Mutant("the whole left half is outside", part=2, replace=(("W < b", "W < 1"),), sample=_INSIDE),
+            Mutant("the band ends above 1", part=3, replace=(("b <= W <= 1", "b <= W <= 2"),), sample=_sample(0, 3)),
+            Mutant("half the decay", part=0, replace=(("1 - mu*d", "1 - mu*d/2"),)),
+        ),
+        search_depths=(1, 2, 3),
+    ),
+    Claim(
+        id="ginsburg.wd-band-stays",
+        title="The flow stays inside the weight decay band",
+        statement=(
+            r"\text{During the second phase, the loss } L \text{ can oscillate, but the trajectory stays inside the "
+            r"WD-band and goes toward a flat minima area}"
+        ),
+        source=source("section 4.1; Fig. 2b"),
+        kind="printed",
+        reading=(
+            "For the flow of eq. 9, with which the section works: once b <= W <= 1 it remains so. Inside, dW/dt <= 0, "
+            "so the loss does not oscillate there but rises slowly. The discrete reading is a claim of its own."
+        ),
+        argument=(
+            "y = W S (W - b) is nonnegative exactly in the band (for W > 0). Part 1: dW/dt = -2 lambda W y, so W > 0 "
+            "persists, W does not grow while y >= 0, and at W = 1 it falls. Part 2: dy/dt >= A y with A continuous "
+            "along the trajectory as long as 0 < W <= 1, so by Gronwall's inequality y >= 0 persists."
+        ),
+        parts=(
+            Part(
+                _GIVEN, ("y == W*S*(W - b)", "Sum(D(W, w)*f) == -2*lam*W*y"), _Y, tactics=(identity(), identity()),
+            ),
+            Part(
+                _GIVEN,
+                ("Sum(D(y, w)*f) >= A*y",),
+                (*_Y, ("A", "-2*lam*(2*W - 1)*W*S + 4*lam*W*(W - 1)*Sum(1/w**4)/S")),
+                (*_POSITIVE, "0 < W <= 1"),
+                tactics=(
+                    by_hand(("4", f"a0.0 * a1.0 * a2.0 * a2.1 * {_SPREAD}"), multiplier=[("1", "S * depth")]),
+                ),
+                sample=_INSIDE,
+            ),
+        ),
+        mutants=(
+            Mutant("the other way", part=1, replace=((">= A*y", "<= A*y"),)),
+            Mutant("above the minimum as well", part=1, replace=(("0 < W <= 1", "0 < W <= 4"),), sample=_sample(1, 4)),
+            Mutant("W grows", part=0, replace=(("-2*lam*W*y", "2*lam*W*y"),)),
+        ),
+        search_depths=(1, 2, 3),
+    ),
+    Claim(
+        id="ginsburg.wd-band-stays.discrete",
+        title="A discrete trajectory stays inside the weight decay band",
+        statement=(
+            r"\text{During the second phase, the loss } L \text{ can oscillate, but the trajectory stays inside the "
+            r"WD-band} \quad (\text{gradient descent with weight decay at a fixed rate})"
+        ),
+        source=source("section 4.1; Fig. 2b"),
+        kind="printed",
+        amended_by="ginsburg.wd-band-stays",
+        reading=(
+            "The same sentence read for gradient descent with weight decay: from every point of the band one step at "
+            "a fixed lambda > 0 leads into the band (of the new weights). True for the flow only."
+        ),
+        parts=(
+            Part(
+                _GIVEN,
+                ("1 - mu*d/(Prod(v)*Sum(1/v**2)) <= Prod(v) <= 1",),
+                (*_BAND, ("v", step(GD, "mu"))),
+                (*_POSITIVE, "b <= W <= 1"),
+                sample=_INSIDE,
+            ),
+        ),
+        mutants=(
+            Mutant("it always leaves", replace=(("<= Prod(v) <= 1", "> Prod(v)"),)),
+            Mutant("it always goes above", replace=(("<= Prod(v) <= 1", "> Prod(v) > 1"),)),
+        ),
+        search_depths=(1, 2, 3),
+    ),
+    Claim(
+        id="ginsburg.wd-imbalance",
+        title="The imbalance decays exponentially under weight decay",
+        statement=(
+            r"\frac{d(w_i^2 - w_j^2)}{dt} = -4\lambda\Big(\big((W-1)W + \mu w_i^2\big) - \big((W-1)W + \mu w_j^2\big)"
+            r"\Big) = -4\lambda\mu (w_i^2 - w_j^2)"
+        ),
+        source=source("section 4.1"),
+        kind="printed",
+        reading="So every w_i^2 - w_j^2, and the layer imbalance, is multiplied by exp(-4 lambda mu t).",
+        parts=(
+            Part(
+                _GIVEN,
+                (
+                    "2*w[i]*f[i] - 2*w[j]*f[j] == -4*lam*(((W - 1)*W + mu*w[i]**2) - ((W - 1)*W + mu*w[j]**2)) "
+                    "== -4*lam*mu*(w[i]**2 - w[j]**2)",
+                ),
+                _DECAY,
+                tactics=(identity(), identity()),
+            ),
+        ),
+        mutants=(
+            Mutant("half the rate", replace=(("== -4*lam*mu", "== -2*lam*mu"),)),
+            Mutant("growth", replace=(("== -4*lam*mu", "== 4*lam*mu"),)),
+        ),
+        search_depths=(2, 3),
+    ),
+    Claim(
+        id="ginsburg.wd-equilibria",
+        title="Equilibria under weight decay",
+        statement=(
+            r"\text{Equilibria with nonzero weights are balanced, } |w_i| = \omega,\ \omega^{d-2}(1 - \omega^d) = \mu. "
+            r"\text{ They exist always for } d = 1, \text{ iff } \mu < 1 \text{ for } d = 2, \text{ and for } d \ge 3 "
+            r"\text{ iff } \mu \le \mu_c(d) = \Big(\tfrac{d-2}{2d-2}\Big)^{\frac{d-2}{d}} \tfrac{d}{2d-2}"
+        ),
+        source=source("section 4.1, the second phase"),
+        kind="sharp",
+        depths=(1, 2, 3, 4, 5, 6, 7, 8),
+        reading=(
+            "The paper's second phase goes along the minima to a flat area; it presumes a place to stay. For depth 3 "
+            "and more and mu > mu_c there is none but the origin."
+        ),
+        argument=(
+            "Part 1: where the velocity vanishes, so does w_i f_i - w_j f_j = -2 lambda mu (w_i^2 - w_j^2), hence all "
+            "w_i^2 are equal (every depth). Part 2: then W > 0 and with t = omega^d the equation is "
+            "t^(d-2) (1-t)^d = mu^d. The remaining parts bound the left side for d = 3 ... 8 by its value at "
+            "t = (d-2)/(2d-2), which is mu_c^d; it takes every value between, twice."
+        ),
+        parts=(
+            Part(
+                _GIVEN, ("w[i]*f[i] - w[j]*f[j] == -2*lam*mu*(w[i]**2 - w[j]**2)", "w[i]*f[i] == -2*lam*((W - 1)*W + mu*w[i]**2)"),
+                _DECAY, tactics=(identity(), identity()),
+            ),
+            *(_equilibrium(depth) for depth in range(3, 9)),
+        ),
+        mutants=(
+            Mutant("half the decay", replace=(("-2*lam*mu*(", "-lam*mu*("),)),
+            Mutant("a smaller critical decay", part=1, replace=(("<= (27)/256", "<= (26)/256"),)),
+            Mutant("beyond t = 1", part=2, drop=1, sample=lambda rng, depth, level: {"t": Fraction(3)}),
+        ),
+        search_depths=(2, 3),
+        values=_critical_decays,
+    ),
+)  # fmt: skip
