@@ -32,12 +32,12 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
 
     `weights0` is `(..., layer)` float64, taken as exact; `times` a number or an array of any shape, in units
     of `lr * step`. The result is `weights0.shape[:-1] + times.shape + (layer,)`: float64, each within one
-    unit in the last place (ArithmeticError if 1024 bits do not settle that); or, with `precision` bits, an
-    object array of `flint.arb` balls that contain the exact weights. Ginsburg, eq. 7 with its `lambda t` as
-    time.
+    unit in the last place; or, with `precision` bits, an object array of `flint.arb` balls that contain the
+    exact weights. Ginsburg, eq. 7 with its `lambda t` as time.
 
     Raises TypeError and ValueError for weights or times that are not finite real numbers, negative times, no
-    layer, or `precision` below 2.
+    layer, or `precision` below 2; ArithmeticError where 1024 bits, or `precision`, do not settle the answer
+    (few bits; from depth 3 on also starts far beyond 1e30).
     """
     w, t = _finite("weights0", weights0), _finite("times", times)
     if w.ndim == 0 or w.shape[-1] == 0:
@@ -52,7 +52,7 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
     out = np.empty((*w.shape[:-1], ordered.size, w.shape[-1]), dtype=float if precision is None else object)
     for index in np.ndindex(w.shape[:-1]):
         start, moments = w[index].tolist(), ordered.tolist()
-        out[index] = _rounded(start, moments) if precision is None else _balls(start, moments, precision)
+        out[index] = _rounded(start, moments) if precision is None else _enclosed(start, moments, precision)
     return out[..., place.ravel(), :].reshape(*w.shape[:-1], *t.shape, w.shape[-1])
 
 
@@ -101,6 +101,14 @@ def _rounded(start: list[float], times: list[float]) -> list[list[float]]:
             if all(x.rad() <= arb(2) ** -54 * max(abs(x.mid()), floor) for row in rows for x in row):
                 return [[float(x.mid()) for x in row] for row in rows]
     raise ArithmeticError(f"weights from {start} at times {times} are not settled by {_PRECISIONS[-1]} bits")
+
+
+def _enclosed(start: list[float], times: list[float], bits: int) -> list[list[arb]]:
+    """Balls of the precision asked for, refused where it is too low to enclose anything."""
+    rows = _balls(start, times, bits)
+    if not all(x.is_finite() for row in rows for x in row):
+        raise ArithmeticError(f"precision of {bits} bits is too low to enclose the flow from {start}")
+    return rows
 
 
 def _balls(start: list[float], times: list[float], bits: int) -> list[list[arb]]:
@@ -200,8 +208,8 @@ class _Clock:
 
         with np.errstate(all="ignore"):  # trial steps far too long are rejected
             solution = solve_ivp(speed, (0, times[-1]), [0.0], "DOP853", times, rtol=1e-9, atol=1e-12)
-        x = solution.y[0]
-        return [*x, *[x[-1] if x.size else 0.0] * (len(times) - x.size)]
+        x = [float(value) for value in np.ravel(solution.y) if np.isfinite(value)]
+        return x + x[-1:] * (len(times) - len(x)) if x else [0.0] * len(times)
 
 
 def _solve(line: _Line, times: list[float]) -> list[arb]:

@@ -214,6 +214,13 @@ def test_bad_input(start, times, options, error, words):
         flow(start, times, **options)
 
 
+def test_too_little_precision_is_said():
+    with pytest.raises(ArithmeticError, match="precision of 2 bits is too low"):
+        flow([0.5, 1.0, 1.5], 1.0, precision=2)
+    with pytest.raises(ArithmeticError, match="not settled by 1024 bits"):
+        flow([1e100] * 3, 1.0)
+
+
 @pytest.mark.parametrize(
     ("depth", "W0", "W"), [(2, 0.5, 0.6), (0, 0.5, 0.6), (3, 0.5, 1.5), (3, -0.5, 0.5), (3, 1.0, 1.0)]
 )

@@ -57,7 +57,8 @@ def to_numpy(
     if matrix:
         rows, columns = expression.shape
         shape = (rows,) if columns == 1 else (rows, columns)
-    compiled = sympy.lambdify([*layers, *extra.values()], distinct, "numpy", cse=True)
+    # The entries of a matrix share factors; a single expression gains nothing from the search for them.
+    compiled = sympy.lambdify([*layers, *extra.values()], distinct, "numpy", cse=matrix)
 
     def function(weights, **parameters) -> np.ndarray:
         w = np.asarray(weights, dtype=float)
