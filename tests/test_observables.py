@@ -38,7 +38,7 @@ def test_sharpness_of_a_minimum_is_the_one_nonzero_eigenvalue_of_its_hessian(dep
     """The printed `sum 1/w_i^2` (section 2.2) is half of it."""
     w = list(sp.symbols(f"w1:{depth + 1}"))
     point = [sp.Rational(k + 2, k + 1) for k in range(depth - 1)]
-    point.append(1 / sp.prod(point))
+    point.append(sp.Integer(1) / sp.prod(point))
     hessian = sp.hessian((sp.prod(w) - 1) ** 2, w).subs(dict(zip(w, point, strict=True)))
     eigenvalues = hessian.eigenvals()
     sharpness = observables.minimum_sharpness(point)

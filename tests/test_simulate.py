@@ -242,12 +242,12 @@ def test_nothing_left_to_reduce_is_said():
 
 
 def test_a_zero_weight_stalls_the_adaptive_rate_only():
-    initial = [[0.0, 2.0], [0.5, 2.0], [0.0, 0.0]]
+    initial = [[0.0, 2.0], [0.5, 2.0], [0.0, 0.0], [1e200, 1e-200]]
     ds = ld.simulate(initial, ld.GradientDescent(), steps=5, learning_rate=ADAPTIVE, weight_decay=0.1)
-    assert ds.status.values.tolist() == [2, 0, 2]
-    np.testing.assert_array_equal(ds.final_weights[[0, 2]], np.array(initial)[[0, 2]])
+    assert ds.status.values.tolist() == [2, 0, 2, 2]
+    np.testing.assert_array_equal(ds.final_weights[[0, 2, 3]], np.array(initial)[[0, 2, 3]])
     ds = ld.simulate(initial, ld.GradientDescent(), steps=5, learning_rate=0.1)
-    assert ds.status.values.tolist() == [0, 0, 0]
+    assert ds.status.values.tolist() == [0, 0, 0, 0]
     assert (ds.final_weights[0] != initial[0]).all()
 
 

@@ -60,8 +60,8 @@ def simulate(
         A dataset with the dims trajectory, layer (1 to depth) and step (the recorded ones): `final_weights`,
         `status` (0 ok; 1 diverged: |W| passed 2^200 or a product of weights left float64, the weights are
         those before that step, and what is recorded from it on is NaN, or left out of reductions; 2 stalled:
-        the adaptive rate is 0 at the final weights, because one is zero or all but), `diverged_step` (-1:
-        never), the recorded observables, and the origin of it all as attributes.
+        the adaptive rate is 0 at the final weights, because one of them is zero or a square underflows),
+        `diverged_step` (-1: never), the recorded observables, and the origin of it all as attributes.
 
     Raises:
         TypeError, ValueError: an argument is not as above, or the run would not fit in memory; nothing ran.
@@ -147,11 +147,13 @@ def _kernel_arguments(spec: dict[str, Any]) -> tuple:
 def _status(final: Array, diverged_step: np.ndarray, schedule: Schedule) -> np.ndarray:
     status = np.where(diverged_step == NEVER, OK, DIVERGED).astype(np.int8)
     if isinstance(schedule, Adaptive):
-        # One lane a block, so that the kernel of observables serves; the rate is 0 only beside a zero weight.
-        suspects = np.flatnonzero((status == OK) & (np.abs(final.prod(axis=1)) < 2.0**-500))
+        # The rate is at most c min w_i^2, and W^2 enters it: only where one of them underflows is it 0.
+        with np.errstate(over="ignore", invalid="ignore"):
+            tiny = np.minimum(np.abs(final).min(axis=1), np.abs(final.prod(axis=1))) < 2.0**-500
+        suspects = np.flatnonzero((status == OK) & tiny)
         if len(suspects):
             rates = np.empty((len(suspects), 1))
-            kernel = _cpu.observe_kernel(adaptive_unit_rate)
+            kernel = _cpu.observe_kernel(adaptive_unit_rate)  # each a block of one lane
             kernel(final[suspects][:, :, np.newaxis], 0, len(suspects), rates)
             status[suspects[rates[:, 0] == 0]] = STALLED
     return status
