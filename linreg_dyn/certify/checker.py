@@ -319,6 +319,12 @@ class Scope:
 
 
 # ---------------------------------------------------------------- statements
+def check_names(part):
+    """Names are defined once, and `i`, `j` are left to the layers' indices."""
+    names = [*part["given"], *(name for name, _ in part["where"])]
+    require(len(set(names)) == len(names) and not {"i", "j"} & set(names), "a name twice, or a reserved one")
+
+
 def relations(text):
     """A chain `a < b <= c` as [(a, '<', b), (b, '<=', c)], syntax trees."""
     node = parse(text)
@@ -333,6 +339,7 @@ def holds(a, relation, b):
 
 def read_values(part, given):
     """Exact values of a witness, checked against the types of the given names."""
+    check_names(part)
     require(set(given) == set(part["given"]), "a witness gives every name, and no other")
     values, lengths = {}, set()
     for name, kind in part["given"].items():
@@ -376,6 +383,7 @@ class Context:
     """A statement at symbols: its scope and the named hypotheses `name -> (R, strict)`, each `> 0` or `>= 0`."""
 
     def __init__(self, part, lemmas):
+        check_names(part)
         self.lemmas, self.equal, self.nonzero = lemmas, {}, {}
         self.hypotheses = {"one": (R.of(1), True)}
         values, generic, generic_kind = {}, None, None

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-_SECTIONS = ("products", "landscape", "descent", "rates")
+_SECTIONS = ("products", "landscape", "flatness", "descent", "rates", "decay", "noise", "sgd")
 CLAIMS = tuple(
     claim for name in _SECTIONS for claim in import_module(f"linreg_dyn.claims.ginsburg.{name}").CLAIMS
 )
