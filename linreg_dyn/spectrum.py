@@ -13,8 +13,10 @@ Taking the terms of the `m` entries `a_i > |nu|` as `1 + nu / (a_i - nu)`, the e
 whose left-hand side increases between poles. For `nu > 0` each term of `nu S'(nu)` is at least as large as
 the term of `S(nu)` it comes from, and for `nu < 0` at least half of it: rounding errors of the terms reach
 `nu` without being magnified. Rounding `a_i` scales rows and columns of `H`, which changes every eigenvalue
-by no more than that factor (Ostrowski). What is left is the right-hand side, and it is computed from `W` in
-doubled precision. So each eigenvalue, large or small, is accurate to a few `depth` units in the last place.
+by no more than that factor (Ostrowski). What is left is the right-hand side, and it is computed from `W` to
+about 100 bits. So each eigenvalue, large or small, is accurate to a few `depth` units in the last place,
+unless `W` happens to lie within about 1e-15 of 1, 1/2 or some `(m - 1)/(2m - 1)` without being it: then the
+relative error is up to `depth` times 1e-30 over that distance.
 """
 
 import math

@@ -1,5 +1,7 @@
 """The exact flow against scipy's DOP853, mpmath's Taylor solver, its own invariants and the 2F1 clock."""
 
+from typing import Any
+
 import mpmath
 import numpy as np
 import pytest
@@ -149,10 +151,10 @@ def test_2f1_clock_in_balls_and_in_sympy():
 
 def test_two_layers_against_sympy():
     W0, a = sympy.Symbol("W_0", real=True), sympy.Symbol("a", real=True)
-    solution = symbolic.flow_solution(2).rhs
+    solution: Any = symbolic.flow_solution(2).rhs
     for start in ([0.5, 2.25], [-0.5, 1.0], [3.0, 1.0]):
         values = {W0: sympy.Rational(start[0] * start[1]), a: sympy.Rational(start[0] ** 2 - start[1] ** 2)}
-        want = solution.subs(values).subs(symbolic.TIME, sympy.Rational(1, 4)).evalf(40)
+        want = solution.subs(values | {symbolic.TIME: sympy.Rational(1, 4)}).evalf(40)
         (row,) = flow(start, [0.25], precision=128)
         with ctx.workprec(128), mpmath.workdps(40):
             assert contains(row[0] * row[1], mpmath.mpf(want))

@@ -1,6 +1,7 @@
 """Equilibria under weight decay, against polynomial roots, the rules themselves and the numeric Hessian."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_all_sign_patterns_and_nothing_else(depth):
 @pytest.mark.parametrize("depth", [3, 4, 5, 10, 64])
 def test_critical_decay_is_the_maximum(depth):
     exact = equilibria.critical_decay(depth)
-    best = minimize_scalar(
+    best: Any = minimize_scalar(
         lambda w: -(w ** (depth - 2)) * (1 - w**depth), bounds=(0, 1), options={"xatol": 1e-10}
     )
     assert float(exact) == pytest.approx(-best.fun, rel=1e-9)
@@ -98,7 +99,7 @@ def test_critical_decay_is_the_maximum(depth):
     assert sympy.simplify(f.subs(w, top) - exact) == 0
     ball = equilibria.critical_decay_enclosure(depth, 200)
     assert abs(sympy.Float(ball.mid().str(50, radius=False), 50) - exact.evalf(50)) < 1e-45
-    # one float to either side of it decides
+    # two floats to either side of it decide
     c = float(exact)
     assert len(equilibria.weight_decay(depth, np.nextafter(c, 0) * (1 - EPS))) == 3
     assert len(equilibria.weight_decay(depth, np.nextafter(c, 1) * (1 + EPS))) == 1
@@ -107,7 +108,7 @@ def test_critical_decay_is_the_maximum(depth):
 def test_a_wrong_critical_decay_is_noticed():
     """With the exponent (d-2)/d replaced by 1 the formula is not the maximum: the comparison can fail."""
     W = 1 / 4
-    best = minimize_scalar(lambda w: -w * (1 - w**3), bounds=(0, 1))
+    best: Any = minimize_scalar(lambda w: -w * (1 - w**3), bounds=(0, 1))
     assert pytest.approx(-best.fun, rel=1e-2) != W * (1 - W)
 
 

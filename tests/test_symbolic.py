@@ -1,7 +1,8 @@
 """The symbolic layer against central differences in high precision, torch autograd and exact naive loops."""
 
 # sympy's functions are annotated more loosely than what they return, and bad types are given on purpose.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportOptionalMemberAccess=false
+# pyright: reportOperatorIssue=false
 
 from fractions import Fraction
 
