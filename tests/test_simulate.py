@@ -2,7 +2,6 @@
 
 import json
 import math
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import xarray as xr
 import linreg_dyn as ld
 from linreg_dyn import noise, observables, rules
 from linreg_dyn.ensemble import _cpu, discrete, provenance
-from linreg_dyn.ensemble import record as recording
 
 SEED = 2**40 + 12345  # both words of the key matter
 K0, K1 = SEED % 2**32, SEED // 2**32
@@ -278,75 +276,3 @@ def test_one_trajectory_and_no_steps():
     assert dict(ds.sizes) == {"trajectory": 1, "layer": 3}
     np.testing.assert_array_equal(ds.final_weights, [[1.0, 2.0, 0.5]])
     assert ds.layer.values.tolist() == [1, 2, 3]
-
-
-GOOD = {"starts": [1.0, 2.0], "method": ld.GradientDescent(), "steps": 3, "learning_rate": 0.1}
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"starts": [1.0, math.nan]}, ValueError, "starts must be finite"),
-        ({"method": ld.GradientDescent}, TypeError, "method must be one of GradientDescent, "),
-        ({"method": "gd"}, TypeError, "method must be one of"),
-        ({"steps": -1}, ValueError, "steps must be an integer from 0 to 4294967295, got -1"),
-        ({"steps": 2**32}, ValueError, "steps must be an integer from 0 to 4294967295"),
-        ({"steps": 10.0}, TypeError, "steps must be an integer"),
-        ({"steps": True}, TypeError, "steps must be an integer"),
-        ({"learning_rate": 0}, ValueError, "learning_rate must be a finite number > 0, got 0"),
-        ({"learning_rate": "fast"}, TypeError, "learning_rate must be a finite number > 0, got 'fast'"),
-        ({"weight_decay": -0.1}, ValueError, "weight_decay must be a finite number >= 0, got -0.1"),
-        ({"weight_decay": math.inf}, ValueError, "weight_decay must be a finite number >= 0"),
-        ({"record": "loss"}, TypeError, "record must be a Record or None, got 'loss'"),
-        ({"seed": -1}, ValueError, "seed must be an integer from 0 to 18446744073709551615"),
-        ({"seed": 0.5}, TypeError, "seed must be an integer"),
-        ({"backend": "tpu"}, ValueError, "backend must be one of 'auto', 'cpu', got 'tpu'"),
-        ({"dtype": "float16"}, ValueError, "dtype must be one of 'float64', got 'float16'"),
-        ({"threads": 0}, ValueError, "threads must be an integer from 1 to 4096, got 0"),
-    ],
-)
-def test_bad_arguments_are_refused_by_name(change, error, message, monkeypatch):
-    monkeypatch.setattr(discrete, "_run", lambda *_: pytest.fail("it ran"))
-    arguments = GOOD | change
-    with pytest.raises(error) as caught:
-        ld.simulate(arguments.pop("starts"), arguments.pop("method"), **arguments)
-    assert str(caught.value).startswith(message)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (lambda: ld.NoiseAugmentation(-0.1), ValueError, "half_width must be a finite number >= 0, got -0.1"),
-        (lambda: ld.NoiseAugmentation(1.1), ValueError, r"half_width of NoiseAugmentation must be in \[0, 1"),
-        (lambda: ld.NoiseAugmentation(0.1, "normal"), ValueError, "distribution must be one of 'uniform', "),
-        (lambda: ld.SGDNoise(math.nan), ValueError, "half_width must be a finite number >= 0, got nan"),
-        (lambda: ld.SGDNoise(0.1, cast(Any, 3)), ValueError, "distribution must be one of"),
-        (lambda: ld.MiniBatch(DATA, 0), ValueError, "batch_size must be an integer from 1 to 7, got 0"),
-        (lambda: ld.MiniBatch(DATA, 8), ValueError, "batch_size must be an integer from 1 to 7, got 8"),
-        (lambda: ld.MiniBatch(DATA, cast(Any, 2.0)), TypeError, "batch_size must be an integer"),
-        (lambda: ld.MiniBatch(cast(Any, "x"), 2), TypeError, "data must be NormalizedData or a pair"),
-        (lambda: ld.Record(every=0), ValueError, "every must be an integer from 1"),
-        (lambda: ld.Record(observables=("losss",)), ValueError, "observables must be one of 'loss'"),
-        (lambda: ld.Record(observables=()), ValueError, "observables must be one or more different names"),
-        (lambda: ld.Record(observables=("loss", "loss")), ValueError, "observables must be one or more diff"),
-        (lambda: ld.Record(reduce="median"), ValueError, "reduce must be one of 'mean'"),
-    ],
-)
-def test_bad_parts_are_refused_by_name(make, error, message):
-    with pytest.raises(error, match=f"^{message}"):
-        make()
-
-
-def test_what_does_not_fit_in_memory_is_refused_before_it_runs(monkeypatch):
-    monkeypatch.setattr(discrete, "_run", lambda *_: pytest.fail("it ran"))
-    monkeypatch.setattr(recording, "available_memory", lambda: 2.0**30)
-    run = {"steps": 2**32 - 1, "learning_rate": 0.1}
-    with pytest.raises(ValueError, match=r"would take 64 GiB .* 0\.8 GiB may be used; take fewer"):
-        ld.simulate([1.0, 2.0], ld.GradientDescent(), record=ld.Record(), **run)
-    with pytest.raises(ValueError, match="may be used; take fewer trajectories"):
-        ld.simulate(np.broadcast_to(1.0, (2**22, 8)), ld.GradientDescent(), **run)
-
-
-def test_available_memory_is_a_plausible_number_of_bytes():
-    assert 2.0**20 < recording.available_memory() <= math.inf
