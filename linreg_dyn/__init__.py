@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from linreg_dyn import closed_form, equilibria, schedules, symbolic
     from linreg_dyn.claims.core import Evidence
+    from linreg_dyn.eigenvalues import spectrum
     from linreg_dyn.ensemble.continuous import flow
     from linreg_dyn.ensemble.discrete import simulate
     from linreg_dyn.ensemble.methods import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise
     from linreg_dyn.ensemble.record import Record
     from linreg_dyn.problem import NormalizedData
-    from linreg_dyn.spectrum import spectrum
 
 # name: (module that holds it, name in it; None is the module itself)
 _PUBLIC: dict[str, tuple[str, str | None]] = {
@@ -29,7 +29,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "flow": ("ensemble.continuous", "flow"),
     "schedules": ("schedules", None),
     "simulate": ("ensemble.discrete", "simulate"),
-    "spectrum": ("spectrum", "spectrum"),
+    "spectrum": ("eigenvalues", "spectrum"),
     "symbolic": ("symbolic", None),
 }
 

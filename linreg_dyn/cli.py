@@ -44,9 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code, and raises nothing for bad usage or bad input."""
     parser = build_parser()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(
-            signal.SIGTERM, signal.default_int_handler
-        )  # stopped is interrupted: clean up the same way
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped is interrupted: clean up the same way
     try:
         args = parser.parse_args(argv)
         if args.version:

@@ -183,10 +183,7 @@ class _Clock:
                 t_known += self.elapsed(x_known, x, t)
                 x_known, late = x, t - t_known
                 move = late * self.speed(acb(x)).real
-                if (
-                    abs(move.mid()) <= max(arb(1), x) * arb(2) ** (12 - ctx.prec)
-                    or abs(move.mid()) <= 2 * move.rad()
-                ):
+                if abs(move.mid()) <= max(arb(1), x) * arb(2) ** (12 - ctx.prec) or abs(move.mid()) <= 2 * move.rad():
                     break
                 x = max((x + move).mid(), arb(0))
             found.append(self._enclose(x, late, abs(move).upper()))

@@ -88,6 +88,4 @@ def _check_moments(x: Array, y: Array, squares: Array, products: Array) -> None:
         mean = terms.mean()
         allowed = 2.0**-26 * (1 + np.abs(terms).mean())
         if not abs(mean - wanted) <= allowed:
-            raise ValueError(
-                f"the data must be normalised by eq. (2): {name} must be {wanted:g}, got {mean:.17g}"
-            )
+            raise ValueError(f"the data must be normalised by eq. (2): {name} must be {wanted:g}, got {mean:.17g}")

@@ -133,9 +133,7 @@ def _parse(stream: Iterator[str], path: str, wanted: tuple[str, str]) -> tuple[A
     for name in wanted:
         if header.count(name) != 1:
             found = "twice" if name in header else "not"
-            raise ValueError(
-                f"column {name!r} is {found} in {path}; its columns are: {', '.join(header) or '(none)'}"
-            )
+            raise ValueError(f"column {name!r} is {found} in {path}; its columns are: {', '.join(header) or '(none)'}")
     places = [header.index(name) for name in wanted]
     columns: tuple[list[float], list[float]] = ([], [])
     rows = csv.reader(stream, delimiter=delimiter)
@@ -152,9 +150,7 @@ def _number(text: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(
-            f"{where}: expected a number, got {repr(text) if text else 'an empty field'}"
-        ) from None
+        raise ValueError(f"{where}: expected a number, got {repr(text) if text else 'an empty field'}") from None
     if not math.isfinite(value):
         raise ValueError(f"{where}: expected a finite number, got {text!r}")
     return value

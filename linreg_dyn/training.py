@@ -28,9 +28,7 @@ def random_starts(depth: int, count: int, *, seed: int = 0) -> Array:
     depth = integer("depth", depth, least=1, most=2**31)
     count = integer("starts", count, least=1, most=2**31)
     refuse_too_large(count, depth, 0, 0, "take fewer starts or layers")
-    for_weights, for_end_to_end = np.random.default_rng(integer("seed", seed, least=0, most=2**64 - 1)).spawn(
-        2
-    )
+    for_weights, for_end_to_end = np.random.default_rng(integer("seed", seed, least=0, most=2**64 - 1)).spawn(2)
     log_w = for_weights.normal(0, SPREAD, (count, depth))
     log_W = np.log(for_end_to_end.uniform(0.5, 1.5, count))
     return np.exp(log_w + ((log_W - log_w.sum(axis=1)) / depth)[:, np.newaxis])
@@ -100,8 +98,7 @@ def summary(result: xr.Dataset, regression: Regression, names: tuple[str, str] =
 
     x, y, fit = *names, regression
     rows = {
-        "normalisation": f"({x} - {fit.x_mean:.6g}) / {fit.x_scale:.6g}, "
-        f"({y} - {fit.y_mean:.6g}) / {fit.y_scale:.6g}",
+        "normalisation": f"({x} - {fit.x_mean:.6g}) / {fit.x_scale:.6g}, ({y} - {fit.y_mean:.6g}) / {fit.y_scale:.6g}",
         "nets": ", ".join(f"{count} {status}" for count, status in zip(counts, STATUSES, strict=True)),
         "least squares": f"slope {float(regression.slope(1)):.6g}, "
         f"mean squared error {float(regression.mean_squared_error(0)):.6g}",

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "linreg_dyn"
 LAYERS = [
     {"rules", "_checks", "files", "noise", "schedules", "problem"},
     {"observables"},
-    {"symbolic", "spectrum", "closed_form", "equilibria", "certify", "ensemble", "regression"},
+    {"symbolic", "eigenvalues", "closed_form", "equilibria", "certify", "ensemble", "regression"},
     {"claims", "ntk", "sweep", "training"},
     {"report"},
     {"commands", "cli"},

@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 
 from linreg_dyn import symbolic
 from linreg_dyn.closed_form import balanced_time, flow
-from linreg_dyn.spectrum import spectrum
+from linreg_dyn.eigenvalues import spectrum
 
 EPS = np.finfo(float).eps
 TIMES = [0.0, 1e-5, 0.01, 0.1, 0.5, 1.0, 3.0]
@@ -64,9 +64,7 @@ def test_against_dop853(start):
     assert abs(flow(start, np.array(TIMES) / 2) - want).max() > 1e-9
 
 
-@pytest.mark.parametrize(
-    "start", [[0.5, 2.2], [-0.5, 0.5], [-0.5, 1.0, 1.5], [0.4, 0.4, -0.7, -1.0]], ids=str
-)
+@pytest.mark.parametrize("start", [[0.5, 2.2], [-0.5, 0.5], [-0.5, 1.0, 1.5], [0.4, 0.4, -0.7, -1.0]], ids=str)
 def test_balls_contain_mpmath_taylor_solutions(start):
     with mpmath.workdps(40):
 
@@ -109,9 +107,7 @@ def test_semigroup(start, s, t):
     between = flow(start, s)
     growth = np.exp(t * max(0.0, -spectrum(flow(between, np.linspace(0, t, 9))).min()))
     size = abs(between).max() + 1
-    np.testing.assert_allclose(
-        flow(between, t), flow(start, s + t), rtol=0, atol=4 * len(start) * EPS * size * growth
-    )
+    np.testing.assert_allclose(flow(between, t), flow(start, s + t), rtol=0, atol=4 * len(start) * EPS * size * growth)
 
 
 @pytest.mark.parametrize("depth", [3, 4, 7])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from linreg_dyn import equilibria, rules
-from linreg_dyn.spectrum import spectrum
+from linreg_dyn.eigenvalues import spectrum
 
 EPS = np.finfo(float).eps
 depths = st.sampled_from([1, 2, 3, 4, 5, 8, 16, 64])
@@ -88,9 +88,7 @@ def test_all_sign_patterns_and_nothing_else(depth):
 @pytest.mark.parametrize("depth", [3, 4, 5, 10, 64])
 def test_critical_decay_is_the_maximum(depth):
     exact = equilibria.critical_decay(depth)
-    best: Any = minimize_scalar(
-        lambda w: -(w ** (depth - 2)) * (1 - w**depth), bounds=(0, 1), options={"xatol": 1e-10}
-    )
+    best: Any = minimize_scalar(lambda w: -(w ** (depth - 2)) * (1 - w**depth), bounds=(0, 1), options={"xatol": 1e-10})
     assert float(exact) == pytest.approx(-best.fun, rel=1e-9)
     w = sympy.Symbol("w", positive=True)
     top = sympy.Rational(depth - 2, 2 * depth - 2) ** sympy.Rational(1, depth)
@@ -137,9 +135,7 @@ def test_bifurcation_dataset():
     assert gap[0] > gap[1] > 0
 
 
-@pytest.mark.parametrize(
-    ("mu", "error"), [(0, ValueError), (-1.0, ValueError), (np.nan, ValueError), ("a", TypeError)]
-)
+@pytest.mark.parametrize(("mu", "error"), [(0, ValueError), (-1.0, ValueError), (np.nan, ValueError), ("a", TypeError)])
 def test_bad_decay(mu, error):
     with pytest.raises(error, match="mu must"):
         equilibria.weight_decay(3, mu)

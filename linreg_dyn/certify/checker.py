@@ -121,12 +121,15 @@ class R:
 
     def diff(self, rule):
         """Derivative by a derivation: `rule(atom)` is the derivative of an atom, as an R."""
-        n, d = (sum((R({m: c}) * e * rule(a) / R.atom(a) for m, c in p.items() for a, e in m), R.of(0))
-                for p in (self.num, self.den))
+        n, d = (
+            sum((R({m: c}) * e * rule(a) / R.atom(a) for m, c in p.items() for a, e in m), R.of(0))
+            for p in (self.num, self.den)
+        )
         return (n * R(self.den) - d * R(self.num)) / (R(self.den) * R(self.den))
 
     def at(self, values):
         """Value (Fraction) or composition (R) at `values[atom]`; atoms without a value stay."""
+
         def poly(p):
             total = Fraction(0)
             for m, c in p.items():
@@ -135,6 +138,7 @@ class R:
                     term = term * (values[a] if a in values else R.atom(a)) ** e
                 total = total + term
             return total
+
         return poly(self.num) / poly(self.den)
 
 
@@ -146,8 +150,10 @@ def parse(text):
 
 def mentions(node, name, where):
     """Does an expression use a name, itself or through the definitions `where`?"""
-    return any(isinstance(n, ast.Name) and (n.id == name or (n.id in where and mentions(where[n.id], name, where)))
-               for n in ast.walk(node))
+    return any(
+        isinstance(n, ast.Name) and (n.id == name or (n.id in where and mentions(where[n.id], name, where)))
+        for n in ast.walk(node)
+    )
 
 
 def lift(f, *args):
@@ -167,7 +173,12 @@ class Scope:
     """
 
     def __init__(self, values, where, generic=None, kind=None, samples=()):
-        self.values, self.where, self.generic, self.kind = values, {n: parse(t) for n, t in where}, generic, kind
+        self.values, self.where, self.generic, self.kind = (
+            values,
+            {n: parse(t) for n, t in where},
+            generic,
+            kind,
+        )
         self.samples, self.level = samples, 0
         self.cache, self.products, self.signs = {}, [], []
 
@@ -197,13 +208,20 @@ class Scope:
             if isinstance(node.op, ast.Pow):
                 require(isinstance(b, Fraction) and b.denominator == 1, "integer powers only")
                 return lift(lambda u: u ** int(b), a)
-            ops = {ast.Add: lambda u, v: u + v, ast.Sub: lambda u, v: u - v,
-                   ast.Mult: lambda u, v: u * v, ast.Div: lambda u, v: u / v}
+            ops = {
+                ast.Add: lambda u, v: u + v,
+                ast.Sub: lambda u, v: u - v,
+                ast.Mult: lambda u, v: u * v,
+                ast.Div: lambda u, v: u / v,
+            }
             require(type(node.op) in ops, "unknown operator")
             return lift(ops[type(node.op)], a, b)
         if isinstance(node, ast.Subscript):
             return self.entry(self.eval(node.value, index), node.slice, index)
-        require(isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords, "unknown syntax")
+        require(
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords,
+            "unknown syntax",
+        )
         if node.func.id == "D":
             return self.derivative(node.args[0], node.args[1], index)
         function = getattr(self, "do_" + node.func.id, None)
@@ -284,7 +302,7 @@ class Scope:
     def partial(self, node, name, k, index):
         """One partial derivative at explicit values: that one variable becomes an atom, for a while."""
         old, fresh = self.values[name], f"d{self.level}"
-        new = R.atom(fresh) if k is None else [*old[:k], R.atom(fresh), *old[k + 1:]]
+        new = R.atom(fresh) if k is None else [*old[:k], R.atom(fresh), *old[k + 1 :]]
         inner = Scope({**self.values, name: new}, ())
         inner.where, inner.level = self.where, self.level + 1
         here = {fresh: old if k is None else old[k]}
@@ -308,13 +326,15 @@ class Scope:
         if name != self.generic:
             return f.diff(lambda b: R.of(int(R.atom(b).same(a))))
         require(not any(b.startswith("Q") for b in f.atoms()), "derivative of a product over layers")
+
         def rule(b):
             if b == f"prod({name})":
                 return R.atom(b) / a
             if b.startswith(f"sum({name}^"):
-                k = int(b[5 + len(name):-1])
+                k = int(b[5 + len(name) : -1])
                 return k * a ** (k - 1)
             return R.of(int(R.atom(b).same(a)))
+
         return f.diff(rule)
 
 
@@ -360,6 +380,7 @@ def truth(part, given):
     """(admitted, broken): does a point meet every assumption, and which conclusion does it break (or None)?"""
     scope = Scope(read_values(part, given), part["where"])
     depth = max([len(v) for n, v in scope.values.items() if part["given"][n].startswith("layers")] or [0])
+
     def broken(text):
         for a, relation, b in relations(text):
             names = [k for k in "ij" if any(mentions(s, k, scope.where) for s in (a, b))]
@@ -369,6 +390,7 @@ def truth(part, given):
                 if not all(_flat(lift(lambda s, t: holds(s, relation, t), u, v))):  # noqa: B023
                     return text
         return None
+
     if any(broken(text) for text in part["assume"]):
         return False, None
     return True, next((text for text in part["conclude"] if broken(text)), None)
@@ -420,8 +442,11 @@ class Context:
         self.scope.signs.append(expression)
         if self.scope.kind == "layers" and not name.startswith("inv") and self.scope.generic in expression.atoms():
             for k in "ij":  # an assumption on every layer holds for the layers i and j
-                self.add(f"{name}[{k}]", R.of(expression.at({self.scope.generic: R.atom(f"{self.scope.generic}[{k}]")})),
-                         strict)
+                self.add(
+                    f"{name}[{k}]",
+                    R.of(expression.at({self.scope.generic: R.atom(f"{self.scope.generic}[{k}]")})),
+                    strict,
+                )
 
     def assume(self, name, a, relation, b):
         """Turn a relation into hypotheses; `abs(e) < b` gives two, `name+` (b - e) and `name-` (b + e)."""
@@ -499,7 +524,10 @@ def prove(context, goal, proof):
     if rule == "induction":
         return induction(context, goal, proof)
     if rule == "both":  # abs(e) < b
-        require(isinstance(a, ast.Call) and a.func.id == "abs" and relation in ("<", "<="), "'both' is for abs(e) < b")
+        require(
+            isinstance(a, ast.Call) and a.func.id == "abs" and relation in ("<", "<="),
+            "'both' is for abs(e) < b",
+        )
         e, bound = R.of(context.scope(a.args[0])), R.of(context.scope(b))
         prove(context, (e, relation, bound), proof["upper"])
         return prove(context, (-bound, relation, e), proof["lower"])
@@ -507,7 +535,10 @@ def prove(context, goal, proof):
     if rule == "mean":  # b - a is the mean of an expression (up to Mean(eta) = 0) that is nonnegative pointwise
         e, inner = b - a if relation == "<=" else a - b, R.of(context.scope(proof["of"], PAIR))
         require(relation in ("<=", ">="), "a mean is bounded weakly")
-        require((e - context.scope.do_Mean(inner)).same(context.vanishing(proof)), "not the mean of that expression")
+        require(
+            (e - context.scope.do_Mean(inner)).same(context.vanishing(proof)),
+            "not the mean of that expression",
+        )
         return prove(context, (R.of(0), "<=", inner), proof["then"])
     if rule == "identity":
         require(relation in ("==", "<=", ">="), "an identity proves an equation")
@@ -548,11 +579,17 @@ def induction(context, goal, proof):
     scope = context.scope
     require(scope.kind == "simplex" and relation in ("<=", ">="), "induction bounds a product over the simplex")
     p, s = R.atom(scope.generic), R.atom("s")
-    require(isinstance(a, ast.Call) and a.func.id == "Prod" and "s" not in scope.values, "the left side is a product")
+    require(
+        isinstance(a, ast.Call) and a.func.id == "Prod" and "s" not in scope.values,
+        "the left side is a product",
+    )
     factor = R.of(scope(a.args[0]))
     inner = Scope({**scope.values, "s": s}, (), scope.generic, scope.kind)
     f = R.of(inner(proof["bound"]))
-    require(f.at({"s": R.of(0)}).same(1) and R.of(f.at({"s": R.of(1)})).same(R.of(scope(b))), "the bound's two ends")
+    require(
+        f.at({"s": R.of(0)}).same(1) and R.of(f.at({"s": R.of(1)})).same(R.of(scope(b))),
+        "the bound's two ends",
+    )
     step = R.of(f.at({"s": s + p})) - f * factor
     new = context.branch("s", s, False).branch("room", 1 - s - p, False)
     new.scope.values = inner.values
@@ -587,14 +624,18 @@ def check_certificate(certificate, lemmas=None):
             part = parts[certificate["witness"]["part"]]
             admitted, broken = truth(part, certificate["witness"]["given"])
             require(admitted, "the witness breaks an assumption")
-            require(broken is not None and broken == certificate["witness"]["breaks"], "the witness breaks nothing")
+            require(
+                broken is not None and broken == certificate["witness"]["breaks"],
+                "the witness breaks nothing",
+            )
             return f"refuted: {json.dumps(certificate['witness']['given'])} breaks {broken}"
         require(certificate["verdict"] == "proved" and parts, "unknown verdict")
         for part in parts:
             check_part(part, lemmas or {})
         return "proved: " + "; ".join(
             (" and ".join(part["assume"]) + " => " if part["assume"] else "") + " and ".join(part["conclude"])
-            for part in parts)
+            for part in parts
+        )
     except Refused:
         raise
     except Exception as error:  # whatever a malformed certificate does to the code above, it is not accepted

@@ -42,7 +42,10 @@ class Axis(NamedTuple):
 
 def identity(**modulo: str) -> Tactic:
     """Both sides are the same rational function, up to multiples of assumed equations (`name=cofactor`)."""
-    return lambda context, goal: {"rule": "identity", "modulo": {k.replace("_", "."): v for k, v in modulo.items()}}
+    return lambda context, goal: {
+        "rule": "identity",
+        "modulo": {k.replace("_", "."): v for k, v in modulo.items()},
+    }
 
 
 def split(on: str, ge: Tactic, le: Tactic, *, name: str = "s", nonzero: str | None = None) -> Tactic:

@@ -1,7 +1,7 @@
 """Claims of the papers, and their audit.
 
-    claims = select(["ginsburg.thm"])
-    evidence = audit(claims)
+claims = select(["ginsburg.thm"])
+evidence = audit(claims)
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def select(prefixes: Sequence[str] = ()) -> list[Claim]:
         return list(claims.values())
     chosen: dict[str, Claim] = {}
     for prefix in prefixes:
-        found = {prefix: claims[prefix]} if prefix in claims else {i: c for i, c in claims.items() if i.startswith(prefix)}
+        found = (
+            {prefix: claims[prefix]} if prefix in claims else {i: c for i, c in claims.items() if i.startswith(prefix)}
+        )
         if not found or not prefix:
             close = difflib.get_close_matches(prefix, claims, n=3, cutoff=0.4)
             hint = f"; the closest are {', '.join(close)}" if close else ""

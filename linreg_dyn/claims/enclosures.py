@@ -24,7 +24,9 @@ def outward(ball: arb, digits: int = DIGITS) -> dict[str, str]:
     for end, rounding in ((ball.lower(), ROUND_FLOOR), (ball.upper(), ROUND_CEILING)):
         mantissa, exponent = (int(part) for part in end.man_exp())
         value = Fraction(mantissa) * Fraction(2) ** exponent
-        ends.append(str(Context(prec=digits, rounding=rounding).divide(Decimal(value.numerator), Decimal(value.denominator))))
+        ends.append(
+            str(Context(prec=digits, rounding=rounding).divide(Decimal(value.numerator), Decimal(value.denominator)))
+        )
     return {"lower": ends[0], "upper": ends[1]}
 
 

@@ -19,7 +19,7 @@ LEVELS = 12
 MORE = 4
 
 
-def rational(rng: Random, low: float, high: float, level: int) -> Fraction:
+def rational(rng: Random, low: float | Fraction, high: float | Fraction, level: int) -> Fraction:
     """A rational strictly inside (low, high): simple, or at higher levels also close to an end."""
     low, high = Fraction(low), Fraction(high)
     width = high - low

@@ -104,7 +104,10 @@ def _without_witness(
     if not admitted:
         return {"verdict": "undecided", "method": "the search admitted no instance of some part"}
     if refuted < len(claim.mutants) or len(claim.mutants) < 2:
-        return {"verdict": "undecided", "method": "not every mutant was refuted: the check may be unable to fail"}
+        return {
+            "verdict": "undecided",
+            "method": "not every mutant was refuted: the check may be unable to fail",
+        }
     if not all(part.tactics for part in claim.parts):
         return {"verdict": "survived", "method": "falsification search only"}
     lemmas = lemmas_of(claim, registry, cache)

@@ -23,20 +23,12 @@ def add_parser(subparsers: Any) -> None:
         epilog="example: linreg-dyn audit ginsburg.thm-3.1 --html report --certificates report/certificates "
         "--fail-on undecided",
     )
-    parser.add_argument(
-        "ids", nargs="*", metavar="ID", help="an id, or the beginning of ids (default: every claim)"
-    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help="an id, or the beginning of ids (default: every claim)")
     parser.add_argument("--json", metavar="FILE", help="write everything that was found to FILE")
     parser.add_argument("--html", metavar="DIR", help="write the report to DIR/index.html")
-    parser.add_argument(
-        "--figures", metavar="DIR", help="PNG pictures to show in the report (default: HTML/figures)"
-    )
-    parser.add_argument(
-        "--certificates", metavar="DIR", help="write one certificate per proof; DIR is replaced whole"
-    )
-    parser.add_argument(
-        "--fail-on", metavar="VERDICT,...", default="", help="exit 1 if a claim has such a verdict"
-    )
+    parser.add_argument("--figures", metavar="DIR", help="PNG pictures to show in the report (default: HTML/figures)")
+    parser.add_argument("--certificates", metavar="DIR", help="write one certificate per proof; DIR is replaced whole")
+    parser.add_argument("--fail-on", metavar="VERDICT,...", default="", help="exit 1 if a claim has such a verdict")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the falsifier (default: 0)")
     parser.set_defaults(run=run)
 
@@ -59,9 +51,7 @@ def run(args: argparse.Namespace) -> int:
             evidence = registry.audit(selected, seed=args.seed, on_result=on_result)
         _write(paths, args, evidence)
     counts = _counts(evidence)
-    console.print(
-        f"\n{len(evidence)} claims: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    )
+    console.print(f"\n{len(evidence)} claims: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n))
     missed = {verdict: counts[verdict] for verdict in fail_on if counts[verdict]}
     if missed:
         wording = ", ".join(f"{n} {verdict}" for verdict, n in missed.items())
@@ -76,9 +66,7 @@ def _verdicts(text: str) -> tuple[str, ...]:
     chosen = tuple(part.strip() for part in text.split(",") if part.strip())
     for verdict in chosen:
         if verdict not in VERDICTS:
-            raise ValueError(
-                f"--fail-on knows no verdict {verdict!r}; the verdicts are {', '.join(VERDICTS)}"
-            )
+            raise ValueError(f"--fail-on knows no verdict {verdict!r}; the verdicts are {', '.join(VERDICTS)}")
     return chosen
 
 
@@ -93,9 +81,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
     certificates = Path(args.certificates).resolve()
     for option, path in (("--json", args.json), ("--html", args.html)):
         if path is not None and Path(path).resolve().is_relative_to(certificates):
-            raise ValueError(
-                f"{option} {path} lies inside --certificates {args.certificates}, which is replaced whole"
-            )
+            raise ValueError(f"{option} {path} lies inside --certificates {args.certificates}, which is replaced whole")
 
 
 def _enter_outputs(stack: ExitStack, args: argparse.Namespace) -> dict[str, Path]:
@@ -140,9 +126,7 @@ def _certificates(evidence: Sequence[Evidence], seed: int) -> dict[str, Any]:
     waiting = [certificate for certificate in found.values() if certificate]
     while waiting:
         for name in _lemmas(waiting.pop()) - found.keys():
-            (lemma,) = registry.audit(
-                [claim for claim in registry.select([name]) if claim.id == name], seed=seed
-            )
+            (lemma,) = registry.audit([claim for claim in registry.select([name]) if claim.id == name], seed=seed)
             found[name] = lemma.certificate
             waiting += [lemma.certificate] if lemma.certificate else []
     return {name: certificate for name, certificate in found.items() if certificate}

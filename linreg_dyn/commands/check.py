@@ -20,9 +20,7 @@ def add_parser(subparsers: Any) -> None:
         "each with the registered claim of its name. Exit code 0 only if all are accepted.",
         epilog="example: linreg-dyn check report/certificates",
     )
-    parser.add_argument(
-        "directory", metavar="DIR", help="a directory of certificates, as audit --certificates leaves"
-    )
+    parser.add_argument("directory", metavar="DIR", help="a directory of certificates, as audit --certificates leaves")
     parser.set_defaults(run=run)
 
 
@@ -59,10 +57,7 @@ def _bound(path: Path, registered: dict[str, Claim], message: str) -> tuple[bool
             False,
             f"no claim is registered under both its file's name {path.stem!r} and its own name {said!r}",
         )
-    stated = [
-        {key: part.get(key) for key in ("given", "where", "assume", "conclude")}
-        for part in certificate["parts"]
-    ]
+    stated = [{key: part.get(key) for key in ("given", "where", "assume", "conclude")} for part in certificate["parts"]]
     if stated != [part.formal() for part in claim.parts]:
         return False, f"it is about another statement than the registered {claim.id}"
     return True, message

@@ -60,9 +60,7 @@ def _one(selected: list[Claim], name: str) -> Claim:
         return exact[0]
     if len(selected) == 1:
         return selected[0]
-    raise ValueError(
-        f"ID {name!r} stands for {len(selected)} claims: {', '.join(claim.id for claim in selected)}"
-    )
+    raise ValueError(f"ID {name!r} stands for {len(selected)} claims: {', '.join(claim.id for claim in selected)}")
 
 
 def _text(item: Evidence) -> str:
@@ -96,10 +94,7 @@ def _block(label: str, content: Any) -> str:
     if not content:
         return ""
     if isinstance(content, dict):
-        lines = [
-            f"{key}: {value if isinstance(value, str) else json.dumps(value)}"
-            for key, value in content.items()
-        ]
+        lines = [f"{key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in content.items()]
     else:
         lines = textwrap.wrap(str(content), width=96, break_long_words=False, break_on_hyphens=False)
     return "\n".join(f"{label if n == 0 else '':<11}{line}" for n, line in enumerate(lines))

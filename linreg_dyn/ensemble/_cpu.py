@@ -90,9 +90,7 @@ def _advance(depth, lanes, residual, rate, draw, distribution):
     sources = SOURCES
 
     @njit(nogil=True, cache=True, error_model="numpy")
-    def advance(
-        state, diverged, first, last, start, stop, lr, decay, k0, k1, half_width, squares, products, batch
-    ):
+    def advance(state, diverged, first, last, start, stop, lr, decay, k0, k1, half_width, squares, products, batch):
         """Take the steps `start`, ..., `stop - 1` with the blocks `first`, ..., `last - 1` of `state`."""
         _ = sources
         # Separate allocations: LLVM knows that they do not overlap, and vectorises without asking.
@@ -112,9 +110,7 @@ def _advance(depth, lanes, residual, rate, draw, distribution):
                 if lost == lanes:
                     break
                 if draws_amplitude:
-                    amplitudes(
-                        drawn, words, block * lanes, step, step == start, k0, k1, half_width, distribution
-                    )
+                    amplitudes(drawn, words, block * lanes, step, step == start, k0, k1, half_width, distribution)
                 if draws_batch:
                     moments(drawn, order, swaps, squares, products, block * lanes, step, k0, k1)
                 # W/w_i in the order of rules.others; as a function of its own this loses the vectorisation.
@@ -132,9 +128,7 @@ def _advance(depth, lanes, residual, rate, draw, distribution):
                     rates[lane] = rate(lr, W[lane], q[lane])
                 for i in range(depth):
                     for lane in range(lanes):
-                        new[i, lane] = rules.layer_step(
-                            w[i, lane], others[i, lane], g[lane], rates[lane], decay
-                        )
+                        new[i, lane] = rules.layer_step(w[i, lane], others[i, lane], g[lane], rates[lane], decay)
                 left_products(new, prefix, W)
                 bad = 0
                 for lane in range(lanes):

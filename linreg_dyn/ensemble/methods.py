@@ -74,9 +74,7 @@ class MiniBatch:
                 raise TypeError(f"data must be NormalizedData or a pair (x, y), got {type(data).__name__}")
             data = NormalizedData(*data)
         object.__setattr__(self, "data", data)
-        object.__setattr__(
-            self, "batch_size", integer("batch_size", self.batch_size, least=1, most=len(data))
-        )
+        object.__setattr__(self, "batch_size", integer("batch_size", self.batch_size, least=1, most=len(data)))
 
 
 Method = GradientDescent | NoiseAugmentation | SGDNoise | MiniBatch

@@ -75,9 +75,7 @@ class Record:
     def width(self, trajectories: int, depth: int) -> int:
         """Numbers kept at every recorded step."""
         scalars = len(self.observables) - (WEIGHTS in self.observables)
-        return (scalars + depth * (WEIGHTS in self.observables)) * (
-            trajectories if self.reduce is None else 1
-        )
+        return (scalars + depth * (WEIGHTS in self.observables)) * (trajectories if self.reduce is None else 1)
 
 
 class Recorder:
@@ -137,9 +135,7 @@ def available_memory() -> float:
             limits.append(float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE"))
     try:
         group = Path("/sys/fs/cgroup")
-        limits.append(
-            float((group / "memory.max").read_text()) - float((group / "memory.current").read_text())
-        )
+        limits.append(float((group / "memory.max").read_text()) - float((group / "memory.current").read_text()))
     except (OSError, ValueError):  # no control group, or one without a limit ("max")
         pass
     return min(limits, default=float("inf"))

@@ -18,8 +18,7 @@ _BREAKS = re.compile(
 )
 _NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
 _TAGS = re.compile(
-    re.escape(_NAMESPACE)
-    + "(math|mrow|mi|mo|mn|ms|mtext|mspace|mfrac|msqrt|mroot|mstyle|mpadded|mphantom|msub"
+    re.escape(_NAMESPACE) + "(math|mrow|mi|mo|mn|ms|mtext|mspace|mfrac|msqrt|mroot|mstyle|mpadded|mphantom|msub"
     "|msup|msubsup|munder|mover|munderover|mtable|mtr|mtd|menclose|mmultiscripts|mprescripts)"
 )
 _ATTRIBUTES = re.compile(
@@ -50,9 +49,7 @@ def statement(latex: str) -> Markup:
         return prose(latex)
     parts = _pieces(latex)
     pieces = [escape(words) if words else mathml(formula) for formula, words in parts]
-    if any(
-        'class="latex"' in piece or "\\" in words for piece, (_, words) in zip(pieces, parts, strict=True)
-    ):
+    if any('class="latex"' in piece or "\\" in words for piece, (_, words) in zip(pieces, parts, strict=True)):
         return _source(latex)
     return Markup().join(pieces)
 

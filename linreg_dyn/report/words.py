@@ -50,9 +50,7 @@ def headline(evidence: Sequence[Evidence]) -> str:
     printed = [item.verdict for item in evidence if item.claim.kind == "printed"]
     if not printed:
         return "No printed statement was audited."
-    hold, false = (
-        sum(v in verdicts for v in printed) for verdicts in (("proved", "certified"), ("refuted",))
-    )
+    hold, false = (sum(v in verdicts for v in printed) for verdicts in (("proved", "certified"), ("refuted",)))
     rest = len(printed) - hold - false
     noun = "statement" if len(printed) == 1 else "statements"
     text = f"Of {len(printed)} printed {noun}, {hold} {_is(hold)} shown to be true and {false} to be false"

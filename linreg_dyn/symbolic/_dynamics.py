@@ -42,9 +42,7 @@ def step(
     return sympy.ImmutableMatrix([rules.layer_step(w, p, g, lr, decay) for w, p in pairs])
 
 
-def end_to_end_step(
-    method: Callable = rules.gradient_descent, depth: int = 2, **settings: Number
-) -> sympy.Expr:
+def end_to_end_step(method: Callable = rules.gradient_descent, depth: int = 2, **settings: Number) -> sympy.Expr:
     """`W` after one step, the product of the stepped weights, unexpanded. Settings as for `step`."""
     return sympy.Mul(*step(method, depth, **settings))
 
@@ -133,9 +131,7 @@ def _residual(method: Callable, W: sympy.Expr, noise: dict[str, Number]) -> symp
     unknown = set(noise) - set(known)
     if unknown:
         allowed = ", ".join(sorted(known)) or "none"
-        raise TypeError(
-            f"unknown noise {', '.join(sorted(unknown))} for {method.__name__}; it has: {allowed}"
-        )
+        raise TypeError(f"unknown noise {', '.join(sorted(unknown))} for {method.__name__}; it has: {allowed}")
     return method(W, **_sympified(known | noise))
 
 

@@ -31,9 +31,7 @@ def to_latex(expression: sympy.Basic | sympy.MatrixBase) -> str:
     return _Printer().doprint(expression)
 
 
-def to_numpy(
-    expression: sympy.Expr | sympy.MatrixBase, depth: int | None = None
-) -> Callable[..., np.ndarray]:
+def to_numpy(expression: sympy.Expr | sympy.MatrixBase, depth: int | None = None) -> Callable[..., np.ndarray]:
     """Compile to `f(weights, **parameters) -> float64 array`.
 
     `weights` is `(..., depth)`; the other symbols of the expression are keywords (`eta`, `m_2`, `mu`, ...;

@@ -58,7 +58,7 @@ class HessianSpectrum:
 
 
 def hessian_eigenvalues(depth: int) -> HessianSpectrum:
-    """The structure that gives all Hessian eigenvalues at a depth; `linreg_dyn.spectrum` solves it."""
+    """The structure that gives all Hessian eigenvalues at a depth; `linreg_dyn.eigenvalues` solves it."""
     check_depth(depth)
     W, layers = end_to_end(depth), weight_symbols(depth)
     return HessianSpectrum(
@@ -74,7 +74,7 @@ def sharpness(depth: int) -> sympy.Expr:
     """Largest Hessian eigenvalue at a minimum, `2 sum 1/w_i^2`.
 
     Away from the minima it is the largest zero of `hessian_eigenvalues(depth).secular`, which has no closed
-    form; its number is `linreg_dyn.spectrum(weights)[..., -1]`.
+    form; its number is `linreg_dyn.eigenvalues(weights)[..., -1]`.
     """
     return minimum_sharpness(depth)
 

@@ -2,7 +2,21 @@
 
 from importlib import import_module
 
-_SECTIONS = ("products", "landscape", "flatness", "descent", "rates", "decay", "noise", "sgd")
-CLAIMS = tuple(
-    claim for name in _SECTIONS for claim in import_module(f"linreg_dyn.claims.ginsburg.{name}").CLAIMS
+_SECTIONS = (
+    "products",
+    "landscape",
+    "flatness",
+    "descent",
+    "theorem3",
+    "rates",
+    "imbalance_rates",
+    "footnote",
+    "decay",
+    "noise",
+    "theorem4",
+    "theorem4_rates",
+    "sgd",
+    "theorem5",
+    "theorem5_run",
 )
+CLAIMS = tuple(claim for name in _SECTIONS for claim in import_module(f"linreg_dyn.claims.ginsburg.{name}").CLAIMS)

@@ -43,7 +43,14 @@ def step(residual: str, decay: str = "0") -> str:
 
 def velocity(residual: str, decay: str = "0") -> str:
     """`dw/dt` of layer w at rate `lam`, from `rules.velocity` (the paper's time is in steps)."""
-    return expression(lambda w, others, g, mu, lam: lam * rules.velocity(w, others, g, mu), "w", "W/w", residual, decay, "lam")
+    return expression(
+        lambda w, others, g, mu, lam: lam * rules.velocity(w, others, g, mu),
+        "w",
+        "W/w",
+        residual,
+        decay,
+        "lam",
+    )
 
 
 NET = (("W", "Prod(w)"), ("S", "Sum(1/w**2)"))
@@ -53,7 +60,7 @@ FLOW = {"w": "layers", "lam": "real"}
 
 
 # ---------------------------------------------------------------- samplers
-def near(low: float | Fraction, high: float | Fraction, **more: tuple[float, float]) -> Sampler:
+def near(low: float | Fraction, high: float | Fraction, **more: tuple[float | Fraction, float | Fraction]) -> Sampler:
     """Weights of every shape with W inside (low, high), and reals of the given ranges."""
 
     def sample(rng: Random, depth: int, level: int) -> dict[str, Any]:
@@ -64,7 +71,7 @@ def near(low: float | Fraction, high: float | Fraction, **more: tuple[float, flo
     return sample
 
 
-def banded(delta: tuple[float, float], eta: bool = True) -> Sampler:
+def banded(delta: tuple[float | Fraction, float | Fraction], eta: bool = True) -> Sampler:
     """delta in its range, W within delta of 1 and |eta| < delta, often near the edges."""
 
     def sample(rng: Random, depth: int, level: int) -> dict[str, Any]:
@@ -109,7 +116,30 @@ PAIR_AXES = (
 """Expand in S = A + B + rest, A = 1/w_i^2 and B = 1/w_j^2."""
 
 __all__ = [
-    "FLOW", "GD", "LAYERS", "LOSS", "NET", "NOISE", "PAIR_AXES", "PAPER", "PRODUCT", "Q0", "SGD", "Axis", "W_axis",
-    "banded", "both", "by_hand", "have", "near", "positive", "product_at_least", "product_at_most",
-    "product_at_most_inverse", "source", "split", "step", "velocity",
-]  # fmt: skip
+    "FLOW",
+    "GD",
+    "LAYERS",
+    "LOSS",
+    "NET",
+    "NOISE",
+    "PAIR_AXES",
+    "PAPER",
+    "PRODUCT",
+    "Q0",
+    "SGD",
+    "Axis",
+    "W_axis",
+    "banded",
+    "both",
+    "by_hand",
+    "have",
+    "near",
+    "positive",
+    "product_at_least",
+    "product_at_most",
+    "product_at_most_inverse",
+    "source",
+    "split",
+    "step",
+    "velocity",
+]

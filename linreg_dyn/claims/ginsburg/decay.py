@@ -68,7 +68,12 @@ def _equilibrium(depth: int) -> Part:
         {"t": "real"},
         (f"t**{depth - 2}*(1 - t)**{depth} <= ({value.numerator})/{value.denominator}",),
         assume=("0 < t", "t < 1"),
-        tactics=(positive(Axis("t", "a0.0", "a1.0", degree=3 * depth), squares=[(h, f"sq t-{best.numerator}/{best.denominator}")]),),
+        tactics=(
+            positive(
+                Axis("t", "a0.0", "a1.0", degree=3 * depth),
+                squares=[(h, f"sq t-{best.numerator}/{best.denominator}")],
+            ),
+        ),
         sample=lambda rng, depth, level: {"t": falsify.rational(rng, 0, 1, level)},
     )
 
@@ -134,7 +139,8 @@ CLAIMS = (
         id="ginsburg.wd-band",
         title="The weight decay band",
         statement=(
-            r"\text{The loss decreases when } k = (W - 1)\Big(W - \big(1 - \mu\tfrac{d}{W(\sum 1/w_i^2)}\big)\Big) > 0, "
+            r"\text{The loss decreases when } k = (W - 1)\Big(W - \big(1 - \mu\tfrac{d}{W(\sum "
+            r"1/w_i^2)}\big)\Big) > 0, "
             r"\text{ outside the weight decay band } 1 - \mu\tfrac{d}{W(\sum 1/w_i^2)} \le W \le 1"
         ),
         source=source("section 4.1"),
@@ -146,28 +152,45 @@ CLAIMS = (
         parts=(
             Part(_GIVEN, ("Sum(D(L, w)*f) == -4*lam*S*W**2*k",), _BAND, tactics=(identity(),)),
             Part(
-                _GIVEN, ("k > 0",), _BAND, (*_POSITIVE, "W > 1"),
+                _GIVEN,
+                ("k > 0",),
+                _BAND,
+                (*_POSITIVE, "W > 1"),
                 tactics=(
                     by_hand(
-                        ("1", "a2.0 * a2.0 * S"), ("1", "a2.0 * a2.0 * a2.0 * S"), ("1", "a2.0 * a1.0 * depth"),
+                        ("1", "a2.0 * a2.0 * S"),
+                        ("1", "a2.0 * a2.0 * a2.0 * S"),
+                        ("1", "a2.0 * a1.0 * depth"),
                         multiplier=[("1", "S"), ("1", "S * a2.0")],
                     ),
                 ),
                 sample=_sample(1, 4),
             ),
             Part(
-                _GIVEN, ("k > 0",), _BAND, (*_POSITIVE, "W < b"),
+                _GIVEN,
+                ("k > 0",),
+                _BAND,
+                (*_POSITIVE, "W < b"),
                 tactics=(have("W < 1", _BELOW_ONE, by_hand(("1", "h * a2.0")), name="h"),),
                 sample=_sample(-2, 1),
             ),
             Part(
-                _GIVEN, ("k <= 0",), _BAND, (*_POSITIVE, "b <= W <= 1"),
-                tactics=(by_hand(("1", "a2.0 * a2.1")),), sample=_INSIDE,
+                _GIVEN,
+                ("k <= 0",),
+                _BAND,
+                (*_POSITIVE, "b <= W <= 1"),
+                tactics=(by_hand(("1", "a2.0 * a2.1")),),
+                sample=_INSIDE,
             ),
         ),
         mutants=(
             Mutant("the whole left half is outside", part=2, replace=(("W < b", "W < 1"),), sample=_INSIDE),
-            Mutant("the band ends above 1", part=3, replace=(("b <= W <= 1", "b <= W <= 2"),), sample=_sample(0, 3)),
+            Mutant(
+                "the band ends above 1",
+                part=3,
+                replace=(("b <= W <= 1", "b <= W <= 2"),),
+                sample=_sample(0, 3),
+            ),
             Mutant("half the decay", part=0, replace=(("1 - mu*d", "1 - mu*d/2"),)),
         ),
         search_depths=(1, 2, 3),
@@ -192,22 +215,28 @@ CLAIMS = (
         ),
         parts=(
             Part(
-                _GIVEN, ("y == W*S*(W - b)", "Sum(D(W, w)*f) == -2*lam*W*y"), _Y, tactics=(identity(), identity()),
+                _GIVEN,
+                ("y == W*S*(W - b)", "Sum(D(W, w)*f) == -2*lam*W*y"),
+                _Y,
+                tactics=(identity(), identity()),
             ),
             Part(
                 _GIVEN,
                 ("Sum(D(y, w)*f) >= A*y",),
                 (*_Y, ("A", "-2*lam*(2*W - 1)*W*S + 4*lam*W*(W - 1)*Sum(1/w**4)/S")),
                 (*_POSITIVE, "0 < W <= 1"),
-                tactics=(
-                    by_hand(("4", f"a0.0 * a1.0 * a2.0 * a2.1 * {_SPREAD}"), multiplier=[("1", "S * depth")]),
-                ),
+                tactics=(by_hand(("4", f"a0.0 * a1.0 * a2.0 * a2.1 * {_SPREAD}"), multiplier=[("1", "S * depth")]),),
                 sample=_INSIDE,
             ),
         ),
         mutants=(
             Mutant("the other way", part=1, replace=((">= A*y", "<= A*y"),)),
-            Mutant("above the minimum as well", part=1, replace=(("0 < W <= 1", "0 < W <= 4"),), sample=_sample(1, 4)),
+            Mutant(
+                "above the minimum as well",
+                part=1,
+                replace=(("0 < W <= 1", "0 < W <= 4"),),
+                sample=_sample(1, 4),
+            ),
             Mutant("W grows", part=0, replace=(("-2*lam*W*y", "2*lam*W*y"),)),
         ),
         search_depths=(1, 2, 3),
@@ -291,8 +320,13 @@ CLAIMS = (
         ),
         parts=(
             Part(
-                _GIVEN, ("w[i]*f[i] - w[j]*f[j] == -2*lam*mu*(w[i]**2 - w[j]**2)", "w[i]*f[i] == -2*lam*((W - 1)*W + mu*w[i]**2)"),
-                _DECAY, tactics=(identity(), identity()),
+                _GIVEN,
+                (
+                    "w[i]*f[i] - w[j]*f[j] == -2*lam*mu*(w[i]**2 - w[j]**2)",
+                    "w[i]*f[i] == -2*lam*((W - 1)*W + mu*w[i]**2)",
+                ),
+                _DECAY,
+                tactics=(identity(), identity()),
             ),
             *(_equilibrium(depth) for depth in range(3, 9)),
         ),
@@ -304,4 +338,4 @@ CLAIMS = (
         search_depths=(2, 3),
         values=_critical_decays,
     ),
-)  # fmt: skip
+)

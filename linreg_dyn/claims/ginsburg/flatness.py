@@ -127,7 +127,11 @@ CLAIMS = (
             Part(
                 {"w": "layers", "u": "layers"},
                 ("Sum(1/w**2) < Sum(1/u**2)",),
-                assume=("Prod(w) == 1", "Prod(u) == 1", f"{_IMBALANCE.format('w')} < {_IMBALANCE.format('u')}"),
+                assume=(
+                    "Prod(w) == 1",
+                    "Prod(u) == 1",
+                    f"{_IMBALANCE.format('w')} < {_IMBALANCE.format('u')}",
+                ),
                 sample=_two_minima,
             ),
         ),
@@ -177,16 +181,19 @@ CLAIMS = (
         kind="sharp",
         reading=(
             "With v_i = 1/w_i^2 (product 1): a = 1/min w_i^2 and b = 1/max w_i^2. Both ends are attained: the flattest "
-            "minimum has its other d - 2 values equal to the contraharmonic mean of a and b; the sharpest has j weights "
+            "minimum has its other d - 2 values equal to the contraharmonic mean of a and b; the sharpest "
+            "has j weights "
             "at the small size and d - j at the large one (j = 1 for large D)."
         ),
         argument=(
             "Fix m = min w_i^2 and M = m + D; A = 1/m, B = 1/M. Middle values v: their sum with fixed product is least "
-            "when they are equal, and largest at the ends of [B, A] but for at most one, Y (the sum is convex in log v). "
+            "when they are equal, and largest at the ends of [B, A] but for at most one, Y (the sum is "
+            "convex in log v). "
             "Now let m vary. Largest: with j at A, n at B and one Y strictly between, d/dm of j A + n B + Y is "
             "F = Y (j A + n B) - (j A^2 + n B^2), and where F = 0 its derivative is positive (part 1): a minimum. So "
             "the maximum has Y at an end: j at A, d - j at B. Least: with n = d - 2 middle values Y, the derivative is "
-            "F = Y (A + B) - (A^2 + B^2), again increasing through its zeros (part 2), so the one zero, Y = (A^2 + B^2)/"
+            "F = Y (A + B) - (A^2 + B^2), again increasing through its zeros (part 2), so the one zero, Y = "
+            "(A^2 + B^2)/"
             "(A + B), is the minimum; it lies between B and A (part 3)."
         ),
         parts=(
@@ -214,14 +221,17 @@ CLAIMS = (
                     by_hand(("1", "a1.0 * a1.0"), ("1", "a1.0 * a0.0"), multiplier=[("2", "a0.0"), ("1", "a1.0")]),
                     by_hand(("1", "a0.0 * a1.0"), multiplier=[("2", "a0.0"), ("1", "a1.0")]),
                 ),
-                sample=lambda rng, depth, level: (
-                    lambda b, more: {"B": b, "A": b + more}
-                )(abs(falsify.signed(rng, level)), abs(falsify.signed(rng, level))),
+                sample=lambda rng, depth, level: (lambda b, more: {"B": b, "A": b + more})(
+                    abs(falsify.signed(rng, level)), abs(falsify.signed(rng, level))
+                ),
             ),
         ),
         mutants=(
             Mutant("a maximum there", replace=(("/(p*A + q*B) > 0", "/(p*A + q*B) < 0"),)),
-            Mutant("half the curvature", replace=(("D(F, Y)*Y*(p*A + q*B)", "D(F, Y)*Y*(p*A + q*B)/1000 - 2*p*A**3"),)),
+            Mutant(
+                "half the curvature",
+                replace=(("D(F, Y)*Y*(p*A + q*B)", "D(F, Y)*Y*(p*A + q*B)/1000 - 2*p*A**3"),),
+            ),
             Mutant("beyond the larger", part=2, replace=(("/(A + B) < A", "/(A + B) < A - B/10"),)),
         ),
         values=_values,

@@ -26,7 +26,11 @@ def normalised_data(rng: Random, depth: int, level: int) -> dict[str, Any]:
 
 
 def _data(rng: Random, depth: int, level: int) -> dict[str, Any]:
-    return {**normalised_data(rng, depth, level), "W": falsify.signed(rng, level), "b": falsify.signed(rng, level)}
+    return {
+        **normalised_data(rng, depth, level),
+        "W": falsify.signed(rng, level),
+        "b": falsify.signed(rng, level),
+    }
 
 
 _NORMALISED = ("Mean(x) == 0", "Mean(x**2) == 1", "Mean(y) == 0", "Mean(x*y) == 1")
@@ -97,10 +101,9 @@ CLAIMS = (
     ),
     Claim(
         id="ginsburg.hessian",
+        search_depths=(1, 2, 3),
         title="The Hessian",
-        statement=(
-            r"H_{ii} = 2 \frac{W^2}{w_i^2}, \qquad H_{ij} = 2 \frac{(2W - 1) W}{w_i w_j}\ (i \ne j)"
-        ),
+        statement=(r"H_{ii} = 2 \frac{W^2}{w_i^2}, \qquad H_{ij} = 2 \frac{(2W - 1) W}{w_i w_j}\ (i \ne j)"),
         source=source("section 2.2"),
         kind="printed",
         parts=(
@@ -142,6 +145,7 @@ CLAIMS = (
     ),
     Claim(
         id="ginsburg.hessian-eigenvalues.amended",
+        search_depths=(1, 2, 3),
         title="The Hessian's eigenvalues at minima and everywhere",
         statement=(
             r"\text{At a minimum } (W = 1):\ H = 2 v v^T,\ v_i = 1/w_i, \text{ with eigenvalues } "

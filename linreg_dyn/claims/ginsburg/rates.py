@@ -1,4 +1,4 @@
-"""The questions that the constants of section 3 invite: sharp ranges, the largest and the best learning rate."""
+"""The questions that Theorem 3.1 invites: its sharp range, the largest and the best learning rate."""
 
 from __future__ import annotations
 
@@ -6,20 +6,35 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-from linreg_dyn.certify.find import Axis, Tactic, identity
+from linreg_dyn.certify.find import Axis, Tactic
 from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Mutant, Part
-from linreg_dyn.claims.enclosures import exact, root
+from linreg_dyn.claims.enclosures import exact
 from linreg_dyn.claims.ginsburg._net import (
-    GD, LAYERS, NET, PAIR_AXES, Q0, W_axis, by_hand, near, positive, product_at_least, product_at_most,
-    product_at_most_inverse, source, split, step,
-)  # fmt: skip
-from linreg_dyn.claims.ginsburg.descent import (
-    ABOVE, BELOW, HALF, IMBALANCE_FACTOR, LOSS_FACTOR, NEAR_ONE, Q_HIGH, Q_LOW, W, case_above, case_below,
-)  # fmt: skip
+    GD,
+    LAYERS,
+    NET,
+    W_axis,
+    near,
+    positive,
+    product_at_least,
+    product_at_most,
+    product_at_most_inverse,
+    source,
+    split,
+    step,
+)
+from linreg_dyn.claims.ginsburg._theorem3 import (
+    LOSS_FACTOR,
+    NEAR_ONE,
+    Q_HIGH,
+    Q_LOW,
+    case_above,
+    case_below,
+)
 
-_LOSS_K = ("k", "(Prod(v) - 1)/(W - 1)")
-_NET_OF_ONE = (*NET, ("lam", "c/S"), ("v", step(GD)), _LOSS_K)
+LOSS_K = ("k", "(Prod(v) - 1)/(W - 1)")
+_NET_OF_ONE = (*NET, ("lam", "c/S"), ("v", step(GD)), LOSS_K)
 _R = Axis("r", low="a0.0", high="a1.0")
 _W_ABOVE, _W_BELOW = W_axis("s", "a2.0+", width="a0.0"), W_axis("a2.0-", "s", width="a0.0")
 _RADIUS = ("0 < r", "r <= 1", "abs(W - 1) < r", "W != 1")
@@ -60,7 +75,6 @@ def _by_side(x: str, denominator: str, below: str, above: str, *more: Axis, low:
 _X_LARGEST, _D_LARGEST = "(2*q*(W - 1)*W/(1 + r)**2)", "(1 + r)**2"
 _X_BEST, _D_BEST = "((W - 1)*W/(1 + r**2))", "(1 + r**2)"
 _EPS = Axis("eps", low="a2.0")
-_THETA = Axis("theta", low="a2.0", high="a3.0")
 _ONE_LAYER = (("w", "[u]"), *_NET_OF_ONE)
 
 
@@ -68,7 +82,7 @@ def _attained(conclude: str, c: str, u: str, times: str, *axes: Axis, assume: tu
     """A net of one layer that comes as close to a bound on k as one likes."""
     names = {a.atom for a in axes}
     return Part(
-        given={n: "real" for n in sorted(names)},
+        given=dict.fromkeys(sorted(names), "real"),
         where=(("c", c), ("u", u), *_ONE_LAYER),
         assume=assume,
         conclude=(conclude,),
@@ -81,36 +95,26 @@ _SMALL = ("0 < theta", "theta < 1/2")
 _TH = Axis("theta", low="a0.0", high="a1.0")
 _SHARP_RANGE = (
     Part(
-        LAYERS, ("1/2 < k < 7/8",), LOSS_FACTOR, (NEAR_ONE, "(W - 1)*W < 0"),
-        tactics=(case_below(low=True), case_below(low=False)), sample=near(Fraction(1, 2), 1),
+        LAYERS,
+        ("1/2 < k < 7/8",),
+        LOSS_FACTOR,
+        (NEAR_ONE, "(W - 1)*W < 0"),
+        tactics=(case_below(low=True), case_below(low=False)),
+        sample=near(Fraction(1, 2), 1),
     ),
     Part(
-        LAYERS, ("-1/8 < k < 1/2",), LOSS_FACTOR, (NEAR_ONE, "(W - 1)*W > 0"),
-        tactics=(case_above(low=True), case_above(low=False)), sample=near(1, Fraction(3, 2)),
+        LAYERS,
+        ("-1/8 < k < 1/2",),
+        LOSS_FACTOR,
+        (NEAR_ONE, "(W - 1)*W > 0"),
+        tactics=(case_above(low=True), case_above(low=False)),
+        sample=near(1, Fraction(3, 2)),
     ),
     _attained("k > 7/8 - theta", "1/4", "1/2 + theta", "1", _TH, assume=_SMALL),
     _attained("k < -1/8 + 2*theta", "1/4", "3/2 - theta", "1", _TH, assume=_SMALL),
     _attained("1/2 < k + 2*theta", "1/4", "1 + theta", "1", _TH, assume=_SMALL),
     _attained("k - 2*theta < 1/2", "1/4", "1 - theta", "1", _TH, assume=_SMALL),
-)  # fmt: skip
-
-_C = Axis("c", high="a2.0", power=2)
-_GIVEN_C = {"w": "layers", "c": "real"}
-_D_FACTOR = (*NET, ("lam", "c/S"), ("v", step(GD)), IMBALANCE_FACTOR[-1])
-_SQUARE = "sq 1/w[i]**2-1/w[j]**2"
-_CROSS = "sq (W-1)*W/(w[i]*w[j])"
-
-
-def _with_c(rng: Random, depth: int, level: int) -> dict[str, Any]:
-    c = falsify.rational(rng, 0, 2, level)
-    return {**HALF(rng, depth, level), "c": c}
-
-
-def _two_equal(rng: Random, depth: int, level: int) -> dict[str, Any]:
-    return {"m": falsify.rational(rng, 1, Fraction(5, 4), level + 4), "c": falsify.rational(rng, 1, 4, level)}
-
-
-_EQUAL_PAIR = (("w", "[m, m]"), *NET, ("lam", "c/S"), ("k", "1 - 4*lam**2*(W - 1)**2*W**2/(w[0]*w[1])**2"))
+)
 
 CLAIMS = (
     Claim(
@@ -133,8 +137,12 @@ CLAIMS = (
             Mutant("a higher lower end", replace=(("-1/8 <", "-1/8 + 1/1000 <"),), part=1),
             Mutant("approach from above", replace=(("k > 7/8 - theta", "k > 7/8 + theta"),), part=2),
         ),
-        values=lambda: {"inf k": exact("-1/8"), "sup k": exact("7/8"), "inf k, W < 1": exact("1/2"),
-                        "sup k, W > 1": exact("1/2")},
+        values=lambda: {
+            "inf k": exact("-1/8"),
+            "sup k": exact("7/8"),
+            "inf k, W < 1": exact("1/2"),
+            "sup k, W > 1": exact("1/2"),
+        },
     ),
     Claim(
         id="ginsburg.thm-3.1.largest-rate",
@@ -151,14 +159,17 @@ CLAIMS = (
         ),
         parts=(
             Part(
-                {"w": "layers", "r": "real", "q": "real"}, ("-1 < k < 1",),
-                (("c", "q/(1 + r)**2"), *_NET_OF_ONE), (*_RADIUS, "0 < q", "q <= 1"),
+                {"w": "layers", "r": "real", "q": "real"},
+                ("-1 < k < 1",),
+                (("c", "q/(1 + r)**2"), *_NET_OF_ONE),
+                (*_RADIUS, "0 < q", "q <= 1"),
                 tactics=(
                     _by_side(_X_LARGEST, _D_LARGEST, _D_LARGEST, _D_LARGEST, Axis("q", "a4.0", "a5.0"), low=True),
                     _by_side(_X_LARGEST, _D_LARGEST, _D_LARGEST, _D_LARGEST, Axis("q", "a4.0", "a5.0"), low=False),
                 ),
                 sample=lambda rng, depth, level: {
-                    **_within_radius(rng, depth, level), "q": rng.choice((Fraction(1), falsify.rational(rng, 0, 1, level))),
+                    **_within_radius(rng, depth, level),
+                    "q": rng.choice((Fraction(1), falsify.rational(rng, 0, 1, level))),
                 },
             ),
             Part(
@@ -172,17 +183,29 @@ CLAIMS = (
                     positive(_EPS, _R, times="1 + eps"),
                 ),
                 sample=lambda rng, depth, level: {
-                    "r": falsify.rational(rng, 0, 1, level), "eps": falsify.rational(rng, 0, 4, level),
+                    "r": falsify.rational(rng, 0, 1, level),
+                    "eps": falsify.rational(rng, 0, 4, level),
                 },
             ),
         ),
         mutants=(
             Mutant("a larger rate", replace=(("q/(1 + r)**2", "q/(1 + r)"),)),
             Mutant("growth without excess", replace=(("(1 + eps)/", "1/"),), part=1),
-            Mutant("a larger region", replace=(("abs(W - 1) < r", "abs(W - 1) < 2*r"),),
-                   sample=lambda rng, depth, level: {**near(0, 3)(rng, depth, level), "r": Fraction(1, 2), "q": Fraction(1)}),
+            Mutant(
+                "a larger region",
+                replace=(("abs(W - 1) < r", "abs(W - 1) < 2*r"),),
+                sample=lambda rng, depth, level: {
+                    **near(0, 3)(rng, depth, level),
+                    "r": Fraction(1, 2),
+                    "q": Fraction(1),
+                },
+            ),
         ),
-        values=lambda: {"c (r = 1/2)": exact("4/9"), "c (r = 1/4)": exact("16/25"), "c (r = 1)": exact("1/4")},
+        values=lambda: {
+            "c (r = 1/2)": exact("4/9"),
+            "c (r = 1/4)": exact("16/25"),
+            "c (r = 1)": exact("1/4"),
+        },
     ),
     Claim(
         id="ginsburg.thm-3.1.best-rate",
@@ -201,8 +224,10 @@ CLAIMS = (
         ),
         parts=(
             Part(
-                {"w": "layers", "r": "real"}, ("-2*r/(1 + r**2) < k < 2*r/(1 + r**2)",),
-                (("c", "1/(2*(1 + r**2))"), *_NET_OF_ONE), _RADIUS,
+                {"w": "layers", "r": "real"},
+                ("-2*r/(1 + r**2) < k < 2*r/(1 + r**2)",),
+                (("c", "1/(2*(1 + r**2))"), *_NET_OF_ONE),
+                _RADIUS,
                 tactics=(
                     _by_side(_X_BEST, _D_BEST, _D_BEST, _D_BEST, low=True),
                     _by_side(_X_BEST, _D_BEST, _D_BEST, _D_BEST, low=False),
@@ -214,9 +239,7 @@ CLAIMS = (
                 ("k >= 2*r/(1 + r**2)*(1 - theta)",),
                 (("c", "q/(2*(1 + r**2))"), ("u", "1 - r + r*theta"), *_ONE_LAYER),
                 ("0 < r", "r <= 1", "0 < theta", "theta < 1", "0 < q", "q <= 1"),
-                tactics=(
-                    positive(Axis("theta", "a2.0", "a3.0"), Axis("q", "a4.0", "a5.0"), _R, times="1 + r**2"),
-                ),
+                tactics=(positive(Axis("theta", "a2.0", "a3.0"), Axis("q", "a4.0", "a5.0"), _R, times="1 + r**2"),),
                 sample=lambda rng, depth, level: {n: falsify.rational(rng, 0, 1, level) for n in ("r", "q", "theta")},
             ),
             Part(
@@ -226,7 +249,8 @@ CLAIMS = (
                 ("0 < r", "r <= 1", "0 < theta", "theta < 1", "q >= 1"),
                 tactics=(positive(Axis("theta", "a2.0", "a3.0"), Axis("q", "a4.0"), _R, times="1 + r**2"),),
                 sample=lambda rng, depth, level: {
-                    "r": falsify.rational(rng, 0, 1, level), "theta": falsify.rational(rng, 0, 1, level),
+                    "r": falsify.rational(rng, 0, 1, level),
+                    "theta": falsify.rational(rng, 0, 1, level),
                     "q": 1 + falsify.rational(rng, 0, 4, level),
                 },
             ),
@@ -237,146 +261,5 @@ CLAIMS = (
             Mutant("smaller rates are better", replace=((">=", "<="),), part=1),
         ),
         values=lambda: {"c (r = 1/2)": exact("2/5"), "|k| (r = 1/2)": exact("4/5")},
-    ),
-    Claim(
-        id="ginsburg.thm-3.2.sharp-range",
-        title="The exact range of the imbalance factor, and its largest rates",
-        statement=(
-            r"|W - 1| < \tfrac12: \text{ with } \lambda = \frac{1}{4\sum(1/w_i^2)},\ \inf k = \tfrac{247}{256},\ "
-            r"\max k = 1; \text{ with } \lambda = \frac{c}{\sum(1/w_i^2)},\ |D_{ij}| \text{ cannot grow iff } "
-            r"c \le \tfrac{4\sqrt2}{3}, \text{ nor change sign iff } c \le \tfrac43"
-        ),
-        source=source("Theorem 3.2"),
-        kind="sharp",
-        reading=(
-            "k = 1 - x^2 p_i p_j with x = 2 c (W-1) W and p_i p_j < 1/4 unless the pair is all there is and equal. "
-            "Parts 1 and 2: the bounds k >= -1 and k > 0 at those rates. Part 3: nets [m, m] come as close to 247/256 "
-            "as one likes. Parts 4 and 5: at larger rates they go beyond -1 and 0."
-        ),
-        argument=(
-            "For [m, m] the difference D is 0; k is continuous in the weights, so unequal weights nearby have factors "
-            "as near as one likes, and strict inequalities persist. For c > 4 sqrt(2)/3 (c > 4/3) some m with m^2 < 3/2 "
-            "meets the assumption of part 4 (part 5), because (m^2 - 1) m^2 tends to 3/4 as m^2 tends to 3/2."
-        ),
-        parts=(
-            Part(
-                _GIVEN_C, ("k >= -1",), _D_FACTOR, (NEAR_ONE, "0 < c", "c**2 <= 32/9"),
-                tactics=(positive(_C, W, *PAIR_AXES, times="S**2", squares=[("2", _SQUARE), ("4*(32/9 - c**2)", _CROSS)]),), sample=_with_c,
-            ),
-            Part(
-                _GIVEN_C, ("k > 0",), _D_FACTOR, (NEAR_ONE, "0 < c", "c**2 <= 16/9"),
-                tactics=(positive(_C, W, *PAIR_AXES, times="S**2", squares=[("1", _SQUARE), ("4*(16/9 - c**2)", _CROSS)]),), sample=_with_c,
-            ),
-            Part(
-                {"m": "real"}, ("k < 247/256 + (3/2 - m**2)",), (("c", "1/4"), *_EQUAL_PAIR), ("1 < m**2", "m**2 < 3/2"),
-                tactics=(positive(Axis("m", "a0.0", "a1.0", power=2)),),
-                sample=lambda rng, depth, level: {"m": falsify.rational(rng, 1, Fraction(49, 40), level)},
-            ),
-            Part(
-                {"m": "real", "c": "real"}, ("k < -1",), _EQUAL_PAIR,
-                ("1 < m**2", "m**2 < 3/2", "c**2*(m**2 - 1)**2*m**4 > 2"),
-                tactics=(by_hand(("1", "a2.0")),), sample=_two_equal,
-            ),
-            Part(
-                {"m": "real", "c": "real"}, ("k < 0",), _EQUAL_PAIR,
-                ("1 < m**2", "m**2 < 3/2", "c**2*(m**2 - 1)**2*m**4 > 1"),
-                tactics=(by_hand(("1", "a2.0")),), sample=_two_equal,
-            ),
-        ),
-        mutants=(
-            Mutant("a larger rate", replace=(("32/9", "4"),),
-                   sample=lambda rng, depth, level: {**HALF(rng, depth, level), "c": Fraction(2)}),
-            Mutant("the same sign at a larger rate", replace=(("16/9", "2"),), part=1,
-                   sample=lambda rng, depth, level: {**HALF(rng, depth, level), "c": Fraction(7, 5)}),
-            Mutant("a lower infimum", replace=(("247/256 + (3/2 - m**2)", "247/256 - (3/2 - m**2)"),), part=2),
-        ),
-        values=lambda: {"inf k (c = 1/4)": exact("247/256"), "sup k": exact("1"), "c": root("32/9", 2),
-                        "c_same_sign": exact("4/3")},
-    ),
-    Claim(
-        id="ginsburg.gd-loss-d2",
-        title="The loss after one step at depth 2, as printed",
-        statement=(
-            r"L(t+1) = (w_1 w_2 - 1)^2 \big(1 - 2\lambda(w_1^2 + w_2^2) + 4\lambda^2 (w_1 w_2 - 1)\big)^2"
-        ),
-        source=source("footnote 2"),
-        kind="printed",
-        depths=(2,),
-        amended_by="ginsburg.gd-loss-d2.amended",
-        parts=(
-            Part(
-                {"w": "layers:2", "lam": "real"},
-                ("(Prod(v) - 1)**2 == (W - 1)**2*(1 - 2*lam*(w[0]**2 + w[1]**2) + 4*lam**2*(W - 1))**2",),
-                (*NET, ("v", step(GD))),
-            ),
-        ),
-        mutants=(
-            Mutant("the other sign", replace=(("+ 4*lam**2", "- 4*lam**2"),)),
-            Mutant("without the second order", replace=((" + 4*lam**2*(W - 1)", ""),)),
-        ),
-    ),
-    Claim(
-        id="ginsburg.gd-loss-d2.amended",
-        title="The loss after one step at depth 2",
-        statement=(
-            r"L(t+1) = (w_1 w_2 - 1)^2 "
-            r"\big(1 - 2\lambda(w_1^2 + w_2^2) + 4\lambda^2 (w_1 w_2 - 1)\, w_1 w_2\big)^2"
-        ),
-        source=source("footnote 2"),
-        kind="amended",
-        depths=(2,),
-        amends="ginsburg.gd-loss-d2",
-        reading="The last term lacks the factor w_1 w_2 in print.",
-        parts=(
-            Part(
-                {"w": "layers:2", "lam": "real"},
-                ("(Prod(v) - 1)**2 == (W - 1)**2*(1 - 2*lam*(w[0]**2 + w[1]**2) + 4*lam**2*(W - 1)*W)**2",),
-                (*NET, ("v", step(GD))),
-                tactics=(identity(),),
-            ),
-        ),
-        mutants=(
-            Mutant("as printed", replace=(("(W - 1)*W)", "(W - 1))"),)),
-            Mutant("half the first order", replace=(("- 2*lam", "- lam"),)),
-        ),
-    ),
-    Claim(
-        id="ginsburg.gd-loss-can-increase",
-        title="At any fixed rate the loss can increase",
-        statement=(
-            r"\text{For any fixed } \lambda \text{ there are } (w_1, w_2) \text{ with } w_1 w_2 \approx 1 "
-            r"\text{ and large } w_1^2 + w_2^2 \text{ such that } L(t+1) > L(t)"
-        ),
-        source=source("footnote 2"),
-        kind="printed",
-        depths=(2,),
-        reading=(
-            "For every lambda > 0, every eps > 0 and every M > 0 the weights w_1 = a, w_2 = (1 + eps)/a below have "
-            "w_1 w_2 = 1 + eps and k < -M, k = (W(t+1) - 1)/(W - 1): the loss grows by more than M^2. At depth 1 this "
-            "would be false: there k = 1 - 2 lambda."
-        ),
-        parts=(
-            Part(
-                {"lam": "real", "M": "real", "eps": "real"},
-                ("Prod(w) == 1 + eps", "k < -M"),
-                (
-                    ("a", "1 + (M + 1)/(2*lam) + 2*lam*eps*(1 + eps)"),
-                    ("w", "[a, (1 + eps)/a]"),
-                    *NET,
-                    ("v", step(GD)),
-                    _LOSS_K,
-                ),
-                ("lam > 0", "M > 0", "eps > 0"),
-                tactics=(
-                    identity(),
-                    positive(Axis("lam", "a0.0"), Axis("M", "a1.0"), Axis("eps", "a2.0"), times="a**2*lam**3"),
-                ),
-                sample=lambda rng, depth, level: {n: abs(falsify.signed(rng, level)) for n in ("lam", "M", "eps")},
-            ),
-        ),
-        mutants=(
-            Mutant("at depth 1", replace=(("[a, (1 + eps)/a]", "[1 + eps]"),)),
-            Mutant("balanced weights", replace=(("1 + (M + 1)/(2*lam) + 2*lam*eps*(1 + eps)", "1"),)),
-        ),
     ),
 )

@@ -43,9 +43,7 @@ def spectrum(weights) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise TypeError(f"weights must be an array of real numbers of shape (..., layer): {error}") from None
     if np.ndim(weights) == 0 or w.shape[-1] == 0:
-        raise ValueError(
-            f"weights must have shape (..., layer) with at least one layer, got {np.shape(weights)}"
-        )
+        raise ValueError(f"weights must have shape (..., layer) with at least one layer, got {np.shape(weights)}")
     size = np.abs(w)
     if not np.all((size == 0) | ((size >= _SMALLEST) & (size <= _LARGEST))):
         raise ValueError("weights must be finite, and zero or between 1e-75 and 1e75 in size")

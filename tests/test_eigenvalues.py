@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linreg_dyn.spectrum import spectrum
+from linreg_dyn.eigenvalues import spectrum
 
 EPS = np.finfo(float).eps
 
@@ -23,18 +23,13 @@ def dense_hessian(w):
         return p
 
     W = product()
-    return [
-        [2 * product(i) ** 2 if i == j else 2 * (2 * W - 1) * product(i, j) for j in range(d)]
-        for i in range(d)
-    ]
+    return [[2 * product(i) ** 2 if i == j else 2 * (2 * W - 1) * product(i, j) for j in range(d)] for i in range(d)]
 
 
 def oracle(w, digits=400):
     """Eigenvalues by mpmath's QR at a precision that outlives any cancellation of the tests, ascending."""
     with mpmath.workdps(digits):
-        values = mpmath.eigsy(
-            mpmath.matrix(dense_hessian([mpmath.mpf(float(x)) for x in w])), eigvals_only=True
-        )
+        values = mpmath.eigsy(mpmath.matrix(dense_hessian([mpmath.mpf(float(x)) for x in w])), eigvals_only=True)
         return sorted(values)
 
 
@@ -45,9 +40,7 @@ def tolerance(w):
     """
     with mpmath.workdps(400):
         W = mpmath.fprod(mpmath.mpf(float(x)) for x in w)
-        special = [mpmath.mpf(1), mpmath.mpf(1) / 2] + [
-            mpmath.mpf(m - 1) / (2 * m - 1) for m in range(2, len(w) + 1)
-        ]
+        special = [mpmath.mpf(1), mpmath.mpf(1) / 2] + [mpmath.mpf(m - 1) / (2 * m - 1) for m in range(2, len(w) + 1)]
         lost = sum(abs(W / (W - x)) for x in special if x != W)
         return 8 * len(w) * EPS + len(w) * mpmath.mpf(2) ** -100 * lost
 
@@ -103,9 +96,7 @@ def test_against_numpy(depth):
     for row, got in zip(w, spectrum(w), strict=True):
         dense = np.array(dense_hessian(list(row)))
         # eigvalsh is accurate to a few d ulps of the largest entry only
-        np.testing.assert_allclose(
-            got, np.linalg.eigvalsh(dense), rtol=0, atol=100 * depth * EPS * abs(got).max()
-        )
+        np.testing.assert_allclose(got, np.linalg.eigvalsh(dense), rtol=0, atol=100 * depth * EPS * abs(got).max())
 
 
 @pytest.mark.parametrize("depth", [2, 3, 8, 64])
@@ -125,8 +116,7 @@ def test_the_oracle_refuses_a_wrong_hessian():
     w = [0.7, 1.9, -0.4]
     exact = oracle(w)
     assert all(
-        abs(mpmath.mpf(float(g)) * (1 + 1e-12) - e) > 24 * EPS * abs(e)
-        for g, e in zip(spectrum(w), exact, strict=True)
+        abs(mpmath.mpf(float(g)) * (1 + 1e-12) - e) > 24 * EPS * abs(e) for g, e in zip(spectrum(w), exact, strict=True)
     )
 
 

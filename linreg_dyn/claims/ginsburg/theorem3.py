@@ -1,0 +1,161 @@
+"""Section 3: Theorems 3.1 and 3.2 as printed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from linreg_dyn.certify.find import identity
+from linreg_dyn.claims.core import Claim, Mutant, Part
+from linreg_dyn.claims.ginsburg._net import (
+    LAYERS,
+    PAIR_AXES,
+    near,
+    positive,
+    source,
+)
+from linreg_dyn.claims.ginsburg._theorem3 import (
+    AT_MOST_ONE,
+    FACTORISES,
+    HALF,
+    IMBALANCE_FACTOR,
+    LOSS_FACTOR,
+    NEAR_ONE,
+    QUARTER_RATE,
+    STAYS_POSITIVE,
+    THEOREM_31,
+    W,
+    at_one,
+    case_above,
+    case_below,
+)
+
+CLAIMS = (
+    Claim(
+        id="ginsburg.thm-3.1",
+        title="Theorem 3.1: the loss converges linearly",
+        statement=(
+            r"|W - 1| < \tfrac12,\ \lambda(w) = \frac{1}{4\sum(1/w_i^2)} \;\Rightarrow\; "
+            r"\text{the loss monotonically converges to } 0 \text{ with a linear rate}"
+        ),
+        source=source("Theorem 3.1"),
+        kind="printed",
+        reading=(
+            "For every step |W(t+1) - 1| <= 7/8 |W - 1|: the loss falls at least by the factor 49/64, and the "
+            "hypothesis |W - 1| < 1/2 holds again, so the bound applies at every step and L <= (49/64)^t L(0)."
+        ),
+        parts=(
+            Part(
+                LAYERS,
+                ("abs(Prod(v) - 1) <= 7/8*abs(W - 1)",),
+                QUARTER_RATE,
+                (NEAR_ONE,),
+                tactics=(THEOREM_31,),
+                sample=HALF,
+            ),
+        ),
+        mutants=(
+            Mutant("a faster rate", replace=(("7/8", "6/7"),)),
+            Mutant("a larger region", replace=(("< 1/2", "< 3"),), sample=near(-2, 4)),
+            Mutant("four times the rate", replace=(("1/(4*S)", "1/S"),)),
+        ),
+    ),
+    Claim(
+        id="ginsburg.thm-3.1-case-1",
+        title="Theorem 3.1, case 1",
+        statement=r"|W - 1| < \tfrac12,\ (W - 1) W < 0 \;\Rightarrow\; -\tfrac45 < k < \tfrac78",
+        source=source("proof of Theorem 3.1, case 1"),
+        kind="printed",
+        reading="k = (W(t+1) - 1) / (W - 1) after one step with the theorem's rate.",
+        parts=(
+            Part(
+                LAYERS,
+                ("-4/5 < k < 7/8",),
+                LOSS_FACTOR,
+                (NEAR_ONE, "(W - 1)*W < 0"),
+                tactics=(case_below(low=True), case_below(low=False)),
+                sample=near(Fraction(1, 2), 1),
+            ),
+        ),
+        mutants=(
+            Mutant("a smaller upper end", replace=(("7/8", "6/7"),)),
+            Mutant("a higher lower end", replace=(("-4/5", "51/100"),)),
+            Mutant("either side of the minimum", drop=1, replace=(("-4/5", "0"),), sample=HALF),
+        ),
+    ),
+    Claim(
+        id="ginsburg.thm-3.1-case-2",
+        title="Theorem 3.1, case 2",
+        statement=r"|W - 1| < \tfrac12,\ (W - 1) W > 0 \;\Rightarrow\; -\tfrac18 < k < \tfrac{59}{64}",
+        source=source("proof of Theorem 3.1, case 2"),
+        kind="printed",
+        reading="k = (W(t+1) - 1) / (W - 1) after one step with the theorem's rate.",
+        parts=(
+            Part(
+                LAYERS,
+                ("-1/8 < k < 59/64",),
+                LOSS_FACTOR,
+                (NEAR_ONE, "(W - 1)*W > 0"),
+                tactics=(case_above(low=True), case_above(low=False)),
+                sample=near(1, Fraction(3, 2)),
+            ),
+        ),
+        mutants=(
+            Mutant("a higher lower end", replace=(("-1/8", "-1/9"),)),
+            Mutant("a much smaller upper end", replace=(("59/64", "49/100"),)),
+            Mutant("a larger region", replace=(("< 1/2", "< 1"),), sample=near(1, 2)),
+        ),
+    ),
+    Claim(
+        id="ginsburg.thm-3.2",
+        title="Theorem 3.2: the layer imbalance decreases",
+        statement=(
+            r"|W - 1| < \tfrac12,\ \lambda(w) = \frac{1}{4\sum(1/w_i^2)} \;\Rightarrow\; "
+            r"\text{the layer imbalance monotonically decreases}"
+        ),
+        source=source("Theorem 3.2"),
+        kind="printed",
+        reading=(
+            "For every pair of layers D_ij = w_i^2 - w_j^2 is multiplied by a factor 0 < k <= 1, so no |D_ij| and not "
+            "their maximum D can grow; decreasing is meant weakly (k = 1 exactly at W = 1). By Theorem 3.1 the "
+            "hypothesis holds again after the step."
+        ),
+        parts=(
+            Part(
+                LAYERS,
+                (FACTORISES, "0 < k <= 1"),
+                IMBALANCE_FACTOR,
+                (NEAR_ONE,),
+                tactics=(identity(), positive(W, *PAIR_AXES, times="S**2"), AT_MOST_ONE),
+                sample=HALF,
+            ),
+        ),
+        mutants=(
+            Mutant("strictly, also at the minimum", replace=(("k <= 1", "k < 1"),), sample=at_one),
+            Mutant("eight times the rate", replace=(("1/(4*S)", "2/S"),)),
+            Mutant("a larger region", replace=(("< 1/2", "< 5"),), sample=near(-4, 6)),
+        ),
+    ),
+    Claim(
+        id="ginsburg.thm-3.2-factor",
+        title="Theorem 3.2: the factor",
+        statement=r"D_{ij}(t+1) = k \cdot D_{ij}(t), \qquad \tfrac{247}{256} < k \le 1",
+        source=source("proof of Theorem 3.2, last line"),
+        kind="printed",
+        reading=r"k = 1 - 4 lambda^2 (W-1)^2 W^2 / (w_i w_j)^2 as in the proof, under the theorem's hypotheses.",
+        parts=(
+            Part(
+                LAYERS,
+                (FACTORISES, "247/256 < k <= 1"),
+                IMBALANCE_FACTOR,
+                (NEAR_ONE,),
+                tactics=(identity(), STAYS_POSITIVE, AT_MOST_ONE),
+                sample=HALF,
+            ),
+        ),
+        mutants=(
+            Mutant("a higher lower end", replace=(("247/256", "31/32"),)),
+            Mutant("the sign in the factor", replace=(("1 - 4*lam**2", "1 + 4*lam**2"),)),
+            Mutant("a larger region", replace=(("< 1/2", "< 3/4"),), sample=near(Fraction(1, 4), Fraction(7, 4))),
+        ),
+    ),
+)
