@@ -18,6 +18,7 @@ $(VENV)/.dev: $(VENV)/.base
 	@touch $@
 
 audit: $(VENV)/.base
+	@$(BIN)/linreg-dyn figures --out report/figures --format png
 	$(BIN)/linreg-dyn audit --json report/claims.json --html report --certificates report/certificates
 
 test: $(VENV)/.dev
