@@ -17,6 +17,7 @@ import ast
 import hashlib
 import itertools
 import json
+import operator
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -72,10 +73,12 @@ class R:
 
     @staticmethod
     def atom(name):
+        """The rational function that is one atom."""
         return R({((name, 1),): Fraction(1)})
 
     @staticmethod
     def of(value):
+        """A number as a rational function."""
         return value if isinstance(value, R) else R({(): Fraction(value)} if value else {})
 
     def __add__(self, other):
@@ -117,6 +120,7 @@ class R:
         return not (self - other).num
 
     def atoms(self):
+        """Names of the atoms it is written with."""
         return {a for p in (self.num, self.den) for m in p for a, _ in m}
 
     def diff(self, rule):
@@ -165,6 +169,11 @@ def lift(f, *args):
     return f(*args)
 
 
+OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne}
+LARGEST_POWER = 64
+
+
 class Scope:
     """Evaluates expressions with `values` for the given names; definitions are expanded on demand.
 
@@ -173,60 +182,49 @@ class Scope:
     """
 
     def __init__(self, values, where, generic=None, kind=None, samples=()):
-        self.values, self.where, self.generic, self.kind = (
-            values,
-            {n: parse(t) for n, t in where},
-            generic,
-            kind,
-        )
-        self.samples, self.level = samples, 0
-        self.cache, self.products, self.signs = {}, [], []
+        self.values, self.generic, self.kind, self.samples = values, generic, kind, samples
+        self.where = {n: parse(t) for n, t in where}
+        self.cache, self.products, self.signs, self.level = {}, [], [], 0
 
     def __call__(self, node, index=None):
+        """The value of an expression, text or tree; `index` gives the layers i and j."""
         node = parse(node) if isinstance(node, str) else node
         return self.eval(node, index or {})
 
     def eval(self, node, index):
-        if isinstance(node, ast.Constant):
-            require(type(node.value) is int, "exact numbers only")
-            return Fraction(node.value)
-        if isinstance(node, ast.Name):
-            if node.id in self.values:
-                return self.values[node.id]
-            require(node.id in self.where, f"unknown name {node.id}")
-            if any(mentions(self.where[node.id], k, self.where) for k in "ij"):
-                return self.eval(self.where[node.id], index)
-            if node.id not in self.cache:
-                self.cache[node.id] = self.eval(self.where[node.id], {})
-            return self.cache[node.id]
-        if isinstance(node, ast.List):
-            return [self.eval(e, index) for e in node.elts]
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return lift(lambda a: -a, self.eval(node.operand, index))
-        if isinstance(node, ast.BinOp):
-            a, b = self.eval(node.left, index), self.eval(node.right, index)
-            if isinstance(node.op, ast.Pow):
-                require(isinstance(b, Fraction) and b.denominator == 1, "integer powers only")
-                return lift(lambda u: u ** int(b), a)
-            ops = {
-                ast.Add: lambda u, v: u + v,
-                ast.Sub: lambda u, v: u - v,
-                ast.Mult: lambda u, v: u * v,
-                ast.Div: lambda u, v: u / v,
-            }
-            require(type(node.op) in ops, "unknown operator")
-            return lift(ops[type(node.op)], a, b)
-        if isinstance(node, ast.Subscript):
-            return self.entry(self.eval(node.value, index), node.slice, index)
-        require(
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords,
-            "unknown syntax",
-        )
-        if node.func.id == "D":
-            return self.derivative(node.args[0], node.args[1], index)
-        function = getattr(self, "do_" + node.func.id, None)
-        require(function, f"unknown function {node.func.id}")
-        return function(*(self.eval(a, index) for a in node.args))
+        """The value of a syntax tree: a number, a rational function, or a list of them."""
+        match node:
+            case ast.Constant(value=int(n)) if type(n) is int:
+                return Fraction(n)
+            case ast.Name(id=name):
+                return self.values[name] if name in self.values else self.defined(name, index)
+            case ast.List(elts=entries):
+                return [self.eval(e, index) for e in entries]
+            case ast.UnaryOp(op=ast.USub(), operand=a):
+                return lift(operator.neg, self.eval(a, index))
+            case ast.BinOp(left=a, op=ast.Pow(), right=n):
+                power = self.eval(n, index)
+                require(isinstance(power, Fraction) and power.denominator == 1, "integer powers only")
+                require(abs(power) <= LARGEST_POWER, "power too large")
+                return lift(lambda u: u ** int(power), self.eval(a, index))
+            case ast.BinOp(left=a, op=op, right=b) if type(op) in OPERATORS:
+                return lift(OPERATORS[type(op)], self.eval(a, index), self.eval(b, index))
+            case ast.Subscript(value=vector, slice=k):
+                return self.entry(self.eval(vector, index), k, index)
+            case ast.Call(func=ast.Name(id="D"), args=[f, by], keywords=[]):
+                return self.derivative(f, by, index)
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if hasattr(self, "do_" + name):
+                return getattr(self, "do_" + name)(*(self.eval(a, index) for a in args))
+        raise Refused(f"not in the language: {ast.unparse(node)}")
+
+    def defined(self, name, index):
+        """The value of a definition, computed once unless it depends on the layers i, j."""
+        require(name in self.where, f"unknown name {name}")
+        if any(mentions(self.where[name], k, self.where) for k in "ij"):
+            return self.eval(self.where[name], index)
+        if name not in self.cache:
+            self.cache[name] = self.eval(self.where[name], {})
+        return self.cache[name]
 
     def entry(self, vector, where, index):
         """`v[i]`, `v[j]` (bound by the statement), or `v[0]` of an explicit vector."""
@@ -234,18 +232,22 @@ class Scope:
         require(k is not None, "unbound index")
         if self.generic is None:
             return vector[k]
+        require(self.kind == "layers", "only layers have indices")
         return R.of(vector).at({self.generic: R.atom(f"{self.generic}[{where.id}]")})
 
     # -- functions
     def do_Sum(self, v):
+        """Sum of a list, or over the layers of a net of open depth."""
         if isinstance(v, list):
             return sum(v, Fraction(0))
-        require(self.kind == "layers", "a sum over layers")
-        return self.functional(v, "sum", (self.generic,), R.atom("depth"))
+        require(self.kind == "layers" and not set(self.samples) & R.of(v).atoms(), "a sum over layers")
+        return self.functional(v, "sum", (self.generic,), R.atom("#depth"))
 
     def do_Mean(self, v):
+        """Mean of a list, or over samples of open number."""
         if isinstance(v, list):
             return sum(v, Fraction(0)) / len(v)
+        require(self.samples and self.generic not in R.of(v).atoms(), "a mean over samples")
         return self.functional(v, "mean", self.samples, R.of(1))
 
     def functional(self, v, name, over, unit):
@@ -278,10 +280,11 @@ class Scope:
         for known, name in self.products:
             if known.same(x):
                 return base * R.atom(name)
-        self.products.append((R.of(x), f"Q{len(self.products)}"))
+        self.products.append((R.of(x), f"#Q{len(self.products)}"))
         return base * R.atom(self.products[-1][1])
 
     def do_abs(self, a):
+        """Absolute value; of a rational function only if a hypothesis tells its sign."""
         if isinstance(a, R):
             for e in self.signs:
                 if e.same(a) or e.same(-a):
@@ -290,18 +293,21 @@ class Scope:
         return lift(abs, a)
 
     def do_Max(self, v):
+        """Largest entry of a list."""
         return max(v)
 
     def do_Min(self, v):
+        """Smallest entry of a list."""
         return min(v)
 
     def do_Batches(self, v, size):
         """Means of `v` over all batches of `size` entries drawn without replacement."""
-        return [sum(b, Fraction(0)) / int(size) for b in itertools.combinations(v, int(size))]
+        require(isinstance(size, Fraction) and size.denominator == 1 and 0 < size <= len(v), "a batch size")
+        return [sum(b, Fraction(0)) / size for b in itertools.combinations(v, int(size))]
 
     def partial(self, node, name, k, index):
         """One partial derivative at explicit values: that one variable becomes an atom, for a while."""
-        old, fresh = self.values[name], f"d{self.level}"
+        old, fresh = self.values[name], f"#d{self.level}"
         new = R.atom(fresh) if k is None else [*old[:k], R.atom(fresh), *old[k + 1 :]]
         inner = Scope({**self.values, name: new}, ())
         inner.where, inner.level = self.where, self.level + 1
@@ -311,6 +317,10 @@ class Scope:
     def derivative(self, node, by, index):
         """`D(f, w)` is the vector of partial derivatives (of a vector: entry by entry), `D(f, w[i])` one of them."""
         name = by.value.id if isinstance(by, ast.Subscript) else by.id
+        require(name in self.values and name not in self.samples, "a derivative by a given number or weight")
+        if isinstance(by, ast.Subscript):
+            vector = isinstance(self.values[name], list) or name == self.generic
+            require(vector and by.slice.id in index, "an index of a layer")
         if self.generic is None:
             at = self.values[name]
             if isinstance(by, ast.Subscript):
@@ -323,9 +333,7 @@ class Scope:
         f = R.of(self.eval(node, index))
         layers = {self.generic} if isinstance(by, ast.Subscript) else {f"{self.generic}[{k}]" for k in "ij"}
         require(not layers & f.atoms(), "derivative across unrelated layers")
-        if name != self.generic:
-            return f.diff(lambda b: R.of(int(R.atom(b).same(a))))
-        require(not any(b.startswith("Q") for b in f.atoms()), "derivative of a product over layers")
+        require(self.kind == "layers" and not any(b.startswith("#Q") for b in f.atoms()), "a derivative by layers")
 
         def rule(b):
             if b == f"prod({name})":
@@ -335,13 +343,14 @@ class Scope:
                 return k * a ** (k - 1)
             return R.of(int(R.atom(b).same(a)))
 
-        return f.diff(rule)
+        return f.diff(rule if name == self.generic else lambda b: R.of(int(b == name)))
 
 
 # ---------------------------------------------------------------- statements
 def check_names(part):
     """Names are defined once, and `i`, `j` are left to the layers' indices."""
     names = [*part["given"], *(name for name, _ in part["where"])]
+    require(all(n.isidentifier() for n in names), "a name that is none")
     require(len(set(names)) == len(names) and not {"i", "j"} & set(names), "a name twice, or a reserved one")
 
 
@@ -351,10 +360,6 @@ def relations(text):
     require(isinstance(node, ast.Compare), f"not a relation: {text}")
     sides = [node.left, *node.comparators]
     return [(a, RELATIONS[type(op)], b) for a, op, b in zip(sides, node.ops, sides[1:], strict=False)]
-
-
-def holds(a, relation, b):
-    return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b, "==": a == b, "!=": a != b}[relation]
 
 
 def read_values(part, given):
@@ -386,8 +391,8 @@ def truth(part, given):
             names = [k for k in "ij" if any(mentions(s, k, scope.where) for s in (a, b))]
             for indices in itertools.permutations(range(depth), len(names)):
                 index = dict(zip(names, indices, strict=True))
-                u, v = scope(a, index), scope(b, index)
-                if not all(_flat(lift(lambda s, t: holds(s, relation, t), u, v))):  # noqa: B023
+                outcome = lift(HOLDS[relation], scope(a, index), scope(b, index))
+                if not all(outcome if isinstance(outcome, list) else [outcome]):
                     return text
         return None
 
@@ -396,80 +401,84 @@ def truth(part, given):
     return True, next((text for text in part["conclude"] if broken(text)), None)
 
 
-def _flat(v):
-    return v if isinstance(v, list) else [v]
-
-
 # ---------------------------------------------------------------- proofs
 class Context:
-    """A statement at symbols: its scope and the named hypotheses `name -> (R, strict)`, each `> 0` or `>= 0`."""
+    """A statement at symbols: its scope and the named hypotheses `name -> (R, strict)`, each `> 0` or `>= 0`.
 
-    def __init__(self, part, lemmas):
+    `S` is sum 1/w^2, `inv`, `inv[i]`, `inv[j]` are 1/w^2, and `rest` is S without the layers that the goal names.
+    """
+
+    def __init__(self, part, lemmas, goal):
         check_names(part)
-        self.lemmas, self.equal, self.nonzero = lemmas, {}, {}
-        self.hypotheses = {"one": (R.of(1), True)}
-        values, generic, generic_kind = {}, None, None
+        self.lemmas, self.equal, self.nonzero, self.hypotheses = lemmas, {}, {}, {}
+        values, generic, never_zero = {}, None, set()
         for name, kind in part["given"].items():
             if kind in ("layers", "simplex"):
                 require(generic is None, "one vector of open depth at a time")
-                generic, generic_kind, values[name] = name, kind, R.atom(name)
+                generic, values[name] = name, R.atom(name)
             elif kind.startswith(("layers:", "sample:")):
-                values[name] = [R.atom(f"{name}{k}") for k in range(int(kind.split(":")[1]))]
+                values[name] = [R.atom(f"{name}[{k}]") for k in range(int(kind.split(":")[1]))]
+                never_zero |= {a for e in values[name] for a in e.atoms()} if kind.startswith("layers") else set()
             else:
                 require(kind in ("real", "sample"), f"unknown kind {kind}")
                 values[name] = R.atom(name)
         samples = tuple(n for n, kind in part["given"].items() if kind == "sample")
-        self.scope = Scope(values, part["where"], generic, generic_kind, samples)
-        if generic_kind == "layers":
-            pair = any(mentions(parse(text), "j", self.scope.where) for text in part["conclude"])
+        self.scope = Scope(values, part["where"], generic, part["given"].get(generic), samples)
+        if self.scope.kind == "layers":
             inverse = {k: R.atom(f"{generic}{k}") ** -2 for k in ("", "[i]", "[j]")}
-            total = R.atom(f"sum({generic}^-2)")
-            self.nonzero["W"] = R.atom(f"prod({generic})")
-            self.add("depth", R.atom("depth"), True)
+            total, product = R.atom(f"sum({generic}^-2)"), R.atom(f"prod({generic})")
+            never_zero |= {a for e in (total, product, *inverse.values()) for a in e.atoms()}
+            named = [k for k in "ij" if any(mentions(s, k, self.scope.where) for s in (goal[0], goal[2]))]
+            self.nonzero["W"] = product
+            self.add("depth", R.atom("#depth"), True)
             self.add("S", total, True)
+            self.add("rest", total - sum((inverse[f"[{k}]"] for k in named), R.of(0)), False)
             for k, e in inverse.items():
                 self.add(f"inv{k}", e, True)
-            self.add("rest", total - inverse["[i]"] - (inverse["[j]"] if pair else 0), False)
-        if generic_kind == "simplex":
+        if self.scope.kind == "simplex":
             self.add("p", R.atom(generic), True)
+        self.never_zero = never_zero
         for n, text in enumerate(part["assume"]):
             for m, (a, relation, b) in enumerate(relations(text)):
                 self.assume(f"a{n}.{m}", a, relation, b)
+        self.assumed = frozenset(self.hypotheses)
 
     def add(self, name, expression, strict):
+        """One more hypothesis, under a new name."""
         require(name not in self.hypotheses, f"hypothesis {name} twice")
         self.hypotheses[name] = (expression, strict)
         self.scope.signs.append(expression)
-        if self.scope.kind == "layers" and not name.startswith("inv") and self.scope.generic in expression.atoms():
-            for k in "ij":  # an assumption on every layer holds for the layers i and j
-                self.add(
-                    f"{name}[{k}]",
-                    R.of(expression.at({self.scope.generic: R.atom(f"{self.scope.generic}[{k}]")})),
-                    strict,
-                )
 
     def assume(self, name, a, relation, b):
         """Turn a relation into hypotheses; `abs(e) < b` gives two, `name+` (b - e) and `name-` (b + e)."""
         if relation in (">", ">="):
             a, b, relation = b, a, relation.replace(">", "<")
         if relation in ("==", "!="):
-            (self.equal if relation == "==" else self.nonzero)[name] = R.of(self.scope(a) - self.scope(b))
-        elif isinstance(a, ast.Call) and a.func.id == "abs":
-            e, bound = R.of(self.scope(a.args[0])), self.scope(b)
-            self.add(name + "+", bound - e, relation == "<")
-            self.add(name + "-", bound + e, relation == "<")
+            (self.equal if relation == "==" else self.nonzero)[name] = R.of(self.scope(a)) - self.scope(b)
+            return
+        bound, found = R.of(self.scope(b)), {}
+        if isinstance(a, ast.Call) and isinstance(a.func, ast.Name) and a.func.id == "abs":
+            e = R.of(self.scope(a.args[0]))
+            found = {name + "+": bound - e, name + "-": bound + e}
         else:
-            self.add(name, R.of(self.scope(b)) - self.scope(a), relation == "<")
+            found = {name: bound - self.scope(a)}
+        for key, e in found.items():
+            self.add(key, e, relation == "<")
+            if self.scope.kind == "layers" and self.scope.generic in e.atoms():
+                for k in "ij":  # an assumption on every layer holds for the layers i and j
+                    layer = R.atom(f"{self.scope.generic}[{k}]")
+                    self.add(f"{key}[{k}]", R.of(e.at({self.scope.generic: layer})), relation == "<")
 
-    def branch(self, name, expression, strict):
-        """The same context with one more hypothesis."""
+    def branch(self, name=None, expression=None, strict=False, keep=lambda name, e: True):
+        """The same context with one more hypothesis (unless `name` is None), and only those that `keep` admits."""
         new = object.__new__(Context)
         new.__dict__.update(self.__dict__)
-        new.hypotheses = dict(self.hypotheses)
+        new.hypotheses = {n: (e, sure) for n, (e, sure) in self.hypotheses.items() if keep(n, e)}
         new.scope = Scope(self.scope.values, (), self.scope.generic, self.scope.kind, self.scope.samples)
         new.scope.where, new.scope.products = self.scope.where, self.scope.products
-        new.scope.signs = list(self.scope.signs)
-        new.add(name, expression, strict)
+        new.scope.signs = [e for e, _ in new.hypotheses.values()]
+        if name is not None:
+            new.add(name, expression, strict)
         return new
 
     def having(self, name, a, relation, b):
@@ -479,9 +488,14 @@ class Context:
         return self.branch(name, e if relation in ("<", "<=") else -e, relation in ("<", ">"))
 
     def vanishing(self, proof):
-        """A multiple of the assumed equations."""
-        terms = proof.get("modulo", {}).items()
-        return sum((R.of(self.scope(q, PAIR)) * self.equal[n] for n, q in terms), R.of(0))
+        """A multiple of the assumed equations, by cofactors that have a value wherever the equations hold."""
+        total = R.of(0)
+        for name, text in proof.get("modulo", {}).items():
+            cofactor = R.of(self.scope(text, PAIR))
+            poles = {a for m in cofactor.num for a, e in m if e < 0}
+            require(cofactor.den is ONE and poles <= self.never_zero, "a cofactor that may be undefined")
+            total = total + cofactor * self.equal[name]
+        return total
 
     def combination(self, terms):
         """A nonnegative combination of products of hypotheses and squares: (value, is it surely positive?)."""
@@ -491,7 +505,7 @@ class Context:
             require(c >= 0, "negative coefficient")
             term = R.of(c)
             for name, e in powers.items():
-                require(type(e) is int and e > 0, "exponents are positive integers")
+                require(type(e) is int and 0 < e <= LARGEST_POWER, "exponents are positive integers")
                 if name.startswith(("sq ", "sumsq ")):
                     value, sure = R.of(self.scope(name.split(" ", 1)[1], PAIR)) ** 2, False
                     value = self.scope.do_Sum(value) if name.startswith("sumsq") else value
@@ -523,14 +537,6 @@ def prove(context, goal, proof):
     a, relation, b = goal
     if rule == "induction":
         return induction(context, goal, proof)
-    if rule == "both":  # abs(e) < b
-        require(
-            isinstance(a, ast.Call) and a.func.id == "abs" and relation in ("<", "<="),
-            "'both' is for abs(e) < b",
-        )
-        e, bound = R.of(context.scope(a.args[0])), R.of(context.scope(b))
-        prove(context, (e, relation, bound), proof["upper"])
-        return prove(context, (-bound, relation, e), proof["lower"])
     a, b = (R.of(s if isinstance(s, R) else context.scope(s, PAIR)) for s in (a, b))
     if rule == "mean":  # b - a is the mean of an expression (up to Mean(eta) = 0) that is nonnegative pointwise
         e, inner = b - a if relation == "<=" else a - b, R.of(context.scope(proof["of"], PAIR))
@@ -539,7 +545,9 @@ def prove(context, goal, proof):
             (e - context.scope.do_Mean(inner)).same(context.vanishing(proof)),
             "not the mean of that expression",
         )
-        return prove(context, (R.of(0), "<=", inner), proof["then"])
+        samples = set(context.scope.samples)  # what was assumed holds for every sample, a case or a step need not
+        pointwise = context.branch(keep=lambda n, h: n in context.assumed or not samples & h.atoms())
+        return prove(pointwise, (R.of(0), "<=", inner), proof["then"])
     if rule == "identity":
         require(relation in ("==", "<=", ">="), "an identity proves an equation")
         return require((a - b).same(context.vanishing(proof)), "the two sides differ")
@@ -558,9 +566,11 @@ def use_lemma(context, proof):
     claim, _, number = proof["id"].partition("#")
     require(claim in context.lemmas, f"lemma {claim} has no accepted certificate here")
     part = context.lemmas[claim]["parts"][int(number)]
-    (vector, kind), *others = part["given"].items()
-    require(kind == "simplex" and {n for n, _ in others} == set(proof["bind"]), "a lemma is about the simplex")
+    (vector,) = (n for n, kind in part["given"].items() if kind == "simplex")
+    require({*proof["bind"], vector} == set(part["given"]), "a lemma is about the simplex and the names it binds")
+    require(set(part["given"].values()) == {"simplex", "real"}, "a lemma binds real numbers")
     bound = {n: R.of(context.scope(t)) for n, t in proof["bind"].items()}
+    require(not any(vector in e.atoms() for e in bound.values()), "a bound number may not depend on the layer")
     inner = Scope({**bound, vector: R.atom(vector)}, part["where"], vector, "simplex")
     inner.products = context.scope.products
     for text, p in zip(part["assume"], proof["assume"], strict=True):
@@ -568,6 +578,7 @@ def use_lemma(context, proof):
         prove(context, (R.of(inner(a)), relation, R.of(inner(b))), p)
     for n, text in enumerate(part["conclude"]):
         ((a, relation, b),) = relations(text)
+        require(relation in ("<", "<=", ">", ">="), "a lemma concludes inequalities")
         e = R.of(inner(b)) - inner(a)
         context = context.branch(f"{proof['name']}{n}", e if relation in ("<", "<=") else -e, relation in ("<", ">"))
     return context
@@ -578,19 +589,19 @@ def induction(context, goal, proof):
     a, relation, b = goal
     scope = context.scope
     require(scope.kind == "simplex" and relation in ("<=", ">="), "induction bounds a product over the simplex")
-    p, s = R.atom(scope.generic), R.atom("s")
+    p, s = R.atom(scope.generic), R.atom("#s")
     require(
-        isinstance(a, ast.Call) and a.func.id == "Prod" and "s" not in scope.values,
+        isinstance(a, ast.Call) and isinstance(a.func, ast.Name) and a.func.id == "Prod" and "s" not in scope.values,
         "the left side is a product",
     )
     factor = R.of(scope(a.args[0]))
     inner = Scope({**scope.values, "s": s}, (), scope.generic, scope.kind)
     f = R.of(inner(proof["bound"]))
     require(
-        f.at({"s": R.of(0)}).same(1) and R.of(f.at({"s": R.of(1)})).same(R.of(scope(b))),
+        f.at({"#s": R.of(0)}).same(1) and R.of(f.at({"#s": R.of(1)})).same(R.of(scope(b))),
         "the bound's two ends",
     )
-    step = R.of(f.at({"s": s + p})) - f * factor
+    step = R.of(f.at({"#s": s + p})) - f * factor
     new = context.branch("s", s, False).branch("room", 1 - s - p, False)
     new.scope.values = inner.values
     prove(new, (R.of(0), "<=", factor), proof["factor"])
@@ -599,12 +610,24 @@ def induction(context, goal, proof):
         prove(new, (R.of(0), "<", R(f.den)), proof["defined"])
 
 
+def goals_of(part):
+    """Every relation that the part concludes, as syntax trees; `abs(e) < b` is two, `e < b` and `-b < e`."""
+    for text in part["conclude"]:
+        for a, relation, b in relations(text):
+            match a:
+                case ast.Call(func=ast.Name(id="abs"), args=[e]) if relation in ("<", "<="):
+                    yield e, relation, b
+                    yield ast.UnaryOp(ast.USub(), b), relation, e
+                case _:
+                    yield a, relation, b
+
+
 def check_part(part, lemmas):
     """Check the proofs of every relation of every conclusion of one part."""
-    goals = [g for text in part["conclude"] for g in relations(text)]
+    goals = list(goals_of(part))
     require(goals and len(goals) == len(part["proof"]), "one proof for each relation")
     for goal, proof in zip(goals, part["proof"], strict=True):
-        prove(Context(part, lemmas), goal, proof)
+        prove(Context(part, lemmas, goal), goal, proof)
 
 
 # ---------------------------------------------------------------- certificates

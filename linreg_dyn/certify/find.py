@@ -1,7 +1,7 @@
 """Finding proofs that the checker accepts.
 
 A *tactic* is a function `(context, goal) -> proof`, where `context` and `goal` are the checker's own; tactics
-compose (`split`, `lemma`, `both`) down to the leaves `identity` and `positive`. `positive` writes
+compose (`split`, `have`, `lemma`) down to the leaves `identity` and `positive`. `positive` writes
 `multiplier * (rhs - lhs)` as a nonnegative combination of products of hypotheses, variable by variable: in the
 Bernstein basis between two hypotheses that bound a variable, in powers of one that bounds it on one side
 (Handelman 1988; Bernstein's degree elevation). Nothing here is trusted: every proof goes through the checker.
@@ -66,28 +66,13 @@ def split(on: str, ge: Tactic, le: Tactic, *, name: str = "s", nonzero: str | No
     return tactic
 
 
-def both(upper: Tactic, lower: Tactic) -> Tactic:
-    """`abs(e) < b` from `e < b` and `-b < e`."""
-
-    def tactic(context: Context, goal: Any) -> dict[str, Any]:
-        a, relation, b = goal
-        e, bound = R.of(context.scope(a.args[0])), R.of(context.scope(b))
-        return {
-            "rule": "both",
-            "upper": upper(context, (e, relation, bound)),
-            "lower": lower(context, (-bound, relation, e)),
-        }
-
-    return tactic
-
-
 def lemma(id: str, bind: dict[str, str], assume: Sequence[Tactic], then: Tactic, *, name: str = "q") -> Tactic:
     """Use part `#n` of a lemma about the simplex: prove its assumptions at `bind`, add its conclusions."""
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
         claim, _, number = id.partition("#")
         part = context.lemmas[claim]["parts"][int(number)]
-        ((vector, _), *_) = part["given"].items()
+        (vector,) = (n for n, kind in part["given"].items() if kind == "simplex")
         bound = {n: R.of(context.scope(t)) for n, t in bind.items()}
         inner = checker.Scope({**bound, vector: R.atom(vector)}, part["where"], vector, "simplex")
         proofs = []
@@ -105,8 +90,10 @@ def mean(of: str, then: Tactic, **modulo: str) -> Tactic:
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
         inner = R.of(context.scope(of, checker.PAIR))
+        samples = set(context.scope.samples)
+        pointwise = context.branch(keep=lambda n, h: n in context.assumed or not samples & h.atoms())
         cofactors = {k.replace("_", "."): v for k, v in modulo.items()}
-        return {"rule": "mean", "of": of, "modulo": cofactors, "then": then(context, (R.of(0), "<=", inner))}
+        return {"rule": "mean", "of": of, "modulo": cofactors, "then": then(pointwise, (R.of(0), "<=", inner))}
 
     return tactic
 
@@ -128,10 +115,10 @@ def induction(bound: str, factor: Tactic, step: Tactic, defined: Tactic | None =
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
         a, relation, _ = goal
         scope, p = context.scope, R.atom(context.scope.generic)
-        s, one_factor = R.atom("s"), R.of(scope(a.args[0]))
+        s, one_factor = R.atom("#s"), R.of(scope(a.args[0]))
         inner = checker.Scope({**scope.values, "s": s}, (), scope.generic, scope.kind)
         f = R.of(inner(bound))
-        change = R.of(f.at({"s": s + p})) - f * one_factor
+        change = R.of(f.at({"#s": s + p})) - f * one_factor
         new = context.branch("s", s, False).branch("room", 1 - s - p, False)
         new.scope.values = inner.values
         proof = {
@@ -151,8 +138,9 @@ def induction(bound: str, factor: Tactic, step: Tactic, defined: Tactic | None =
 def positive(*axes: Axis, times: str = "1", by: str = "", squares: Sequence[tuple[str, str]] = ()) -> Tactic:
     """`times * (rhs - lhs)` minus `sum coefficient * square`, expanded along the axes with coefficients >= 0.
 
-    `times` must itself expand so; `by` is a product of hypotheses ("a * b") to multiply with as well; `squares` are pairs (coefficient, square) with the square's expression as the
-    checker names it: "sq e" for e^2, "sumsq e" for the sum of e^2 over the layers.
+    `times` must itself expand so; `by` is a product of hypotheses ("a * b") to multiply with as well; `squares`
+    are pairs (coefficient, square) with the square's expression as the checker names it: "sq e" for e^2,
+    "sumsq e" for the sum of e^2 over the layers.
     """
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
@@ -315,10 +303,10 @@ def _json(terms: Terms) -> list[list[Any]]:
 
 def certify_part(formal: dict[str, Any], tactics: Sequence[Tactic], lemmas: dict[str, Any]) -> dict[str, Any]:
     """The part with its proofs, found by the tactics and accepted by the checker."""
-    goals = [g for text in formal["conclude"] for g in checker.relations(text)]
+    goals = list(checker.goals_of(formal))
     if len(goals) != len(tactics):
         raise NotFound(f"{len(tactics)} tactics for {len(goals)} relations")
-    proofs = [search(Context(formal, lemmas), goal) for search, goal in zip(tactics, goals, strict=True)]
+    proofs = [search(Context(formal, lemmas, goal), goal) for search, goal in zip(tactics, goals, strict=True)]
     part = {**formal, "proof": proofs}
     checker.check_part(part, lemmas)
     return part

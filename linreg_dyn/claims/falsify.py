@@ -124,9 +124,9 @@ def search(
 
 
 def size(given: dict[str, Any]) -> int:
-    """How long a witness is to write: digits of all its numerators and denominators."""
-    numbers = [x for v in given.values() for x in (v if isinstance(v, list) else [v])]
-    return sum(len(str(abs(x.numerator))) + len(str(x.denominator)) + (x < 0) for x in map(Fraction, numbers))
+    """The height of a witness: the sum of all its numerators and denominators (one more for each sign)."""
+    numbers = [Fraction(x) for v in given.values() for x in (v if isinstance(v, list) else [v])]
+    return sum(abs(x.numerator) + x.denominator + (x < 0) for x in numbers)
 
 
 def shrink(formal: dict[str, Any], given: dict[str, Any], broken: str) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def shrink(formal: dict[str, Any], given: dict[str, Any], broken: str) -> dict[s
 
 
 def _near(x: Fraction, n: int) -> tuple[Fraction, ...]:
-    return x.limit_denominator(n), Fraction(math.floor(x * n), n), Fraction(math.ceil(x * n), n), abs(x)
+    return x.limit_denominator(n), Fraction(math.floor(x * n), n), Fraction(math.ceil(x * n), n), abs(x), Fraction(1)
 
 
 def _is_witness(formal: dict[str, Any], given: dict[str, Any], broken: str) -> bool:

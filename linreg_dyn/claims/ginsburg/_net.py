@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 
 from linreg_dyn import rules
-from linreg_dyn.certify.find import Axis, Tactic, both, by_hand, have, lemma, positive, split
+from linreg_dyn.certify.find import Axis, Tactic, by_hand, have, lemma, positive, split
 from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Sampler, Source
 
@@ -89,7 +89,7 @@ def W_axis(low: str, high: str, width: str | None = None, degree: int = 0) -> Ax
     return Axis("prod(w)", low, high, width, degree=degree)
 
 
-Q0 = "Q0"  # the product over layers of 1 - x p_i
+Q0 = "#Q0"  # the product over layers of 1 - x p_i
 PRODUCT = "ginsburg.simplex-product"
 
 
@@ -130,7 +130,6 @@ __all__ = [
     "Axis",
     "W_axis",
     "banded",
-    "both",
     "by_hand",
     "have",
     "near",

@@ -13,7 +13,6 @@ from linreg_dyn.claims.ginsburg._net import (
     PAIR_AXES,
     Q0,
     W_axis,
-    both,
     by_hand,
     have,
     near,
@@ -51,18 +50,34 @@ def _below_one(then: Tactic, *, upper: bool) -> Tactic:
 
 
 # k (W - 1) = W Q - 1 - (W - 1); in each case the sign of W - 1 decides which bound on Q matters
-THEOREM_31 = split(
-    "W - 1",
-    ge=both(
-        upper=_above_one(positive(Q_HIGH, ABOVE), upper=True),
-        lower=_above_one(positive(Q_LOW, ABOVE), upper=False),
+THEOREM_31 = (
+    split(
+        "W - 1",
+        ge=_above_one(positive(Q_HIGH, ABOVE), upper=True),
+        le=_below_one(positive(Q_HIGH, BELOW, times="1 + (W - 1)*W/2"), upper=True),
     ),
-    le=both(
-        upper=_below_one(positive(Q_HIGH, BELOW, times="1 + (W - 1)*W/2"), upper=True),
-        lower=_below_one(positive(Q_LOW, BELOW), upper=False),
+    split(
+        "W - 1",
+        ge=_above_one(positive(Q_LOW, ABOVE), upper=False),
+        le=_below_one(positive(Q_LOW, BELOW), upper=False),
     ),
 )
 
+# the same for k itself, strictly, where W != 1 (assumption a1.0)
+STRICT_31 = (
+    split(
+        "W - 1",
+        ge=_above_one(positive(Q_HIGH, ABOVE, by="s"), upper=True),
+        le=_below_one(positive(Q_LOW, BELOW, by="s"), upper=False),
+        nonzero="a1.0",
+    ),
+    split(
+        "W - 1",
+        ge=_above_one(positive(Q_LOW, ABOVE, by="s"), upper=False),
+        le=_below_one(positive(Q_HIGH, BELOW, by="s", times="1 + (W - 1)*W/2"), upper=True),
+        nonzero="a1.0",
+    ),
+)
 
 # a1.0 is W (1 - W) > 0 or W (W - 1) > 0; with W = 1/2 + (W - 1/2) it gives the strict sign of W - 1
 _SIGN = by_hand(("1", "a1.0"), multiplier=[("1", "a0.0-"), ("1/2", "")])

@@ -44,6 +44,15 @@ _BELOW_ONE = split(
 _SPREAD = "sumsq Sum(w**0)/w**2-Sum(1/w**2)"
 
 
+_ONE_LAYER = {"w": "real", "lam": "real", "mu": "real"}
+_ONE_STEP = (("v", "w - 2*lam*((w - 1) + mu*w)"),)
+
+
+def _one_layer(rng: Random, depth: int, level: int) -> dict[str, Any]:
+    lam, mu = falsify.rational(rng, 0, 1, level), falsify.rational(rng, 0, 3, level)
+    return {"w": falsify.rational(rng, 0, 1, level), "lam": lam, "mu": mu}
+
+
 def _equilibrium(depth: int) -> Part:
     """t^(d-2) (1-t)^d is at most its value at t = (d-2)/(2d-2), for t = w^d in (0, 1)."""
     best = Fraction(depth - 2, 2 * depth - 2)
@@ -199,14 +208,15 @@ CLAIMS = (
         id="ginsburg.wd-band-stays",
         title="The flow stays inside the weight decay band",
         statement=(
-            r"\text{During the second phase, the loss } L \text{ can oscillate, but the trajectory stays inside the "
-            r"WD-band and goes toward a flat minima area}"
+            r"\text{During the second phase } \ldots \text{ the trajectory stays inside the WD-band: } "
+            r"1 - \mu\tfrac{d}{W(\sum 1/w_i^2)} \le W \le 1"
         ),
         source=source("section 4.1; Fig. 2b"),
         kind="printed",
         reading=(
-            "For the flow of eq. 9, with which the section works: once b <= W <= 1 it remains so. Inside, dW/dt <= 0, "
-            "so the loss does not oscillate there but rises slowly. The discrete reading is a claim of its own."
+            "For the flow of eq. 9, with which the section works: once b <= W <= 1 it remains so. The discrete reading "
+            "is a claim of its own, and so is what the loss does inside (the sentence goes on that it can oscillate); "
+            "that it goes toward a flat minima area needs an equilibrium there: ginsburg.wd-equilibria."
         ),
         argument=(
             "y = W S (W - b) is nonnegative exactly in the band (for W > 0). Part 1: dW/dt = -2 lambda W y, so W > 0 "
@@ -250,10 +260,10 @@ CLAIMS = (
         ),
         source=source("section 4.1; Fig. 2b"),
         kind="printed",
-        amended_by="ginsburg.wd-band-stays",
+        amended_by="ginsburg.wd-band-stays.discrete.amended",
         reading=(
             "The same sentence read for gradient descent with weight decay: from every point of the band one step at "
-            "a fixed lambda > 0 leads into the band (of the new weights). True for the flow only."
+            "a fixed lambda > 0 leads into the band (of the new weights)."
         ),
         parts=(
             Part(
@@ -267,6 +277,72 @@ CLAIMS = (
         mutants=(
             Mutant("it always leaves", replace=(("<= Prod(v) <= 1", "> Prod(v)"),)),
             Mutant("it always goes above", replace=(("<= Prod(v) <= 1", "> Prod(v) > 1"),)),
+        ),
+        search_depths=(1, 2, 3),
+    ),
+    Claim(
+        id="ginsburg.wd-band-stays.discrete.amended",
+        title="When one layer stays inside the weight decay band",
+        statement=(
+            r"d = 1: \text{ a step from the band } 1 - \mu w \le w \le 1 \text{ leads into the band } "
+            r"\iff 2\lambda(1 + \mu) \le 1 \quad (w \ne \tfrac{1}{1 + \mu})"
+        ),
+        source=source("section 4.1; Fig. 2b"),
+        kind="amended",
+        depths=(1,),
+        amends="ginsburg.wd-band-stays.discrete",
+        reading=(
+            "Part 1: stays. Part 2: with 2 lambda (1 + mu) > 1 every other point of the band is thrown out "
+            "below. So no "
+            "fixed lambda serves every mu."
+        ),
+        parts=(
+            Part(
+                _ONE_LAYER,
+                ("1 - mu*v <= v", "v <= 1"),
+                _ONE_STEP,
+                (*_POSITIVE, "2*lam*(1 + mu) <= 1", "1 - mu*w <= w", "w <= 1"),
+                tactics=(by_hand(("1", "a2.0 * a3.0")), by_hand(("1", "a4.0"), ("2", "a0.0 * a3.0"))),
+                sample=_one_layer,
+            ),
+            Part(
+                _ONE_LAYER,
+                ("v < 1 - mu*v",),
+                _ONE_STEP,
+                (*_POSITIVE, "2*lam*(1 + mu) > 1", "1 - mu*w < w"),
+                tactics=(by_hand(("1", "a2.0 * a3.0")),),
+                sample=_one_layer,
+            ),
+        ),
+        mutants=(
+            Mutant("any rate", drop=2),
+            Mutant("twice the rate", replace=(("2*lam*(1 + mu) <= 1", "lam*(1 + mu) <= 1"),)),
+            Mutant("leaves at any rate", part=1, drop=2),
+        ),
+    ),
+    Claim(
+        id="ginsburg.wd-loss-in-band",
+        title="Inside the weight decay band the flow's loss does not oscillate",
+        statement=(
+            r"1 - \mu\tfrac{d}{W(\sum 1/w_i^2)} \le W \le 1,\ W > 0: \quad \frac{dL}{dt} \ge 0, \quad "
+            r"\frac{dW}{dt} \le 0"
+        ),
+        source=source("section 4.1, the loss L can oscillate"),
+        kind="sharp",
+        reading="The loss falls outside the band, rises monotonically inside it, and the flow never leaves it again.",
+        parts=(
+            Part(
+                _GIVEN,
+                ("Sum(D(L, w)*f) >= 0", "Sum(D(W, w)*f) <= 0"),
+                _Y,
+                (*_POSITIVE, "y >= 0", "0 < W <= 1"),
+                tactics=(by_hand(("4", "a0.0 * a2.0 * a3.0 * a3.1")), by_hand(("2", "a0.0 * a2.0 * a3.0"))),
+                sample=_INSIDE,
+            ),
+        ),
+        mutants=(
+            Mutant("below the band as well", drop=2),
+            Mutant("the loss falls", replace=(("Sum(D(L, w)*f) >= 0", "Sum(D(L, w)*f) <= 0"),)),
         ),
         search_depths=(1, 2, 3),
     ),
@@ -314,9 +390,11 @@ CLAIMS = (
         ),
         argument=(
             "Part 1: where the velocity vanishes, so does w_i f_i - w_j f_j = -2 lambda mu (w_i^2 - w_j^2), hence all "
-            "w_i^2 are equal (every depth). Part 2: then W > 0 and with t = omega^d the equation is "
+            "w_i^2 are equal (every depth), and (1 - W) W = mu omega^2 > 0 forces 0 < W < 1. Part 2: at "
+            "depth 1 the one "
+            "equilibrium is 1/(1 + mu); at depth 2 omega^2 = 1 - mu. For d >= 3, with t = omega^d, the equation is "
             "t^(d-2) (1-t)^d = mu^d. The remaining parts bound the left side for d = 3 ... 8 by its value at "
-            "t = (d-2)/(2d-2), which is mu_c^d; it takes every value between, twice."
+            "t = (d-2)/(2d-2), which is mu_c^d; it takes every smaller positive value twice."
         ),
         parts=(
             Part(
@@ -328,12 +406,17 @@ CLAIMS = (
                 _DECAY,
                 tactics=(identity(), identity()),
             ),
+            Part(
+                {"m": "real", "mu": "real"},
+                ("(m - 1) + mu*m == (1 + mu)*(m - 1/(1 + mu))", "(m**2 - 1)*m**2 + mu*m**2 == m**2*(m**2 - (1 - mu))"),
+                tactics=(identity(), identity()),
+            ),
             *(_equilibrium(depth) for depth in range(3, 9)),
         ),
         mutants=(
             Mutant("half the decay", replace=(("-2*lam*mu*(", "-lam*mu*("),)),
-            Mutant("a smaller critical decay", part=1, replace=(("<= (27)/256", "<= (26)/256"),)),
-            Mutant("beyond t = 1", part=2, drop=1, sample=lambda rng, depth, level: {"t": Fraction(3)}),
+            Mutant("a smaller critical decay", part=2, replace=(("<= (27)/256", "<= (26)/256"),)),
+            Mutant("beyond t = 1", part=3, drop=1, sample=lambda rng, depth, level: {"t": Fraction(3)}),
         ),
         search_depths=(2, 3),
         values=_critical_decays,

@@ -67,7 +67,7 @@ CLAIMS = (
     ),
     Claim(
         id="ginsburg.flow-invariant",
-        title="The flow conserves w_i^2 - w_j^2",
+        title="The flow conserves wᵢ² − wⱼ²",
         statement=r"w_i^2(t) - w_j^2(t) = \text{const}; \text{ the layer imbalance remains constant during training}",
         source=source("section 3.1; Fig. 2a"),
         kind="printed",

@@ -169,6 +169,54 @@ CLAIMS = (
         ),
     ),
     Claim(
+        id="ginsburg.flat-near-origin",
+        title="Minima close to the origin are flat, as an ordering",
+        statement=(
+            r"\text{Minima close to the origin are flat}: \quad W(w) = W(u) = 1,\ \sum w_i^2 < \sum u_i^2 "
+            r"\;\Rightarrow\; \sum \tfrac{1}{w_i^2} < \sum \tfrac{1}{u_i^2}"
+        ),
+        source=source("section 2.2, after the eigenvalues"),
+        kind="printed",
+        amended_by="ginsburg.flat-near-origin.amended",
+        reading="Two minima of the same depth: the one closer to the origin is flatter. True up to depth 2 only.",
+        parts=(
+            Part(
+                {"w": "layers", "u": "layers"},
+                ("Sum(1/w**2) < Sum(1/u**2)",),
+                assume=("Prod(w) == 1", "Prod(u) == 1", "Sum(w**2) < Sum(u**2)"),
+                sample=_two_minima,
+            ),
+        ),
+        mutants=(
+            Mutant("the other way", replace=(("Sum(1/w**2) < Sum", "Sum(1/w**2) > Sum"),)),
+            Mutant("by a factor", replace=(("< Sum(1/u**2)", "< Sum(1/u**2)/2"),)),
+        ),
+        search_depths=(1, 2, 3, 4),
+    ),
+    Claim(
+        id="ginsburg.flat-near-origin.amended",
+        title="At depth 2 sharpness is the distance from the origin",
+        statement=r"d = 2,\ w_1 w_2 = 1: \quad \text{sharpness} = 2\sum\tfrac{1}{w_i^2} = 2 \sum w_i^2",
+        source=source("section 2.2, after the eigenvalues"),
+        kind="amended",
+        depths=(2,),
+        amends="ginsburg.flat-near-origin",
+        parts=(
+            Part(
+                {"w": "layers:2"},
+                ("Sum(1/w**2) == Sum(w**2)",),
+                NET,
+                ("W == 1",),
+                tactics=(identity(a0_0="-(w[0]**2 + w[1]**2)*(1 + W)/W**2"),),
+                sample=lambda rng, depth, level: {"w": falsify.weights(rng, 2, level, Fraction(1))},
+            ),
+        ),
+        mutants=(
+            Mutant("without the square", replace=(("== Sum(w**2)", "== Sum(w)"),)),
+            Mutant("away from minima", drop=0, sample=lambda rng, depth, level: {"w": [Fraction(2), Fraction(3)]}),
+        ),
+    ),
+    Claim(
         id="ginsburg.flatness-from-imbalance",
         title="The exact range of sharpness at a given imbalance",
         statement=(

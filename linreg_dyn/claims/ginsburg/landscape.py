@@ -58,7 +58,7 @@ _RANK_ONE_EVERYWHERE = Part(
 CLAIMS = (
     Claim(
         id="ginsburg.normalized-loss",
-        title="Training on normalised data minimises (W - 1)^2",
+        title="Training on normalised data minimises (W − 1)²",
         statement=(
             r"\sum x_i = 0,\ \tfrac1N\sum x_i^2 = 1,\ \sum y_i = 0,\ \tfrac1N\sum x_i y_i = 1 \;\Rightarrow\; "
             r"E(w, b) = \tfrac1N\sum (W x_i + b - y_i)^2 \to \min \text{ is equivalent to } "
@@ -127,14 +127,15 @@ CLAIMS = (
         kind="printed",
         amended_by="ginsburg.hessian-eigenvalues.amended",
         reading=(
-            "Eigenvalues add up to the trace, so the statement implies trace H = sum 1/w_i^2 at every w with nonzero "
-            "weights. That fails away from minima, and at minima too: the factor 2 of H is missing."
+            "Eigenvalues add up to the trace, so the statement implies trace H = sum 1/w_i^2. Read charitably, at "
+            "minima (W = 1) only: it fails even there, because the factor 2 of H is missing."
         ),
         parts=(
             Part(
                 LAYERS,
                 ("Sum(D(D(L, w), w)) == Sum(1/w**2)",),
                 LOSS,
+                ("W == 1",),
                 sample=lambda rng, depth, level: {"w": falsify.weights(rng, depth, level, Fraction(1))},
             ),
         ),

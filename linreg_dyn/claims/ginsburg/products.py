@@ -5,7 +5,7 @@ from linreg_dyn.claims.core import Claim, Mutant, Part
 from linreg_dyn.claims.ginsburg._net import PRODUCT, source
 
 _GIVEN = {"p": "simplex", "x": "real"}
-_S, _P = Axis("s", low="s"), Axis("p", low="p")
+_S, _P = Axis("#s", low="s"), Axis("p", low="p")
 
 _LOWER = Part(
     given=_GIVEN,

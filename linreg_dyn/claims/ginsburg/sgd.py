@@ -33,7 +33,7 @@ def _batches(rng: Random, depth: int, level: int) -> dict[str, Any]:
     data = normalised_data(rng, depth, level)
     if rng.random() < 0.4:
         data = {"x": [Fraction(1), Fraction(-1)], "y": [Fraction(1), Fraction(-1)]}
-    return {**data, "W": falsify.signed(rng, level), "B": Fraction(rng.randint(1, len(data["x"]) - 1))}
+    return {**data, "W": Fraction(1), "B": Fraction(rng.randint(1, len(data["x"]) - 1))}
 
 
 def _any_data(n: int) -> Sampler:
@@ -204,15 +204,16 @@ CLAIMS = (
         kind="printed",
         amended_by="ginsburg.sgd-noise-variance.amended",
         reading=(
-            "Read as an equation: over all batches of B out of N samples drawn without replacement, the variance of "
-            "W eta_1 - eta_2 is 1/B - 1/N. It is proportional to that, with a factor that depends on the data and W."
+            "Over all batches of B out of N samples drawn without replacement, the variance of W eta_1 - eta_2 is "
+            "1/B - 1/N; read charitably, where the loss is smallest (W = 1). It is proportional to that, but with a "
+            "factor that depends on the data and W: with noise-free labels there is no SGD noise at the minimum."
         ),
         parts=(
             Part(
                 {"x": "sample", "y": "sample", "W": "real", "B": "real"},
                 (f"{_VARIANCE.format(B='B')} == 1/B - 1/N",),
                 _NOISE_OF,
-                ("Mean(x) == 0", "Mean(x**2) == 1", "Mean(y) == 0", "Mean(x*y) == 1"),
+                ("Mean(x) == 0", "Mean(x**2) == 1", "Mean(y) == 0", "Mean(x*y) == 1", "W == 1"),
                 sample=_batches,
             ),
         ),
@@ -275,6 +276,22 @@ CLAIMS = (
             Mutant("half the rate", replace=(("-4*lam", "-2*lam"),)),
         ),
         search_depths=(1, 2, 3),
+    ),
+    Claim(
+        id="ginsburg.sgd-flow-imbalance",
+        title="The flow with SGD noise conserves the imbalance",
+        statement=(
+            r"\text{The layer imbalance remains constant for continuous SGD: } w_i^2(t) - w_j^2(t) = "
+            r"\text{const}"
+        ),
+        source=source("section 5"),
+        kind="printed",
+        parts=(Part(_FLOW, ("2*w[i]*f[i] - 2*w[j]*f[j] == 0",), (*LOSS, ("f", velocity(SGD))), tactics=(identity(),)),),
+        mutants=(
+            Mutant("the sum is conserved", replace=(("- 2*w[j]", "+ 2*w[j]"),)),
+            Mutant("w_i - w_j is conserved", replace=(("2*w[i]*f[i] - 2*w[j]*f[j]", "f[i] - f[j]"),)),
+        ),
+        search_depths=(2, 3),
     ),
     Claim(
         id="ginsburg.sgd-imbalance-step",

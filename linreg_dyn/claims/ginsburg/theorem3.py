@@ -22,6 +22,7 @@ from linreg_dyn.claims.ginsburg._theorem3 import (
     NEAR_ONE,
     QUARTER_RATE,
     STAYS_POSITIVE,
+    STRICT_31,
     THEOREM_31,
     W,
     at_one,
@@ -49,7 +50,7 @@ CLAIMS = (
                 ("abs(Prod(v) - 1) <= 7/8*abs(W - 1)",),
                 QUARTER_RATE,
                 (NEAR_ONE,),
-                tactics=(THEOREM_31,),
+                tactics=THEOREM_31,
                 sample=HALF,
             ),
         ),
@@ -65,7 +66,11 @@ CLAIMS = (
         statement=r"|W - 1| < \tfrac12,\ (W - 1) W < 0 \;\Rightarrow\; -\tfrac45 < k < \tfrac78",
         source=source("proof of Theorem 3.1, case 1"),
         kind="printed",
-        reading="k = (W(t+1) - 1) / (W - 1) after one step with the theorem's rate.",
+        reading=(
+            "k = (W(t+1) - 1) / (W - 1) after one step with the theorem's rate. The bounds hold; the proof "
+            "is loose: its "
+            "chain gives k > 1/5 where -4/5 is printed, and its strict links are equations at depth 1."
+        ),
         parts=(
             Part(
                 LAYERS,
@@ -88,7 +93,10 @@ CLAIMS = (
         statement=r"|W - 1| < \tfrac12,\ (W - 1) W > 0 \;\Rightarrow\; -\tfrac18 < k < \tfrac{59}{64}",
         source=source("proof of Theorem 3.1, case 2"),
         kind="printed",
-        reading="k = (W(t+1) - 1) / (W - 1) after one step with the theorem's rate.",
+        reading=(
+            "k = (W(t+1) - 1) / (W - 1) after one step with the theorem's rate. The bounds hold; the proof's strict "
+            "links S < a_1 (depth 1) and a_1 - a_2 < S (depth 2) are equations there."
+        ),
         parts=(
             Part(
                 LAYERS,
@@ -103,6 +111,55 @@ CLAIMS = (
             Mutant("a higher lower end", replace=(("-1/8", "-1/9"),)),
             Mutant("a much smaller upper end", replace=(("59/64", "49/100"),)),
             Mutant("a larger region", replace=(("< 1/2", "< 1"),), sample=near(1, 2)),
+        ),
+    ),
+    Claim(
+        id="ginsburg.thm-3.1-conclusion",
+        title="Theorem 3.1: the conclusion, as printed",
+        statement=(
+            r"\text{Since } L(t+1) < L(t) \cdot k^2 \text{, the loss } L \text{ monotonically converges to 0 "
+            r"with rate } k^2"
+        ),
+        source=source("proof of Theorem 3.1, last line"),
+        kind="printed",
+        amended_by="ginsburg.thm-3.1-conclusion.amended",
+        reading=(
+            "The printed inequality, away from W = 1. k is defined by W(t+1) - 1 = k (W - 1), so it is an equation."
+        ),
+        parts=(
+            Part(
+                LAYERS,
+                ("(Prod(v) - 1)**2 < (W - 1)**2*k**2",),
+                LOSS_FACTOR,
+                (NEAR_ONE, "W != 1"),
+                sample=HALF,
+            ),
+        ),
+        mutants=(
+            Mutant("the other way", replace=(("2 < (W", "2 > (W"),)),
+            Mutant("with a margin", replace=(("*k**2", "*k**2/2"),)),
+        ),
+    ),
+    Claim(
+        id="ginsburg.thm-3.1-conclusion.amended",
+        title="Theorem 3.1: the conclusion",
+        statement=r"L(t+1) = L(t) \cdot k^2, \quad k^2 < \tfrac{49}{64}",
+        source=source("proof of Theorem 3.1, last line"),
+        kind="amended",
+        amends="ginsburg.thm-3.1-conclusion",
+        parts=(
+            Part(
+                LAYERS,
+                ("(Prod(v) - 1)**2 == (W - 1)**2*k**2", "abs(k) < 7/8"),
+                LOSS_FACTOR,
+                (NEAR_ONE, "W != 1"),
+                tactics=(identity(), *STRICT_31),
+                sample=HALF,
+            ),
+        ),
+        mutants=(
+            Mutant("a faster rate", replace=(("7/8", "6/7"),)),
+            Mutant("the printed inequality", replace=(("(Prod(v) - 1)**2 ==", "(Prod(v) - 1)**2 <"),)),
         ),
     ),
     Claim(

@@ -155,7 +155,8 @@ CLAIMS = (
         id="ginsburg.thm-4.1",
         title="Theorem 4.1: noise decreases the imbalance",
         statement=(
-            r"|\eta| < \delta < \tfrac12,\ \lambda(w) = \tfrac12\big(\tfrac23\big)^5 \frac{1}{\sum 1/w_i^2} "
+            r"E\eta = 0,\ |\eta| < \delta < \tfrac12,\ \lambda(w) = \tfrac12\big(\tfrac23\big)^5 "
+            r"\frac{1}{\sum 1/w_i^2} "
             r"\;\Rightarrow\; "
             r"\text{the layer imbalance monotonically decreases inside the noise band } |W - 1| < \delta"
         ),
@@ -163,7 +164,8 @@ CLAIMS = (
         kind="printed",
         reading=(
             "One step from any point with |W - 1| < delta: every D_ij = w_i^2 - w_j^2 is multiplied by a factor "
-            "0 < k <= 1. Whether the next point is in the band again is a claim of its own."
+            "0 < k <= 1; that the noise has 0-mean is not needed. Whether the next point is in the band "
+            "again is a claim of its own."
         ),
         parts=(
             Part(
@@ -184,6 +186,7 @@ CLAIMS = (
     ),
     Claim(
         id="ginsburg.thm-4.1-along-trajectory",
+        search_depths=(2, 3, 5),
         title="Theorem 4.1 along a trajectory: the band is kept",
         statement=(
             r"\text{the layer imbalance monotonically decreases inside the noise band } |W - 1| < \delta "

@@ -229,7 +229,8 @@ CLAIMS = (
         source=source("Theorem 4.1, its rate 1/2 (2/3)^5"),
         kind="sharp",
         reading=(
-            "Over all delta < 1/2. The paper's c is 16/243, 5.4 times smaller than needed to keep the sign. Parts 1 "
+            "Over all delta < 1/2. The paper's c is 16/243, 5.4 times smaller than needed to keep the sign "
+            "(its last bound, (3/2)^10, could be (3/2)^8). Parts 1 "
             "and 2: k >= -1 and k > 0 at those rates. Parts 3 and 4: beyond them, nets [m, m] with m^2 and eta near "
             "3/2 and 1/2 have k < -1 or k < 0."
         ),
@@ -249,7 +250,7 @@ CLAIMS = (
             ),
             Part(
                 _GIVEN_C,
-                ("k >= 0",),
+                ("k > 0",),
                 _C_FACTOR,
                 (*BOUNDED, "0 < c", "c**2 <= 256/2025"),
                 tactics=(_rate(1),),

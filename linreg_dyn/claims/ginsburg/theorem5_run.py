@@ -120,6 +120,7 @@ _EDGE = {"delta": "real", "q": "real", "theta": "real"}
 CLAIMS = (
     Claim(
         id="ginsburg.thm-5.1-along-trajectory",
+        search_depths=(2, 3, 5),
         title="Theorem 5.1 along a trajectory: the hypothesis is kept",
         statement=(
             r"\text{Assume that } |W - 1| < \delta \ldots \text{ the layer imbalance monotonically "
