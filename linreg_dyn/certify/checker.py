@@ -316,22 +316,23 @@ class Scope:
 
     def derivative(self, node, by, index):
         """`D(f, w)` is the vector of partial derivatives (of a vector: entry by entry), `D(f, w[i])` one of them."""
-        name = by.value.id if isinstance(by, ast.Subscript) else by.id
+        match by:
+            case ast.Name(id=name):
+                k = None
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Name(id=k)):
+                vector = isinstance(self.values.get(name), list) or name == self.generic
+                require(vector and k in index, "an index of a layer")
+            case _:
+                raise Refused("a derivative is by a name or by an entry w[i]")
         require(name in self.values and name not in self.samples, "a derivative by a given number or weight")
-        if isinstance(by, ast.Subscript):
-            vector = isinstance(self.values[name], list) or name == self.generic
-            require(vector and by.slice.id in index, "an index of a layer")
         if self.generic is None:
-            at = self.values[name]
-            if isinstance(by, ast.Subscript):
-                return self.partial(node, name, index[by.slice.id], index)
-            if not isinstance(at, list):
-                return self.partial(node, name, None, index)
-            columns = [self.partial(node, name, k, index) for k in range(len(at))]
-            return [c[k] if isinstance(c, list) else c for k, c in enumerate(columns)]
-        a = R.atom(f"{name}[{by.slice.id}]" if isinstance(by, ast.Subscript) else name)
+            if k is not None or not isinstance(self.values[name], list):
+                return self.partial(node, name, None if k is None else index[k], index)
+            columns = [self.partial(node, name, n, index) for n in range(len(self.values[name]))]
+            return [c[n] if isinstance(c, list) else c for n, c in enumerate(columns)]
+        a = R.atom(name if k is None else f"{name}[{k}]")
         f = R.of(self.eval(node, index))
-        layers = {self.generic} if isinstance(by, ast.Subscript) else {f"{self.generic}[{k}]" for k in "ij"}
+        layers = {f"{self.generic}[{n}]" for n in "ij"} if k is None else {self.generic}
         require(not layers & f.atoms(), "derivative across unrelated layers")
         require(self.kind == "layers" and not any(b.startswith("#Q") for b in f.atoms()), "a derivative by layers")
 
@@ -339,8 +340,8 @@ class Scope:
             if b == f"prod({name})":
                 return R.atom(b) / a
             if b.startswith(f"sum({name}^"):
-                k = int(b[5 + len(name) : -1])
-                return k * a ** (k - 1)
+                power = int(b[5 + len(name) : -1])
+                return power * a ** (power - 1)
             return R.of(int(R.atom(b).same(a)))
 
         return f.diff(rule if name == self.generic else lambda b: R.of(int(b == name)))
@@ -597,10 +598,8 @@ def induction(context, goal, proof):
     factor = R.of(scope(a.args[0]))
     inner = Scope({**scope.values, "s": s}, (), scope.generic, scope.kind)
     f = R.of(inner(proof["bound"]))
-    require(
-        f.at({"#s": R.of(0)}).same(1) and R.of(f.at({"#s": R.of(1)})).same(R.of(scope(b))),
-        "the bound's two ends",
-    )
+    ends = [R.of(f.at({"#s": R.of(end)})) for end in (0, 1)]
+    require(ends[0].same(1) and ends[1].same(R.of(scope(b))), "the bound's two ends")
     step = R.of(f.at({"#s": s + p})) - f * factor
     new = context.branch("s", s, False).branch("room", 1 - s - p, False)
     new.scope.values = inner.values

@@ -144,7 +144,8 @@ def positive(*axes: Axis, times: str = "1", by: str = "", squares: Sequence[tupl
     """
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
-        a, relation, b = (s if isinstance(s, R | str) else R.of(context.scope(s, checker.PAIR)) for s in goal)
+        relation = goal[1]
+        a, b = (s if isinstance(s, R) else R.of(context.scope(s, checker.PAIR)) for s in (goal[0], goal[2]))
         e = b - a if relation in ("<", "<=") else a - b
         factor = R.of(context.scope(times, checker.PAIR))
         names = _read([("1", by)])
@@ -265,7 +266,7 @@ def polynomial(e: R) -> dict[Any, Fraction]:
     def lead(p: dict[Any, Fraction]) -> tuple[int, ...]:
         return max(tuple(dict(m).get(a, 0) for a in atoms) for m in p)
 
-    def as_key(powers: tuple[int, ...]) -> tuple[tuple[str, int], ...]:
+    def as_key(powers: tuple[int, ...]) -> Any:
         return tuple((a, k) for a, k in zip(atoms, powers, strict=True) if k)
 
     rest, quotient, top = R(e.num), R.of(0), lead(e.den)

@@ -136,11 +136,11 @@ def shrink(formal: dict[str, Any], given: dict[str, Any], broken: str) -> dict[s
     while improved:
         improved = False
         for name, value in list(best.items()):
-            for k in range(len(value)) if isinstance(value, list) else (None,):
-                x = Fraction(value if k is None else value[k])
+            entries = value if isinstance(value, list) else [value]
+            for k, x in enumerate(map(Fraction, entries)):
                 for simple in dict.fromkeys(y for n in (1, 2, 3, 4, 8, 16, 100) for y in _near(x, n)):
                     new = dict(best)
-                    new[name] = simple if k is None else [*best[name][:k], simple, *best[name][k + 1 :]]
+                    new[name] = [*best[name][:k], simple, *best[name][k + 1 :]] if isinstance(value, list) else simple
                     if size(new) < size(best) and _is_witness(formal, new, broken):
                         best, improved = new, True
                         break
