@@ -67,9 +67,7 @@ def draw_fit(figure: Figure, result: xr.Dataset) -> None:
     )
     axes.plot(result["x"][ends], result["least_squares"][ends], "-", color="C0", label="least squares")
     if np.isfinite(result["prediction"]).all():
-        axes.plot(
-            result["x"][ends], result["prediction"][ends], "--", color="C2", label="trained nets (mean)"
-        )
+        axes.plot(result["x"][ends], result["prediction"][ends], "--", color="C2", label="trained nets (mean)")
     figure.legend(loc="outside upper center", ncols=3)
 
 

@@ -44,9 +44,7 @@ def outputs(directory):
 
 
 def everything(directory):
-    return {
-        str(p.relative_to(directory)): p.read_bytes() if p.is_file() else None for p in directory.rglob("*")
-    }
+    return {str(p.relative_to(directory)): p.read_bytes() if p.is_file() else None for p in directory.rglob("*")}
 
 
 def one_line_error(capsys):
@@ -189,9 +187,7 @@ def _raise(error):
     ],
 )
 @pytest.mark.parametrize("existing", [False, True])
-def test_a_failing_audit_leaves_everything_as_it_was(
-    fake, tmp_path, monkeypatch, capsys, fault, code, existing
-):
+def test_a_failing_audit_leaves_everything_as_it_was(fake, tmp_path, monkeypatch, capsys, fault, code, existing):
     if existing:
         assert cli.main(["audit", *outputs(tmp_path / "report")]) == 0
     before = everything(tmp_path)
@@ -218,9 +214,7 @@ def test_the_report_shows_the_figures_beside_it(fake, tmp_path):
     picture = b"\x89PNG not really"
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "fig1.png").write_bytes(picture)
-    (tmp_path / "figures" / "fig1.txt").write_text(
-        "The loss of $w_1 w_2$.\n\n[fake.loss] fake2020, eq. 4 (printed)\n"
-    )
+    (tmp_path / "figures" / "fig1.txt").write_text("The loss of $w_1 w_2$.\n\n[fake.loss] fake2020, eq. 4 (printed)\n")
     assert cli.main(["audit", "--html", str(tmp_path)]) == 0
     page = (tmp_path / "index.html").read_text()
     assert 'id="figure-fig1"' in page
@@ -342,9 +336,7 @@ def test_an_audit_and_its_certificates_from_end_to_end(tmp_path, capsys):
     assert subprocess.run(alone, capture_output=True).returncode == 0
     path = directory / f"{name}.json"
     altered = json.loads(path.read_text())
-    altered["parts"][0]["conclude"][0] += (
-        " - 1/100"  # weaker, so perhaps even true, but not what is registered
-    )
+    altered["parts"][0]["conclude"][0] += " - 1/100"  # weaker, so perhaps even true, but not what is registered
     altered["sha256"] = checker.digest(altered)
     path.write_text(canonical_json(altered))
     capsys.readouterr()

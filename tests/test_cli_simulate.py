@@ -126,9 +126,7 @@ def test_without_data_it_trains_on_diabetes(tmp_path):
         "--out",
         str(tmp_path / "out"),
     ]
-    done = subprocess.run(
-        [*command, "--depth", "3", "--steps", "5"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([*command, "--depth", "3", "--steps", "5"], capture_output=True, text=True, check=True)
     assert "bmi -> progression, 442 rows" in done.stdout
     assert done.stderr == ""
     x, y = diabetes()
@@ -245,9 +243,7 @@ def test_a_failure_midway_leaves_nothing(houses, tmp_path, monkeypatch, capsys, 
         raise error
 
     monkeypatch.setattr(paper_figures, "save", fail)  # the NetCDF file and the table are written by then
-    assert simulate(houses, tmp_path / "new" / "out", "--steps", 3) == (
-        2 if isinstance(error, OSError) else 130
-    )
+    assert simulate(houses, tmp_path / "new" / "out", "--steps", 3) == (2 if isinstance(error, OSError) else 130)
     assert capsys.readouterr().err.count("\n") == 1
     assert listing(tmp_path) == ["houses.csv"]
 

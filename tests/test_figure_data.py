@@ -163,9 +163,7 @@ def test_sharpness_edges_are_attained(depth, D):
     for small in range(1, depth):
         least = grid[np.argmin(np.abs(small * np.log(grid) + (depth - small) * np.log(grid + D)))]
         totals.append(2 * (small / least + (depth - small) / (least + D)))
-    assert sharpness_region.sharpest(depth, D) == pytest.approx(
-        max(totals), rel=1e-3
-    )  # the grid's step is 3e-5
+    assert sharpness_region.sharpest(depth, D) == pytest.approx(max(totals), rel=1e-3)  # the grid's step is 3e-5
 
 
 def decayed_loss(weights, mu):
@@ -203,9 +201,7 @@ def test_bifurcation_branches_are_equilibria_with_their_stability(figures, depth
 @pytest.mark.parametrize("depth", [3, 5])
 def test_bifurcation_marks_the_largest_decay_with_an_equilibrium(figures, depth):
     axes = figures["decay-bifurcation"].axes[decay_bifurcation.DEPTHS.index(depth)]
-    best = minimize_scalar(
-        lambda w: -(w ** (depth - 2)) * (1 - w**depth), bounds=(0, 1), options={"xatol": 1e-12}
-    )
+    best = minimize_scalar(lambda w: -(w ** (depth - 2)) * (1 - w**depth), bounds=(0, 1), options={"xatol": 1e-12})
     (mark,) = lines(axes, r"$\mu_c$")
     assert mark.get_xdata()[0] == pytest.approx(-best.fun, rel=1e-12)
     assert mark.get_ydata()[0] == pytest.approx(best.x, abs=1e-6)
@@ -252,7 +248,5 @@ def test_fit_figure_plots_the_lines_in_the_users_units(tmp_path):
     assert drawn["least squares"] == [[-1, -3], [4, 12]]
     assert drawn["trained nets (mean)"] == [[-1, -2.5], [4, 10]]
     assert len(drawn["data"]) == 7
-    (path,) = paper_figures.save(
-        figure, tmp_path / "fit", ("png",)
-    )  # names like "dose ($)" are no mathematics
+    (path,) = paper_figures.save(figure, tmp_path / "fit", ("png",))  # names like "dose ($)" are no mathematics
     assert path.stat().st_size > 1000

@@ -23,9 +23,7 @@ def figures():
 def saved(figures, tmp_path_factory):
     out = tmp_path_factory.mktemp("figures")
     return {
-        name: dict(
-            zip(("pdf", "png"), paper_figures.save(figures[name], out / name, ("pdf", "png")), strict=True)
-        )
+        name: dict(zip(("pdf", "png"), paper_figures.save(figures[name], out / name, ("pdf", "png")), strict=True))
         for name in NAMES
     }
 

@@ -129,9 +129,7 @@ def test_what_is_of_the_other_kind_is_refused(tmp_path, atomic):
 
 def test_canonical_json_is_the_same_for_the_same_value():
     assert (
-        canonical_json({"b": 1, "a": [1]})
-        == canonical_json({"a": [1], "b": 1})
-        == '{\n "a": [\n  1\n ],\n "b": 1\n}\n'
+        canonical_json({"b": 1, "a": [1]}) == canonical_json({"a": [1], "b": 1}) == '{\n "a": [\n  1\n ],\n "b": 1\n}\n'
     )
     with pytest.raises(ValueError, match="Out of range"):
         canonical_json(float("nan"))

@@ -98,10 +98,7 @@ def test_statements_break_where_a_reader_would(latex, pieces):
 
 
 def test_a_statement_is_rendered_whole_or_shown_as_its_source():
-    assert (
-        str(statement(r"a \quad \unknowncommand b"))
-        == r'<code class="latex">a \quad \unknowncommand b</code>'
-    )
+    assert str(statement(r"a \quad \unknowncommand b")) == r'<code class="latex">a \quad \unknowncommand b</code>'
     assert str(statement(r"a \text{ \emph b }")).startswith("<code")
 
 
@@ -149,9 +146,7 @@ def test_links_are_relative_to_the_page(tmp_path):
 def test_figures_take_caption_and_claims_from_the_text_beside_them(tmp_path):
     (tmp_path / "b.png").write_bytes(PICTURE)
     (tmp_path / "a.png").write_bytes(PICTURE)
-    (tmp_path / "a.txt").write_text(
-        "Caption of\n$w$.\n\n[fake.loss] somewhere\n    x\n[fake.step] elsewhere\n"
-    )
+    (tmp_path / "a.txt").write_text("Caption of\n$w$.\n\n[fake.loss] somewhere\n    x\n[fake.step] elsewhere\n")
     first, second = report.figures(tmp_path)
     assert (first.name, first.caption, first.claims) == ("a", "Caption of\n$w$.", ("fake.loss", "fake.step"))
     assert (second.name, second.caption, second.claims) == ("b", "", ())

@@ -57,9 +57,7 @@ def batch(trajectory, step, samples, size):
 
 def residual(method, W, trajectory, step):
     if isinstance(method, ld.NoiseAugmentation):
-        return rules.noise_augmentation(
-            W, method.half_width * unit_noise(trajectory, step, method.distribution)
-        )
+        return rules.noise_augmentation(W, method.half_width * unit_noise(trajectory, step, method.distribution))
     if isinstance(method, ld.SGDNoise):
         return rules.sgd_noise(W, method.half_width * unit_noise(trajectory, step, method.distribution))
     if isinstance(method, ld.MiniBatch):
@@ -98,9 +96,7 @@ def test_bitwise_a_naive_loop(method, schedule, depth):
     """The same operations in the same order: every recorded weight equal to the last bit."""
     initial = starts(3, depth)
     record = ld.Record(every=1, observables=("weights", "loss", "layer_imbalance", "inverse_square_sum"))
-    ds = ld.simulate(
-        initial, method, steps=13, learning_rate=schedule, weight_decay=0.02, record=record, seed=SEED
-    )
+    ds = ld.simulate(initial, method, steps=13, learning_rate=schedule, weight_decay=0.02, record=record, seed=SEED)
     for trajectory in range(3):
         path = naive(initial[trajectory], method, 13, schedule, 0.02, trajectory)
         np.testing.assert_array_equal(ds.weights.values[:, trajectory], path)
@@ -124,9 +120,7 @@ def test_bitwise_the_same_for_any_threads_blocks_and_records(method, monkeypatch
     xr.testing.assert_identical(threaded[0].drop_attrs(), threaded[1].drop_attrs())
     monkeypatch.setattr(_cpu, "lanes_for", lambda depth, trajectories: 8)
     np.testing.assert_array_equal(ld.simulate(initial, method, **run).final_weights, once)
-    np.testing.assert_array_equal(
-        once[149], naive(initial[149], method, 37, ld.schedules.Constant(0.02), 0, 149)[-1]
-    )
+    np.testing.assert_array_equal(once[149], naive(initial[149], method, 37, ld.schedules.Constant(0.02), 0, 149)[-1])
     other = ld.simulate(initial, method, **(run | {"seed": SEED + 1})).final_weights.values
     assert not (other == once).all(axis=1).any()
 
@@ -136,9 +130,7 @@ def test_trajectories_do_not_depend_on_their_neighbours():
     initial = starts(100, 4)
     run = {"steps": 20, "learning_rate": 0.02, "seed": 3}
     whole = ld.simulate(initial, ld.NoiseAugmentation(0.4), **run).final_weights.values
-    np.testing.assert_array_equal(
-        ld.simulate(initial[:5], ld.NoiseAugmentation(0.4), **run).final_weights, whole[:5]
-    )
+    np.testing.assert_array_equal(ld.simulate(initial[:5], ld.NoiseAugmentation(0.4), **run).final_weights, whole[:5])
 
 
 @pytest.mark.parametrize("depth", [1, 4, 32, 64, 200])
@@ -217,9 +209,7 @@ def test_divergence_is_noted_and_keeps_the_last_finite_weights():
 
 def test_a_reduction_is_infinite_only_where_the_observable_is():
     record = ld.Record(every=1, observables=("inverse_square_sum", "loss"), reduce="mean")
-    ds = ld.simulate(
-        [[0.0, 1.0], [1.0, 1.0]], ld.GradientDescent(), steps=1, learning_rate=0.1, record=record
-    )
+    ds = ld.simulate([[0.0, 1.0], [1.0, 1.0]], ld.GradientDescent(), steps=1, learning_rate=0.1, record=record)
     assert ds.inverse_square_sum.values[0] == math.inf
     assert np.isfinite(ds.inverse_square_sum.values[1])
     assert ds.held.values.tolist() == [2, 2]

@@ -155,18 +155,14 @@ def test_dynamics_against_a_naive_loop(method, depth):
     after = naive_step(method, w, lr, mu, **noise)
     known = values | {"lambda": lr, "mu": mu}
     W = np.prod(np.array(after, dtype=object))
-    assert at(symbolic.step(method, depth, decay=DECAY), w, **known) == sympy.Matrix(
-        [rational(x) for x in after]
-    )
+    assert at(symbolic.step(method, depth, decay=DECAY), w, **known) == sympy.Matrix([rational(x) for x in after])
     assert at(symbolic.end_to_end_step(method, depth, decay=DECAY), w, **known) == rational(W)
     assert at(symbolic.loss_step(method, depth, decay=DECAY), w, **known) == rational((W - 1) ** 2)
     step = at(symbolic.imbalance_step(method, depth, pair=(i, j), decay=DECAY), w, **known)
     assert step == rational(after[i - 1] ** 2 - after[j - 1] ** 2)
 
     speed = [(a - x) / lr for a, x in zip(after, w, strict=True)]
-    assert at(symbolic.flow(method, depth, decay=DECAY), w, **known) == sympy.Matrix(
-        [rational(x) for x in speed]
-    )
+    assert at(symbolic.flow(method, depth, decay=DECAY), w, **known) == sympy.Matrix([rational(x) for x in speed])
     imbalance = 2 * w[i - 1] * speed[i - 1] - 2 * w[j - 1] * speed[j - 1]
     flow = at(symbolic.imbalance_flow(method, depth, pair=(i, j), decay=DECAY), w, **known)
     assert flow == rational(imbalance) == rational(-4 * mu * (w[i - 1] ** 2 - w[j - 1] ** 2))
@@ -174,9 +170,7 @@ def test_dynamics_against_a_naive_loop(method, depth):
     change = sum(2 * (W - 1) * W / x * v for x, v in zip(w, speed, strict=True))
     assert at(symbolic.loss_flow(method, depth, decay=DECAY), w, **known) == rational(change)
     # something false: half the learning rate is another step
-    wrong = at(
-        symbolic.imbalance_step(method, depth, pair=(i, j), decay=DECAY), w, **(known | {"lambda": lr / 2})
-    )
+    wrong = at(symbolic.imbalance_step(method, depth, pair=(i, j), decay=DECAY), w, **(known | {"lambda": lr / 2}))
     assert wrong != step
 
 
@@ -202,10 +196,7 @@ def test_imbalance_step_has_the_printed_factors():
     plain = (w1**2 - w2**2) * (1 - 4 * LR**2 * (W - 1) ** 2 * W**2 / (w1 * w2) ** 2)
     noisy = 4 * LR**2 * (1 + eta) ** 4 * (W - 1 / (1 + eta)) ** 2 * W**2 / (w1 * w2) ** 2
     assert sympy.simplify(symbolic.imbalance_step(rules.gradient_descent, 3) - plain) == 0
-    assert (
-        sympy.simplify(symbolic.imbalance_step(rules.noise_augmentation, 3) - (w1**2 - w2**2) * (1 - noisy))
-        == 0
-    )
+    assert sympy.simplify(symbolic.imbalance_step(rules.noise_augmentation, 3) - (w1**2 - w2**2) * (1 - noisy)) == 0
     assert sympy.simplify(symbolic.imbalance_step(rules.sgd_noise, 3) - plain) != 0
 
 
@@ -292,15 +283,11 @@ def test_explicit_solutions_solve_the_flow(start, imbalance):
     """Depths 1 and 2: `W(0) = W_0` and `dW/dt = -2 (W - 1) W^2 sum 1/w_i^2`, by mpmath at 30 digits."""
     logistic = symbolic.flow_solution(2, balanced=True).rhs
     cases = [(symbolic.flow_solution(1).rhs, lambda W: -2 * (W - 1))]
-    cases.append(
-        (symbolic.flow_solution(2).rhs, lambda W: -2 * (W - 1) * mpmath.sqrt(imbalance**2 + 4 * W**2))
-    )
+    cases.append((symbolic.flow_solution(2).rhs, lambda W: -2 * (W - 1) * mpmath.sqrt(imbalance**2 + 4 * W**2)))
     if start > 0:
         cases.append((logistic, lambda W: -4 * (W - 1) * W))
     for solution, rate in cases:
-        f = sympy.lambdify(
-            TIME, solution.subs({W0: sympy.Rational(start), A: sympy.Rational(imbalance)}), "mpmath"
-        )
+        f = sympy.lambdify(TIME, solution.subs({W0: sympy.Rational(start), A: sympy.Rational(imbalance)}), "mpmath")
         with mpmath.workdps(40):
             assert abs(f(mpmath.mpf(0)) - start) < 1e-30
             for t in (0.1, 0.7):
@@ -309,12 +296,7 @@ def test_explicit_solutions_solve_the_flow(start, imbalance):
 
 @pytest.mark.parametrize(
     ("depth", "W"),
-    [
-        (d, W)
-        for d in (1, 3, 4, 7, 64)
-        for W in ("-2.5", "-0.3", "0.2", "0.9", "1.5", "40")
-        if d > 1 or float(W) < 1
-    ],
+    [(d, W) for d in (1, 3, 4, 7, 64) for W in ("-2.5", "-0.3", "0.2", "0.9", "1.5", "40") if d > 1 or float(W) < 1],
 )
 def test_balanced_clock_runs_at_the_rate_of_the_flow(depth, W):
     """`dT/dW = 1 / (2 d (1 - W) |W|^(2 - 2/d))`."""
