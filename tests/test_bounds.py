@@ -1,131 +1,50 @@
 """Every bound at an adaptive learning rate, lr = c / sum(1/w_i^2), as a property of one exact step.
 
-Everything is rational arithmetic (flint's `fmpq`), so there is no tolerance and no false alarm; the step is
-`rules.step`, and nothing of the claims or of their checker is used. Each bound is a function of its constants,
-and its mutants, the same bound with a constant slightly too good, must be broken by a search over the same nets.
+Everything is rational arithmetic, so there is no tolerance and no false alarm; the step is `rules.step`, and
+nothing of the claims or of their checker is used. Each bound is a function of its constants, and its mutants, the
+same bound with a constant slightly too good, must be broken by a search over the same nets.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from random import Random
 from typing import Any, NamedTuple
 
 import pytest
 from flint import fmpq
-from hypothesis import Phase, find, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from linreg_dyn import rules
+from tests.exact_nets import (
+    HALF,
+    ONE,
+    PAPER_4,
+    QUARTER,
+    ROOT_2,
+    TWO,
+    ZERO,
+    Bound,
+    Q,
+    after,
+    counterexample,
+    factor,
+    factors_between,
+    imbalances,
+    inside,
+    inverse_squares,
+    long_run,
+    near_one,
+    nets,
+    noisy,
+)
 
-Q = fmpq
-ZERO, ONE, TWO, HALF, QUARTER, MOST = Q(0), Q(1), Q(2), Q(1, 2), Q(1, 4), Q(7, 8)
-LITTLE = Q(1, 1000)
-PAPER_4 = Q(16, 243)  # the constant of Theorem 4.1, 1/2 (2/3)^5
-# rational approximations from below, to 40 bits, of what the irrational largest rates contain
-ROOT_2 = Q(int(2**0.5 * 2**40), 2**40)
-assert 0 < 2 - ROOT_2**2 < Q(1, 2**38)
-
-
-class Bound(NamedTuple):
-    """`holds` is true of every instance of the strategy; for a mutant it is not."""
-
-    instances: st.SearchStrategy[Any]
-    holds: Callable[[Any], bool]
-
-
-# ---------------------------------------------------------------- instances
-def rational(x: float) -> fmpq:
-    return Q(*x.as_integer_ratio())
-
-
-def inside(low: Any, high: Any, *, closed: bool = False) -> st.SearchStrategy[fmpq]:
-    """Rationals of the open interval, half of them within 2^-1 ... 2^-60 of its ends; `closed` adds the ends."""
-    low, high = Q(low), Q(high)
-    gaps = st.integers(1, 60).map(lambda k: (high - low) / 2**k)
-    anywhere = st.integers(1, 2**16 - 1).map(lambda n: low + (high - low) * Q(n, 2**16))
-    near_ends = gaps.map(lambda g: low + g) | gaps.map(lambda g: high - g)
-    return near_ends | anywhere | st.sampled_from((low, high)) if closed else near_ends | anywhere
-
-
-DEPTHS = st.sampled_from((1, 2, 2, 3, 4, 64)) | st.integers(1, 64)
-
-
-@st.composite
-def nets(draw: Any, W: fmpq) -> list[fmpq]:
-    """Weights of product W, of many orders of magnitude, with p_i = (1/w_i^2) / sum(1/w_j^2) near a vertex, near
-    the middle of an edge, near the centre of the simplex, or anywhere."""
-    depth, big = draw(DEPTHS), draw(st.integers(0, 20))
-    rng = Random(draw(st.integers(0, 2**32)))
-    if depth == 1:
-        return [W]
-    shape = draw(st.sampled_from(("vertex", "edge", "centre", "anywhere")))
-    if shape == "vertex":
-        w = [Q(2) ** big] * (depth - 1)
-    elif shape == "edge":  # two equal small weights, sqrt(|W|) / 2^(big (depth - 2)) each
-        w = [Q(4) ** big] * (depth - 2)
-        w.append(rational(float(abs(W)) ** 0.5 * (1 + 2.0 ** -rng.randint(1, 40))) / Q(2) ** (big * (depth - 2)))
-    elif shape == "centre":
-        w = [rational(round(float(abs(W)) ** (1 / depth) * 2**20) / 2**20) or Q(1)] * (depth - 1)
-    else:
-        w = [Q(rng.randint(1, 7)) * Q(2) ** rng.randint(-big, big) for _ in range(depth - 1)]
-    w = [rng.choice((1, 1, -1)) * x for x in w]
-    w.insert(rng.randint(0, depth - 1), W / rules.end_to_end(w))
-    return w
-
-
-def near_one(low: Any, high: Any) -> st.SearchStrategy[list[fmpq]]:
-    """Nets with low < W < high."""
-    return inside(low, high).map(lambda W: W or Q(1, 7)).flatmap(nets)
-
-
-@st.composite
-def noisy(draw: Any, limit: Any, *, band: Any = 1, noise: Any = 1, closed: bool = False) -> tuple[Any, fmpq, fmpq]:
-    """(weights, eta, delta): 0 < delta < limit, |W - 1| < band delta, |eta| < noise delta (`closed`: or equal)."""
-    delta = draw(inside(0, limit))
-    eta = noise * delta * draw(inside(-1, 1, closed=closed))
-    return draw(nets((1 + band * delta * draw(inside(-1, 1))) or Q(1, 7))), eta, delta
-
-
-# ---------------------------------------------------------------- what a step does
-def inverse_squares(w: list[fmpq]) -> fmpq:
-    return sum((1 / x**2 for x in w), Q(0))
-
-
-def after(w: list[fmpq], c: fmpq, residual: Callable[..., Any] = rules.gradient_descent, *noise: fmpq) -> list[fmpq]:
-    """The weights after one step at rate c / sum(1/w_i^2)."""
-    return rules.step(w, residual(rules.end_to_end(w), *noise), c / inverse_squares(w), 0)
-
-
-def factor(w: list[fmpq], v: list[fmpq]) -> fmpq:
-    """k = (W(t+1) - 1) / (W - 1)."""
-    return (rules.end_to_end(v) - 1) / (rules.end_to_end(w) - 1)
-
-
-def imbalances(w: list[fmpq], v: list[fmpq]) -> list[tuple[fmpq, fmpq]]:
-    """(D_ij, D_ij after the step) of the pairs of the six smallest weights and the largest, those that differ.
-
-    The factor is 1 - x^2 p_i p_j, so that the pairs left out are between others."""
-    order = sorted(range(len(w)), key=lambda i: abs(w[i]))
-    chosen = order[:6] + order[6:][-1:]
-    pairs = [(w[i] ** 2 - w[j] ** 2, v[i] ** 2 - v[j] ** 2) for i, j in itertools.combinations(chosen, 2)]
-    assert all(b == 0 for a, b in pairs if a == 0)
-    return [(a, b) for a, b in pairs if a != 0]
-
-
-def factors_between(w: list[fmpq], v: list[fmpq], low: Any, high: Any = 1) -> bool:
-    """low < D_ij(t+1)/D_ij <= high for every pair."""
-    return all(low < b / a <= high for a, b in imbalances(w, v))
-
-
-def at_least(w: list[fmpq], v: list[fmpq], low: Any) -> bool:
-    """D_ij(t+1)/D_ij >= low for every pair."""
-    return all(b / a >= low for a, b in imbalances(w, v))
+LITTLE, LOW, HIGH = Q(1, 1000), Q(-1, 8), Q(7, 8)
 
 
 # ---------------------------------------------------------------- the bounds, as functions of their constants
-def contraction(bound: Any = MOST, radius: Any = HALF, c: Any = QUARTER) -> Bound:
+def contraction(bound: Any = HIGH, radius: Any = HALF, c: Any = QUARTER) -> Bound:
     """Theorem 3.1: |W(t+1) - 1| <= 7/8 |W - 1|."""
 
     def holds(w: list[fmpq]) -> bool:
@@ -204,13 +123,6 @@ def sgd_chain(first: Any = 1, second: Any = 2) -> Bound:
         return True
 
     return Bound(noisy(1, closed=True), holds)
-
-
-@st.composite
-def long_run(draw: Any, top: Any) -> tuple[list[fmpq], fmpq, fmpq]:
-    """Noise |eta| <= delta < 1/2 and 0 < W < top."""
-    delta = draw(inside(0, HALF))
-    return draw(near_one(0, top)), delta * draw(inside(-1, 1, closed=True)), delta
 
 
 def noise_region(top: Any = TWO, c: Any = PAPER_4) -> Bound:
@@ -302,7 +214,6 @@ POSITIVE_X = {"low": 0, "high": 1, "lower": linear, "upper": parabola}
 NEGATIVE_X = {"low": -1, "high": 0, "lower": linear, "upper": lambda x: 1 / (1 + x)}
 LARGER_REGION, LARGER_BAND, LARGER_NOISE = {"radius": HALF + Q(1, 100)}, {"band": Q(21, 20)}, {"noise": Q(21, 20)}
 BELOW, ABOVE = (HALF, ONE), (ONE, Q(3, 2))
-LOW, HIGH = Q(-1, 8), Q(7, 8)
 BOUNDS = {
     "simplex-product, 0 <= x < 1": case(
         product,
@@ -384,12 +295,6 @@ def test_the_bound_holds(name: str, data: st.DataObject) -> None:
     assert bound.holds(data.draw(bound.instances))
 
 
-def counterexample(bound: Bound) -> Any:
-    """A broken instance from the same strategy; raises `NoSuchExample` if 5000 instances hold."""
-    quick = settings(max_examples=5000, phases=[Phase.generate], database=None, deadline=None)
-    return find(bound.instances, lambda x: not bound.holds(x), settings=quick, random=Random(0))
-
-
 @pytest.mark.parametrize(("make", "constants"), MUTANTS)
 def test_the_mutant_is_broken(make: Callable[..., Bound], constants: dict[str, Any]) -> None:
     counterexample(make(**constants))
@@ -397,100 +302,3 @@ def test_the_mutant_is_broken(make: Callable[..., Bound], constants: dict[str, A
 
 def test_the_printed_noise_band_is_not_kept() -> None:
     counterexample(printed_noise_band())
-
-
-def test_the_search_reaches_every_corner() -> None:
-    """What a search never draws it cannot break: deep nets, W at its edges, every kind of point of the simplex."""
-
-    def p(w: list[fmpq]) -> list[fmpq]:
-        return sorted((1 / (x**2 * inverse_squares(w)) for x in w), reverse=True)
-
-    tiny, nets_near_one = Q(1, 10**6), near_one(HALF, Q(3, 2))
-    corners: dict[str, Callable[[list[fmpq]], bool]] = {
-        "depth 1": lambda w: len(w) == 1,
-        "depth 64": lambda w: len(w) == 64,
-        "lower edge": lambda w: rules.end_to_end(w) < HALF + tiny,
-        "upper edge": lambda w: rules.end_to_end(w) > Q(3, 2) - tiny,
-        "near the minimum": lambda w: abs(rules.end_to_end(w) - 1) < Q(1, 1000),
-        "vertex, deep": lambda w: len(w) > 30 and p(w)[0] > 1 - tiny,
-        "middle of an edge, deep": lambda w: len(w) > 30 and p(w)[1] > HALF - tiny,
-        "centre, deep": lambda w: len(w) > 30 and p(w)[0] < p(w)[-1] * Q(101, 100),
-        "twelve orders of magnitude": lambda w: max(map(abs, w)) > 10**12 * min(map(abs, w)),
-        "negative weights": lambda w: min(w) < 0,
-    }
-    for reached in corners.values():
-        counterexample(Bound(nets_near_one, lambda w, reached=reached: not reached(w)))
-
-
-# ---------------------------------------------------------------- the constants are the best ones
-@pytest.mark.parametrize("depth", [1, 2, 3, 64])
-def test_the_loss_factor_approaches_its_range_at_every_depth(depth: int) -> None:
-    """Near a vertex of the simplex, for W near 1/2, 3/2 and 1; one layer at the closed ends attains it."""
-    for W, k in ((HALF, Q(7, 8)), (Q(3, 2), Q(-1, 8)), (1 + Q(1, 2**30), HALF), (1 - Q(1, 2**30), HALF)):
-        w = [W / Q(2) ** (30 * (depth - 1)), *[Q(2) ** 30] * (depth - 1)]
-        assert abs(factor(w, after(w, Q(1, 4))) - k) <= (Q(1, 2**28) if depth > 1 or k == HALF else 0)
-
-
-def test_two_nearly_equal_layers_approach_every_bound_of_the_imbalance_factor() -> None:
-    """At W, eta and delta within 2^-30 of their limits; the factor is Lipschitz there (constant below 2^10)."""
-    near, epsilon = Q(1, 2**30), Q(1, 2**20)
-    m = {W: rational(float(W) ** 0.5 - 2.0**-32) for W in (Q(3, 2), Q(2))}
-
-    def factors(W: Any, *step: Any) -> list[fmpq]:
-        w = [m[W], m[W] * (1 - near)]
-        return [b / a for a, b in imbalances(w, after(w, *step))]
-
-    for k, *step in (
-        (Q(247, 256), Q(3, 2), Q(1, 4)),
-        (Q(0), Q(3, 2), Q(4, 3)),
-        (Q(-1), Q(3, 2), ROOT_2 * 4 / 3),
-        (Q(0), Q(3, 2), Q(16, 45), rules.noise_augmentation, HALF - near),
-        (Q(-1), Q(3, 2), ROOT_2 * 16 / 45, rules.noise_augmentation, HALF - near),
-        (Q(0), Q(3, 2), Q(2, 3), rules.sgd_noise, HALF),
-        (Q(-1), Q(3, 2), ROOT_2 * 2 / 3, rules.sgd_noise, HALF),
-        (Q(0), Q(2), Q(1, 4), rules.sgd_noise, 1 - near),
-    ):
-        (found,) = factors(*step)
-        assert abs(found - k) < epsilon
-
-
-# ---------------------------------------------------------------- along trajectories
-def rounded(x: fmpq) -> fmpq:
-    """x to 64 significant bits: numbers would grow with every step."""
-    p, q = int(x.p), int(x.q)
-    shift = 64 - p.bit_length() + q.bit_length()
-    return Q((p << shift) // q if shift >= 0 else p // (q << -shift)) / Q(2) ** shift
-
-
-def follow(w: list[fmpq], etas: list[fmpq | None], step: Callable[..., list[fmpq]], stays: Callable[..., bool]) -> None:
-    """A step for each noise, exact and checked; between steps the weights are rounded, a start of their own."""
-    for eta in etas:
-        if not stays(rules.end_to_end(w)):  # only a start that was rounded across an edge
-            return
-        v = step(w) if eta is None else step(w, eta)
-        assert stays(rules.end_to_end(v))
-        assert factors_between(w, v, 0)
-        assert max(v_i**2 for v_i in v) - min(v_i**2 for v_i in v) <= max(x**2 for x in w) - min(x**2 for x in w)
-        w = [rounded(x) for x in v]
-
-
-NOISES = st.lists(inside(-1, 1, closed=True), min_size=8, max_size=8)
-
-
-@given(w=near_one(HALF, Q(3, 2)))
-def test_theorems_3_hold_step_after_step(w: list[fmpq]) -> None:
-    follow(w, [None] * 8, lambda w: after(w, Q(1, 4)), lambda W: abs(W - 1) < HALF)
-
-
-@given(start=long_run(Q(2)), noises=NOISES)
-def test_theorem_4_holds_step_after_step(start: Any, noises: list[fmpq]) -> None:
-    w, _, delta = start
-    step = lambda w, eta: after(w, PAPER_4, rules.noise_augmentation, eta)  # noqa: E731
-    follow(w, [delta * t for t in noises], step, lambda W: 0 < W < 2)
-
-
-@given(start=noisy(1), noises=NOISES)
-def test_theorem_5_holds_step_after_step_at_its_slower_rate(start: Any, noises: list[fmpq]) -> None:
-    w, _, delta = start
-    step = lambda w, eta: after(w, 1 / (2 * (1 + delta) ** 2), rules.sgd_noise, eta)  # noqa: E731
-    follow(w, [delta * t for t in noises], step, lambda W: abs(W - 1) < delta)

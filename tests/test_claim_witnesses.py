@@ -1,0 +1,194 @@
+"""Witnesses against printed statements, recomputed with `Fraction`s and formulas written out by hand: nothing of the
+checker, its language or the rules is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import combinations, permutations
+from typing import Any
+
+import pytest
+
+from linreg_dyn.claims import audit, registry
+
+F = Fraction
+
+
+def numbers(given: dict[str, Any]) -> dict[str, Any]:
+    return {n: [F(x) for x in v] if isinstance(v, list) else F(v) for n, v in given.items()}
+
+
+def product(w: list[Fraction]) -> Fraction:
+    out = F(1)
+    for x in w:
+        out *= x
+    return out
+
+
+def stepped(w: list[Fraction], lam: Fraction, g: Fraction) -> list[Fraction]:
+    """w_i - 2 lambda g W/w_i."""
+    W = product(w)
+    return [x - 2 * lam * g * W / x for x in w]
+
+
+def inverse_squares(w: list[Fraction]) -> Fraction:
+    return sum((1 / x**2 for x in w), F(0))
+
+
+def spread(w: list[Fraction]) -> Fraction:
+    return max(x**2 for x in w) - min(x**2 for x in w)
+
+
+def hessian_trace(w: list[Fraction]) -> bool:
+    """tr H = sum of 2 W^2 / w_i^2."""
+    W = product(w)
+    return W == 1 and 2 * W**2 * inverse_squares(w) != inverse_squares(w)
+
+
+def less_imbalance_but_sharper(w: list[Fraction], u: list[Fraction]) -> bool:
+    return product(w) == product(u) == 1 and spread(w) < spread(u) and inverse_squares(w) >= inverse_squares(u)
+
+
+def closer_but_sharper(w: list[Fraction], u: list[Fraction]) -> bool:
+    closer = sum(x**2 for x in w) < sum(x**2 for x in u)
+    return product(w) == product(u) == 1 and closer and inverse_squares(w) >= inverse_squares(u)
+
+
+def two_sides_of_the_step(w: list[Fraction], lam: Fraction) -> bool:
+    """w - 2 lambda * (2 (W-1) W/w) against w - 2 lambda (W-1) W/w."""
+    return stepped(w, 2 * lam, product(w) - 1) != stepped(w, lam, product(w) - 1)
+
+
+def printed_loss_after_a_step(w: list[Fraction], lam: Fraction) -> bool:
+    a, b = w
+    new = (a - 2 * lam * (a * b - 1) * b) * (b - 2 * lam * (a * b - 1) * a)
+    printed = (a * b - 1) * (1 - 2 * lam * (a**2 + b**2) + 4 * lam**2 * (a * b - 1))
+    return (new - 1) ** 2 != printed**2
+
+
+def strict_conclusion(w: list[Fraction]) -> bool:
+    W = product(w)
+    V = product(stepped(w, 1 / (4 * inverse_squares(w)), W - 1))
+    k = (V - 1) / (W - 1)
+    return abs(W - 1) < F(1, 2) and (W - 1) ** 2 * k**2 <= (V - 1) ** 2
+
+
+def leaves_the_decay_band(w: list[Fraction], lam: Fraction, mu: Fraction) -> bool:
+    def inside(w: list[Fraction]) -> bool:
+        return 1 - mu * len(w) / (product(w) * inverse_squares(w)) <= product(w) <= 1
+
+    W = product(w)
+    v = [x - 2 * lam * ((W - 1) * W / x + mu * x) for x in w]
+    return lam > 0 and mu > 0 and inside(w) and not inside(v)
+
+
+def leaves_the_noise_band(w: list[Fraction], eta: Fraction, delta: Fraction) -> bool:
+    W = product(w)
+    v = stepped(w, F(1, 2) * F(2, 3) ** 5 / inverse_squares(w), (1 + eta) * (W * (1 + eta) - 1))
+    return 0 < delta < F(1, 2) and abs(eta) < delta and abs(W - 1) < delta <= abs(product(v) - 1)
+
+
+def slower_than_noted(w: list[Fraction], eta: list[Fraction], delta: Fraction, C: Fraction) -> bool:
+    W, n = product(w), len(eta)
+    lam, s2 = F(1, 2) * F(2, 3) ** 5 / inverse_squares(w), sum(e**2 for e in eta) / n
+    admitted = sum(eta) == 0 and max(map(abs, eta)) < delta < F(1, 2) and abs(W - 1) < delta and max(map(abs, w)) < C
+    return admitted and any(
+        sum(1 - 4 * lam**2 * (1 + e) ** 4 * (W - 1 / (1 + e)) ** 2 * W**2 / (a * b) ** 2 for e in eta) / n
+        > 1 - lam**2 * s2 / C**4
+        for a, b in combinations(w, 2)
+    )
+
+
+def normalised(x: list[Fraction], y: list[Fraction]) -> bool:
+    n = len(x)
+    pairs = list(zip(x, y, strict=True))
+    return sum(x) == sum(y) == 0 and sum(a * a for a in x) == sum(a * b for a, b in pairs) == n == len(y)
+
+
+def sums_are_not_one(x: list[Fraction], y: list[Fraction]) -> bool:
+    return normalised(x, y) and (sum(a * a for a in x) != 1 or sum(a * b for a, b in zip(x, y, strict=True)) != 1)
+
+
+def another_variance(x: list[Fraction], y: list[Fraction], W: Fraction, B: Fraction) -> bool:
+    z = [W * a * a - a * b for a, b in zip(x, y, strict=True)]
+    means = [sum(batch) / B for batch in combinations(z, int(B))]
+    variance = sum(m**2 for m in means) / len(means) - (sum(means) / len(means)) ** 2
+    return normalised(x, y) and 1 <= B < len(x) and W == 1 and variance != 1 / B - F(1, len(x))
+
+
+def breaks_the_chain(w: list[Fraction], eta: Fraction, delta: Fraction) -> bool:
+    W, S = product(w), inverse_squares(w)
+    lam, g = 1 / (2 * delta * (1 + delta) * S), W - 1 + eta
+    links = []
+    for a, b in permutations(w, 2):
+        k = 1 - 4 * lam**2 * g**2 * W**2 / (a * b) ** 2
+        second = 1 - 2 * lam**2 * g**2 * W**2 * (1 / a**2 + 1 / b**2) ** 2
+        third = 1 - 4 * lam**2 * W**2 * S**2 * ((W - 1) ** 2 + eta**2)
+        links.append(k >= second >= third >= 1 - 4 * lam**2 * S**2 * delta**2 * (1 + delta) ** 2)
+    return 0 < delta < 1 and abs(eta) <= delta and abs(W - 1) < delta and not all(links)
+
+
+def leaves_the_sgd_band(w: list[Fraction], eta: Fraction, delta: Fraction) -> bool:
+    W = product(w)
+    v = stepped(w, 1 / (2 * delta * (1 + delta) * inverse_squares(w)), W - 1 + eta)
+    return 0 < delta < 1 and abs(eta) <= delta and abs(W - 1) < delta <= abs(product(v) - 1)
+
+
+def printed_band_factor(W: Fraction, eta: Fraction) -> bool:
+    return abs(eta) < F(1, 2) and (W - 1) * (W - 1 / (1 + eta)) != (W - 1) * (W - 1 - eta / (1 + eta))
+
+
+def no_decrease_outside(W: Fraction, eta: Fraction, delta: Fraction) -> bool:
+    outside = not 1 - delta / (1 + delta) < W < 1 + delta / (1 - delta)
+    return 0 < delta < F(1, 2) and abs(eta) <= delta and outside and (W - 1) * (W - 1 / (1 + eta)) <= 0
+
+
+BREAKS: dict[str, Callable[..., bool]] = {
+    "ginsburg.hessian-eigenvalues": hessian_trace,
+    "ginsburg.flat-is-balanced": less_imbalance_but_sharper,
+    "ginsburg.flat-near-origin": closer_but_sharper,
+    "ginsburg.gd-step": two_sides_of_the_step,
+    "ginsburg.gd-loss-d2": printed_loss_after_a_step,
+    "ginsburg.thm-3.1-conclusion": strict_conclusion,
+    "ginsburg.wd-band-stays.discrete": leaves_the_decay_band,
+    "ginsburg.noise-band-factor": printed_band_factor,
+    "ginsburg.noise-band": no_decrease_outside,
+    "ginsburg.thm-4.1-along-trajectory": leaves_the_noise_band,
+    "ginsburg.thm-4.1-note": slower_than_noted,
+    "ginsburg.sgd-full-batch": sums_are_not_one,
+    "ginsburg.sgd-noise-variance": another_variance,
+    "ginsburg.thm-5.1-chain": breaks_the_chain,
+    "ginsburg.thm-5.1-along-trajectory": leaves_the_sgd_band,
+}
+
+
+def test_every_refuted_claim_has_its_formula_by_hand() -> None:
+    assert set(BREAKS) == {claim.id for claim in registry().values() if claim.amended_by}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_the_witness_breaks_the_printed_statement(name: str) -> None:
+    (item,) = audit([registry()[name]])
+    assert item.verdict == "refuted"
+    assert item.witness is not None
+    assert BREAKS[name](**numbers(item.witness["given"]))
+
+
+def test_the_formulas_by_hand_do_not_call_everything_a_witness() -> None:
+    half, one = F(1, 2), F(1)
+    assert not less_imbalance_but_sharper([one, one], [F(2), half])
+    assert not closer_but_sharper([one, one], [F(2), half])
+    assert not two_sides_of_the_step([one, one], half)
+    assert not printed_loss_after_a_step([F(2), half], half)
+    assert not leaves_the_decay_band([F(3, 4)], F(1, 8), half)
+    assert not leaves_the_noise_band([one], F(1, 8), F(1, 4))
+    assert not slower_than_noted([one, one], [F(1, 8), F(-1, 8)], F(1, 4), F(2))
+    assert not another_variance([one, -one], [one, -one], F(2), one)
+    assert not breaks_the_chain([one, one], F(0), half)
+    assert not leaves_the_sgd_band([one], F(0), half)
+    assert not printed_band_factor(F(2), F(0))
+    assert not no_decrease_outside(F(2), F(1, 4), F(1, 4))
+    assert not hessian_trace([F(2)])  # the last three are false wherever they are stated
+    assert not strict_conclusion([F(2)])
+    assert not sums_are_not_one([one, one], [one, one])
