@@ -19,6 +19,7 @@ import itertools
 import json
 import operator
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -185,6 +186,8 @@ class Scope:
         self.values, self.generic, self.kind, self.samples = values, generic, kind, samples
         self.where = {n: parse(t) for n, t in where}
         self.cache, self.products, self.signs, self.level = {}, [], [], 0
+        # told of each divisor: to note those of a statement, or to refuse others in a proof
+        self.on_division: Callable = lambda divisor: None
 
     def __call__(self, node, index=None):
         """The value of an expression, text or tree; `index` gives the layers i and j."""
@@ -199,16 +202,22 @@ class Scope:
             case ast.Name(id=name):
                 return self.values[name] if name in self.values else self.defined(name, index)
             case ast.List(elts=entries):
-                return [self.eval(e, index) for e in entries]
+                values = [self.eval(e, index) for e in entries]
+                require(not any(map(self.shape, values)), "a list of numbers")
+                return values
             case ast.UnaryOp(op=ast.USub(), operand=a):
                 return lift(operator.neg, self.eval(a, index))
             case ast.BinOp(left=a, op=ast.Pow(), right=n):
-                power = self.eval(n, index)
+                power, base = self.eval(n, index), self.eval(a, index)
                 require(isinstance(power, Fraction) and power.denominator == 1, "integer powers only")
                 require(abs(power) <= LARGEST_POWER, "power too large")
-                return lift(lambda u: u ** int(power), self.eval(a, index))
+                self.dividing(base if power < 0 else 1)
+                return lift(lambda u: u ** int(power), base)
             case ast.BinOp(left=a, op=op, right=b) if type(op) in OPERATORS:
-                return lift(OPERATORS[type(op)], self.eval(a, index), self.eval(b, index))
+                u, v = self.eval(a, index), self.eval(b, index)
+                self.same_kind(u, v)
+                self.dividing(v if isinstance(op, ast.Div) else 1)
+                return lift(OPERATORS[type(op)], u, v)
             case ast.Subscript(value=vector, slice=k):
                 return self.entry(self.eval(vector, index), k, index)
             case ast.Call(func=ast.Name(id="D"), args=[f, by], keywords=[]):
@@ -216,6 +225,21 @@ class Scope:
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if hasattr(self, "do_" + name):
                 return getattr(self, "do_" + name)(*(self.eval(a, index) for a in args))
         raise Refused(f"not in the language: {ast.unparse(node)}")
+
+    def shape(self, value):
+        """What a value has an entry for: each layer of an open net, each open sample, or a list's places (or None)."""
+        if isinstance(value, list):
+            return "list"
+        atoms = value.atoms() if isinstance(value, R) else ()
+        return "layers" if self.generic in atoms else "samples" if {*self.samples} & {*atoms} else None
+
+    def same_kind(self, *values):
+        """Refuse vectors of different kinds in one expression, where entries would meet that do not belong together."""
+        require(len({self.shape(v) for v in values} - {None}) < 2, "layers, samples and lists do not mix")
+
+    def dividing(self, divisor):
+        """Tell of every rational function that is divided by."""
+        lift(lambda d: self.on_division(d) if isinstance(d, R) else None, divisor)
 
     def defined(self, name, index):
         """The value of a definition, computed once unless it depends on the layers i, j."""
@@ -232,7 +256,7 @@ class Scope:
         require(k is not None, "unbound index")
         if self.generic is None:
             return vector[k]
-        require(self.kind == "layers", "only layers have indices")
+        require(self.kind == "layers" and self.shape(vector) == "layers", "only layers have indices")
         return R.of(vector).at({self.generic: R.atom(f"{self.generic}[{where.id}]")})
 
     # -- functions
@@ -240,14 +264,14 @@ class Scope:
         """Sum of a list, or over the layers of a net of open depth."""
         if isinstance(v, list):
             return sum(v, Fraction(0))
-        require(self.kind == "layers" and not set(self.samples) & R.of(v).atoms(), "a sum over layers")
+        require(self.kind == "layers" and self.shape(v) != "samples", "a sum over layers")
         return self.functional(v, "sum", (self.generic,), R.atom("#depth"))
 
     def do_Mean(self, v):
         """Mean of a list, or over samples of open number."""
         if isinstance(v, list):
             return sum(v, Fraction(0)) / len(v)
-        require(self.samples and self.generic not in R.of(v).atoms(), "a mean over samples")
+        require(self.samples and self.shape(v) != "layers", "a mean over samples")
         return self.functional(v, "mean", self.samples, R.of(1))
 
     def functional(self, v, name, over, unit):
@@ -266,7 +290,7 @@ class Scope:
             for a in v:
                 out = out * a
             return out
-        require(self.generic, "a product over layers")
+        require(self.generic and self.shape(v) == "layers", "a product over layers")
         g = R.atom(self.generic)
         base, p = (R.of(1), g) if self.kind == "simplex" else (R.atom(f"prod({self.generic})"), None)
         if p is None:
@@ -333,7 +357,8 @@ class Scope:
         a = R.atom(name if k is None else f"{name}[{k}]")
         f = R.of(self.eval(node, index))
         layers = {f"{self.generic}[{n}]" for n in "ij"} if k is None else {self.generic}
-        require(not layers & f.atoms(), "derivative across unrelated layers")
+        require(not layers & f.atoms() and isinstance(self.values[name], R), "derivative across unrelated layers")
+        require(self.shape(f) != "samples", "a derivative of samples")
         require(self.kind == "layers" and not any(b.startswith("#Q") for b in f.atoms()), "a derivative by layers")
 
         def rule(b):
@@ -353,6 +378,8 @@ def check_names(part):
     names = [*part["given"], *(name for name, _ in part["where"])]
     require(all(n.isidentifier() for n in names), "a name that is none")
     require(len(set(names)) == len(names) and not {"i", "j"} & set(names), "a name twice, or a reserved one")
+    kinds = {kind.partition(":")[0] if kind[-1:].isdigit() else kind for kind in part["given"].values()}
+    require(kinds <= {"layers", "simplex", "sample", "real"}, "an unknown kind")
 
 
 def relations(text):
@@ -364,18 +391,18 @@ def relations(text):
 
 
 def read_values(part, given):
-    """Exact values of a witness, checked against the types of the given names."""
+    """Exact values of a witness, checked against the kinds of the given names."""
     check_names(part)
     require(set(given) == set(part["given"]), "a witness gives every name, and no other")
     values, lengths = {}, set()
     for name, kind in part["given"].items():
-        v = given[name]
+        v, (kind, _, number) = given[name], kind.partition(":")
         require(isinstance(v, list) == (kind != "real"), f"{name} must be {kind}")
         values[name] = [Fraction(e) for e in v] if isinstance(v, list) else Fraction(v)
-        if kind.startswith("layers"):
+        require(kind == "real" or (v and number in ("", str(len(v)))), f"{name} has the wrong length")
+        if kind == "layers":
             lengths.add(len(v))
-            require(len(v) > 0 and 0 not in values[name], f"{name} must be nonzero weights")
-            require(kind == "layers" or len(v) == int(kind.split(":")[1]), f"{name} has the wrong depth")
+            require(0 not in values[name], f"{name} must be nonzero weights")
         if kind == "simplex":
             require(min(values[name]) > 0 and sum(values[name]) == 1, f"{name} must lie in the simplex")
     require(len(lengths) < 2, "layer vectors of different depths")
@@ -390,6 +417,7 @@ def truth(part, given):
     def broken(text):
         for a, relation, b in relations(text):
             names = [k for k in "ij" if any(mentions(s, k, scope.where) for s in (a, b))]
+            require(depth or not names, "indices are for layers")
             for indices in itertools.permutations(range(depth), len(names)):
                 index = dict(zip(names, indices, strict=True))
                 outcome = lift(HOLDS[relation], scope(a, index), scope(b, index))
@@ -421,10 +449,10 @@ class Context:
                 values[name] = [R.atom(f"{name}[{k}]") for k in range(int(kind.split(":")[1]))]
                 never_zero |= {a for e in values[name] for a in e.atoms()} if kind.startswith("layers") else set()
             else:
-                require(kind in ("real", "sample"), f"unknown kind {kind}")
                 values[name] = R.atom(name)
         samples = tuple(n for n, kind in part["given"].items() if kind == "sample")
         self.scope = Scope(values, part["where"], generic, part["given"].get(generic), samples)
+        self.divisors = self.statement_divisors(part, goal)
         if self.scope.kind == "layers":
             inverse = {k: R.atom(f"{generic}{k}") ** -2 for k in ("", "[i]", "[j]")}
             total, product = R.atom(f"sum({generic}^-2)"), R.atom(f"prod({generic})")
@@ -443,6 +471,29 @@ class Context:
             for m, (a, relation, b) in enumerate(relations(text)):
                 self.assume(f"a{n}.{m}", a, relation, b)
         self.assumed = frozenset(self.hypotheses)
+
+    def statement_divisors(self, part, goal):
+        """What the goal and the assumptions divide by: not zero wherever the statement is defined."""
+        found, scope = [], self.scope
+        notes = Scope(scope.values, part["where"], scope.generic, scope.kind, scope.samples)
+        notes.on_division, notes.do_abs = found.append, lambda a: a  # the sign does not matter here
+        for a, _, b in [goal, *(r for text in part["assume"] for r in relations(text))]:
+            notes.same_kind(notes(a, PAIR), notes(b, PAIR))
+        return found
+
+    def nowhere_zero(self, divisor):
+        """Is a divisor surely not zero: one of the statement's, a strict hypothesis, or a product of such numbers?"""
+        sure = [e for e, strict in self.hypotheses.values() if strict]
+        if any(divisor.same(e) or divisor.same(-e) for e in [*self.divisors, *sure]):
+            return True
+        atoms = {a for e in sure if len(e.num) == 1 and e.den is ONE for a in e.atoms()} | self.never_zero
+        return len(divisor.num) == 1 and divisor.den is ONE and divisor.atoms() <= atoms
+
+    def expression(self, text):
+        """An expression that the proof brings: it must have a value wherever the statement has one."""
+        scope = self.branch().scope
+        scope.on_division = lambda d: require(self.nowhere_zero(d), "the proof divides by what may be zero")
+        return R.of(scope(text, PAIR))
 
     def add(self, name, expression, strict):
         """One more hypothesis, under a new name."""
@@ -482,19 +533,18 @@ class Context:
             new.add(name, expression, strict)
         return new
 
-    def having(self, name, a, relation, b):
-        """The same context with a relation that was proved (`a`, `b` syntax trees)."""
+    def having(self, name, goal):
+        """The same context with a relation that was proved."""
+        a, relation, b = goal
         require(relation in ("<", "<=", ">", ">="), "only an inequality can be a further hypothesis")
-        e = R.of(self.scope(b, PAIR)) - self.scope(a, PAIR)
+        e = b - a
         return self.branch(name, e if relation in ("<", "<=") else -e, relation in ("<", ">"))
 
     def vanishing(self, proof):
-        """A multiple of the assumed equations, by cofactors that have a value wherever the equations hold."""
+        """A multiple of the assumed equations, by cofactors."""
         total = R.of(0)
         for name, text in proof.get("modulo", {}).items():
-            cofactor = R.of(self.scope(text, PAIR))
-            poles = {a for m in cofactor.num for a, e in m if e < 0}
-            require(cofactor.den is ONE and poles <= self.never_zero, "a cofactor that may be undefined")
+            cofactor = self.expression(text)
             total = total + cofactor * self.equal[name]
         return total
 
@@ -508,7 +558,7 @@ class Context:
             for name, e in powers.items():
                 require(type(e) is int and 0 < e <= LARGEST_POWER, "exponents are positive integers")
                 if name.startswith(("sq ", "sumsq ")):
-                    value, sure = R.of(self.scope(name.split(" ", 1)[1], PAIR)) ** 2, False
+                    value, sure = self.expression(name.split(" ", 1)[1]) ** 2, False
                     value = self.scope.do_Sum(value) if name.startswith("sumsq") else value
                 else:
                     require(name in self.hypotheses, f"no hypothesis {name}")
@@ -526,10 +576,12 @@ def prove(context, goal, proof):
     rule = proof["rule"]
     if rule == "have":
         ((a, relation, b),) = relations(proof["that"])
-        prove(context, (a, relation, b), proof["by"])
-        return prove(context.having(proof["name"], a, relation, b), goal, proof["then"])
+        that = context.expression(a), relation, context.expression(b)
+        context.scope.same_kind(that[0], that[2])
+        prove(context, that, proof["by"])
+        return prove(context.having(proof["name"], that), goal, proof["then"])
     if rule == "split":
-        e = R.of(context.scope(proof["on"], PAIR))
+        e = context.expression(proof["on"])
         strict = "nonzero" in proof and context.nonzero[proof["nonzero"]].same(e)
         prove(context.branch(proof["name"], e, strict), goal, proof["ge"])
         return prove(context.branch(proof["name"], -e, strict), goal, proof["le"])
@@ -540,7 +592,7 @@ def prove(context, goal, proof):
         return induction(context, goal, proof)
     a, b = (R.of(s if isinstance(s, R) else context.scope(s, PAIR)) for s in (a, b))
     if rule == "mean":  # b - a is the mean of an expression (up to Mean(eta) = 0) that is nonnegative pointwise
-        e, inner = b - a if relation == "<=" else a - b, R.of(context.scope(proof["of"], PAIR))
+        e, inner = b - a if relation == "<=" else a - b, context.expression(proof["of"])
         require(relation in ("<=", ">="), "a mean is bounded weakly")
         require(
             (e - context.scope.do_Mean(inner)).same(context.vanishing(proof)),
@@ -570,17 +622,24 @@ def use_lemma(context, proof):
     (vector,) = (n for n, kind in part["given"].items() if kind == "simplex")
     require({*proof["bind"], vector} == set(part["given"]), "a lemma is about the simplex and the names it binds")
     require(set(part["given"].values()) == {"simplex", "real"}, "a lemma binds real numbers")
-    bound = {n: R.of(context.scope(t)) for n, t in proof["bind"].items()}
-    require(not any(vector in e.atoms() for e in bound.values()), "a bound number may not depend on the layer")
+    bound = {n: context.expression(t) for n, t in proof["bind"].items()}
+    require(not any(context.scope.shape(e) for e in bound.values()), "a bound name is a number")
     inner = Scope({**bound, vector: R.atom(vector)}, part["where"], vector, "simplex")
-    inner.products = context.scope.products
+    inner.products, proved = context.scope.products, []
     for text, p in zip(part["assume"], proof["assume"], strict=True):
         ((a, relation, b),) = relations(text)
-        prove(context, (R.of(inner(a)), relation, R.of(inner(b))), p)
+        goal = R.of(inner(a)), relation, R.of(inner(b))
+        require(vector not in goal[0].atoms() | goal[2].atoms(), "a lemma assumes something of numbers")
+        prove(context, goal, p)
+        proved.append(goal)
+    for n, goal in enumerate(proved):
+        context = context.having(f"{proof['name']}?{n}", goal)
+    inner.on_division = lambda d: require(context.nowhere_zero(d), "the lemma divides by what may be zero")
     for n, text in enumerate(part["conclude"]):
         ((a, relation, b),) = relations(text)
         require(relation in ("<", "<=", ">", ">="), "a lemma concludes inequalities")
         e = R.of(inner(b)) - inner(a)
+        require(vector not in e.atoms(), "a lemma concludes something of products over the simplex")
         context = context.branch(f"{proof['name']}{n}", e if relation in ("<", "<=") else -e, relation in ("<", ">"))
     return context
 
@@ -598,10 +657,13 @@ def induction(context, goal, proof):
     factor = R.of(scope(a.args[0]))
     inner = Scope({**scope.values, "s": s}, (), scope.generic, scope.kind)
     f = R.of(inner(proof["bound"]))
+    require(all(e > 0 for m in f.num for _, e in m), "the bound divides")
+    require(scope.generic not in f.atoms(), "the bound is the same for every layer")
     ends = [R.of(f.at({"#s": R.of(end)})) for end in (0, 1)]
     require(ends[0].same(1) and ends[1].same(R.of(scope(b))), "the bound's two ends")
     step = R.of(f.at({"#s": s + p})) - f * factor
-    new = context.branch("s", s, False).branch("room", 1 - s - p, False)
+    everywhere = context.branch(keep=lambda n, h: n in context.assumed or scope.generic not in h.atoms())
+    new = everywhere.branch("s", s, False).branch("room", 1 - s - p, False)
     new.scope.values = inner.values
     prove(new, (R.of(0), "<=", factor), proof["factor"])
     prove(new, (R.of(0), "<=", step if relation == "<=" else -step), proof["step"])
@@ -671,7 +733,7 @@ def check_directory(directory):
     for path in sorted(Path(directory).glob("*.json")):
         try:
             certificates.append((path.name, json.loads(path.read_text(encoding="utf-8"))))
-        except ValueError as error:
+        except (ValueError, RecursionError, OSError) as error:
             results.append((path.name, False, f"not JSON: {error}"))
     certificates.sort(key=lambda item: '"rule": "lemma"' in json.dumps(item[1]))
     for name, certificate in certificates:

@@ -52,7 +52,7 @@ def split(on: str, ge: Tactic, le: Tactic, *, name: str = "s", nonzero: str | No
     """Cases `on >= 0` and `on <= 0`, as hypothesis `name`; strict if the assumption `nonzero` is `on != 0`."""
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
-        e = R.of(context.scope(on, checker.PAIR))
+        e = context.expression(on)
         strict = nonzero is not None
         proof = {
             "rule": "split",
@@ -73,7 +73,7 @@ def lemma(id: str, bind: dict[str, str], assume: Sequence[Tactic], then: Tactic,
         claim, _, number = id.partition("#")
         part = context.lemmas[claim]["parts"][int(number)]
         (vector,) = (n for n, kind in part["given"].items() if kind == "simplex")
-        bound = {n: R.of(context.scope(t)) for n, t in bind.items()}
+        bound = {n: context.expression(t) for n, t in bind.items()}
         inner = checker.Scope({**bound, vector: R.atom(vector)}, part["where"], vector, "simplex")
         proofs = []
         for text, search in zip(part["assume"], assume, strict=True):
@@ -89,7 +89,7 @@ def mean(of: str, then: Tactic, **modulo: str) -> Tactic:
     """The two sides differ by the mean of `of`, which is nonnegative pointwise."""
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
-        inner = R.of(context.scope(of, checker.PAIR))
+        inner = context.expression(of)
         samples = set(context.scope.samples)
         pointwise = context.branch(keep=lambda n, h: n in context.assumed or not samples & h.atoms())
         cofactors = {k.replace("_", "."): v for k, v in modulo.items()}
@@ -103,8 +103,9 @@ def have(that: str, by: Tactic, then: Tactic, *, name: str) -> Tactic:
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
         ((a, relation, b),) = checker.relations(that)
-        proof = {"rule": "have", "that": that, "name": name, "by": by(context, (a, relation, b))}
-        return {**proof, "then": then(context.having(name, a, relation, b), goal)}
+        step = context.expression(a), relation, context.expression(b)
+        proof = {"rule": "have", "that": that, "name": name, "by": by(context, step)}
+        return {**proof, "then": then(context.having(name, step), goal)}
 
     return tactic
 
@@ -119,7 +120,8 @@ def induction(bound: str, factor: Tactic, step: Tactic, defined: Tactic | None =
         inner = checker.Scope({**scope.values, "s": s}, (), scope.generic, scope.kind)
         f = R.of(inner(bound))
         change = R.of(f.at({"#s": s + p})) - f * one_factor
-        new = context.branch("s", s, False).branch("room", 1 - s - p, False)
+        everywhere = context.branch(keep=lambda n, h: n in context.assumed or scope.generic not in h.atoms())
+        new = everywhere.branch("s", s, False).branch("room", 1 - s - p, False)
         new.scope.values = inner.values
         proof = {
             "rule": "induction",

@@ -24,6 +24,9 @@ class Source:
     key: str
     locator: str
 
+    def __str__(self) -> str:
+        return f"{self.key}, {self.locator}"
+
 
 Sampler = Callable[[Random, int, int], dict[str, Any]]
 """`(rng, depth, level) -> given`: an instance at this depth, with simpler numbers at lower levels."""
@@ -106,6 +109,16 @@ class Claim:
     argument: str = ""
     search_depths: tuple[int, ...] = (1, 2, 3, 5, 8)
     values: Callable[[], dict[str, dict[str, str]]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("printed", "amended", "sharp"):
+            raise ValueError(f"kind of {self.id}: printed, amended or sharp, not {self.kind!r}")
+        if (self.kind == "amended") != (self.amends is not None):
+            raise ValueError(f"amends of {self.id}: an amended claim names the one that it corrects, and no other does")
+        kinds = {kind for part in self.parts for kind in part.given.values()}
+        fixed = {int(kind.partition(":")[2]) for kind in kinds if kind.startswith("layers:")}
+        if self.depths == "all" and fixed and "layers" not in kinds and not self.argument:
+            raise ValueError(f"depths of {self.id}: the formal parts are about depths {sorted(fixed)} only")
 
 
 @dataclass(frozen=True)

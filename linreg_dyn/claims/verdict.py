@@ -34,7 +34,7 @@ def certificate(claim: Claim, verdict: str, parts: list[dict[str, Any]], **more:
         "format": checker.FORMAT,
         "claim": claim.id,
         "statement": claim.statement,
-        "source": f"{claim.source.key}, {claim.source.locator}",
+        "source": str(claim.source),
         "argument": claim.argument,
         "verdict": verdict,
         "parts": parts,
@@ -110,8 +110,8 @@ def _without_witness(
         }
     if not all(part.tactics for part in claim.parts):
         return {"verdict": "survived", "method": "falsification search only"}
-    lemmas = lemmas_of(claim, registry, cache)
     try:
+        lemmas = lemmas_of(claim, registry, cache)
         parts = [find.certify_part(p.formal(), p.tactics or (), lemmas) for p in claim.parts]
         evidence = certificate(claim, "proved", parts)
         checker.check_certificate(evidence, lemmas)

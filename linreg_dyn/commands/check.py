@@ -60,4 +60,7 @@ def _bound(path: Path, registered: dict[str, Claim], message: str) -> tuple[bool
     stated = [{key: part.get(key) for key in ("given", "where", "assume", "conclude")} for part in certificate["parts"]]
     if stated != [part.formal() for part in claim.parts]:
         return False, f"it is about another statement than the registered {claim.id}"
+    printed = {"statement": claim.statement, "source": str(claim.source), "argument": claim.argument}
+    if any(certificate.get(key) != text for key, text in printed.items()):
+        return False, f"its words are not those of the registered {claim.id}"
     return True, message

@@ -84,12 +84,20 @@ def mathml(latex: str, *, display: bool = False) -> Markup:
         tree = None
     if tree is None or not _faithful(tree):
         return _source(latex)
+    _pair_bars(tree)
     ElementTree.register_namespace("", _NAMESPACE[1:-1])
     content = Markup("".join(ElementTree.tostring(child, encoding="unicode") for child in tree))
     return Markup(
         '<span class="math" title="{}"><math display="{}" alttext="{}"><semantics>{}'
         '<annotation encoding="application/x-tex">{}</annotation></semantics></math></span>'
     ).format(latex, "block" if display else "inline", latex, content, latex)
+
+
+def _pair_bars(tree: ElementTree.Element) -> None:
+    """Bars of absolute values, opening and closing in turn, so that a browser spaces them as brackets."""
+    bars = [e for e in tree.iter(f"{_NAMESPACE}mo") if e.text == "|" and "form" not in e.attrib]
+    for number, bar in enumerate(bars):
+        bar.attrib.update(form="postfix" if number % 2 else "prefix", fence="true")
 
 
 def _source(latex: str) -> Markup:

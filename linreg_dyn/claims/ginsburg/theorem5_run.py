@@ -37,7 +37,7 @@ _SLOW = (
     ("lam", "1/(2*(1 + delta)**2*S)"),
     ("v", step(SGD)),
     FACTOR,
-    ("x", "(W - 1 + eta)*W/(1 + delta)**2"),
+    ("x", "(W - 1 + eta)*W/(1 + delta)/(1 + delta)"),
 )
 _DD = [("1", "D * D")]
 
