@@ -22,7 +22,7 @@ audit: $(VENV)/.base
 	$(BIN)/linreg-dyn audit --json report/claims.json --html report --certificates report/certificates
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

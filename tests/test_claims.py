@@ -28,8 +28,8 @@ PERMANENT = """
     sgd-flow-loss sgd-imbalance-step thm-5.1 thm-5.1-chain thm-5.1-along-trajectory thm-3.1.sharp-range
     thm-3.1.largest-rate thm-3.1.best-rate thm-3.2.sharp-range thm-4.1.largest-rate thm-5.1.largest-rate
     flatness-from-imbalance
-    simplex-product flat-near-origin sgd-full-batch sgd-flow-imbalance wd-band-stays.discrete wd-loss-in-band
-    wd-equilibria thm-3.1-conclusion
+    simplex-product simplex-product.range flat-near-origin sgd-full-batch sgd-flow-imbalance wd-band-stays.discrete
+    wd-loss-in-band wd-equilibria thm-3.1-conclusion
     hessian-eigenvalues.amended flat-is-balanced.amended flat-near-origin.amended gd-step.amended gd-loss-d2.amended
     thm-3.1-conclusion.amended wd-band-stays.discrete.amended noise-band-factor.amended noise-band.amended
     thm-4.1-along-trajectory.amended thm-4.1-note.amended sgd-full-batch.amended sgd-noise-variance.amended

@@ -309,7 +309,10 @@ def certify_part(formal: dict[str, Any], tactics: Sequence[Tactic], lemmas: dict
     goals = list(checker.goals_of(formal))
     if len(goals) != len(tactics):
         raise NotFound(f"{len(tactics)} tactics for {len(goals)} relations")
-    proofs = [search(Context(formal, lemmas, goal), goal) for search, goal in zip(tactics, goals, strict=True)]
+    try:
+        proofs = [search(Context(formal, lemmas, goal), goal) for search, goal in zip(tactics, goals, strict=True)]
+    except KeyError as error:
+        raise NotFound(f"a tactic names what is not there: {error}") from error
     part = {**formal, "proof": proofs}
     checker.check_part(part, lemmas)
     return part

@@ -7,6 +7,9 @@ from fractions import Fraction
 
 from flint import arb, ctx, fmpq
 
+from linreg_dyn.certify.find import positive
+from linreg_dyn.claims.core import Part
+
 DIGITS = 20
 
 
@@ -43,3 +46,10 @@ def root(value: str | Fraction | int, n: int) -> dict[str, str]:
         return outward(ball(value) ** (arb(1) / n))
     finally:
         ctx.prec = old
+
+
+def root_part(value: str | Fraction | int, n: int) -> Part:
+    """The enclosure of `root` as a statement about rationals, so that the certificate of a claim contains it."""
+    ends = root(value, n)
+    lower, upper = (Fraction(ends[end]) for end in ("lower", "upper"))
+    return Part({}, (f"({lower})**{n} <= {Fraction(value)} <= ({upper})**{n}",), tactics=(positive(), positive()))

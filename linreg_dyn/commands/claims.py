@@ -8,7 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linreg_dyn.claims.core import Claim, Evidence
+    from linreg_dyn.claims.core import Claim, Evidence, Part
 
 
 def add_parser(subparsers: Any) -> None:
@@ -83,10 +83,18 @@ def _text(item: Evidence) -> str:
         _block("falsifier", f"{item.tried} instances tried, {item.admitted} met the assumptions"),
         _block("mutants", f"{item.mutants['refuted']} of {item.mutants['tried']} false variants refuted"),
         *(f"{'':<11}- {mutant.about}" for mutant in claim.mutants),
-        *(_block(f"formal {n}", part.formal()) for n, part in enumerate(claim.parts, 1)),
+        *(_formal(f"formal {n}", part) for n, part in enumerate(claim.parts, 1)),
         _block("seconds", f"{item.seconds:.2f}"),
     ]
     return "\n".join(block for block in blocks if block)
+
+
+def _formal(label: str, part: Part) -> str:
+    """A formal part, a line for each definition, assumption and conclusion."""
+    lines = ["given " + ", ".join(f"{name}: {kind}" for name, kind in part.given.items())]
+    lines += [f"where {name} = {text}" for name, text in part.where]
+    lines += [f"assume {text}" for text in part.assume] + [f"conclude {text}" for text in part.conclude]
+    return "\n".join(f"{label if n == 0 else '':<11}{line}" for n, line in enumerate(lines))
 
 
 def _block(label: str, content: Any) -> str:

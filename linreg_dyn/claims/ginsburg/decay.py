@@ -334,9 +334,12 @@ CLAIMS = (
             Part(
                 _GIVEN,
                 ("Sum(D(L, w)*f) >= 0", "Sum(D(W, w)*f) <= 0"),
-                _Y,
-                (*_POSITIVE, "y >= 0", "0 < W <= 1"),
-                tactics=(by_hand(("4", "a0.0 * a2.0 * a3.0 * a3.1")), by_hand(("2", "a0.0 * a2.0 * a3.0"))),
+                _BAND,
+                (*_POSITIVE, "b <= W <= 1", "W > 0"),
+                tactics=(
+                    by_hand(("4", "a0.0 * a3.0 * a3.0 * S * a2.0 * a2.1")),
+                    by_hand(("2", "a0.0 * a3.0 * a3.0 * S * a2.0")),
+                ),
                 sample=_INSIDE,
             ),
         ),

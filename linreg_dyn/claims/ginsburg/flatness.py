@@ -14,14 +14,16 @@ from flint import arb, ctx
 from linreg_dyn.certify.find import Axis, identity
 from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Mutant, Part
-from linreg_dyn.claims.enclosures import ball, outward, root
+from linreg_dyn.claims.enclosures import ball, outward, root, root_part
 from linreg_dyn.claims.ginsburg._net import NET, by_hand, positive, source
 
 _IMBALANCE = "Max({0}**2) - Min({0}**2)"
 
 
 def _two_minima(rng: Random, depth: int, level: int) -> dict[str, Any]:
-    return {name: falsify.weights(rng, depth, level, Fraction(1)) for name in ("w", "u")}
+    w = falsify.weights(rng, depth, level, Fraction(1))
+    inverse = [1 / x for x in w]
+    return {"w": w, "u": rng.choice((inverse, falsify.weights(rng, depth, level, Fraction(1))))}
 
 
 def _extremes(rng: Random, depth: int, level: int) -> dict[str, Any]:
@@ -273,6 +275,7 @@ CLAIMS = (
                     abs(falsify.signed(rng, level)), abs(falsify.signed(rng, level))
                 ),
             ),
+            root_part("20", 2),
         ),
         mutants=(
             Mutant("a maximum there", replace=(("/(p*A + q*B) > 0", "/(p*A + q*B) < 0"),)),

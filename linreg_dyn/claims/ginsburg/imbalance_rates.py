@@ -9,7 +9,7 @@ from typing import Any
 from linreg_dyn.certify.find import Axis
 from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Mutant, Part
-from linreg_dyn.claims.enclosures import exact, root
+from linreg_dyn.claims.enclosures import exact, root, root_part
 from linreg_dyn.claims.ginsburg._net import (
     GD,
     NET,
@@ -106,6 +106,7 @@ CLAIMS = (
                 tactics=(by_hand(("1", "a2.0")),),
                 sample=_two_equal,
             ),
+            root_part("32/9", 2),
         ),
         mutants=(
             Mutant(

@@ -76,4 +76,42 @@ CLAIMS = (
             Mutant("linear upper bound", replace=(("1/(1 + x)", "1 - x"),), part=2),
         ),
     ),
+    Claim(
+        id="ginsburg.simplex-product.range",
+        title="The exact range of products over the simplex",
+        statement=(
+            r"\text{For } x < 1,\ p_i > 0,\ \sum p_i = 1 \text{ and depth } d: \quad "
+            r"1 - x \le \prod(1 - x p_i) \le \big(1 - \tfrac{x}{d}\big)^d < e^{-x} \ (x \ne 0), \text{ ends "
+            r"attained or approached}"
+        ),
+        source=source("the series S in the proof of Theorem 3.1"),
+        kind="sharp",
+        reading=(
+            "The lower end belongs to a vertex, the upper one to balanced weights; e^{-x} is the limit of large depth."
+        ),
+        argument=(
+            "All factors are positive. Part 1: replacing two of the p_i by their mean does not lower the product, and "
+            "raises it if they differ, so the maximum over the closed simplex is at its centre. Part 2: putting the "
+            "weight of two of them on one does not raise it, so the minimum is at a vertex, a limit of inner points. "
+            "The mean inequality for d factors 1 - x/d and one factor 1 gives (1 - x/d)^d < (1 - x/(d+1))^(d+1), "
+            "which tends to e^{-x}."
+        ),
+        parts=(
+            Part(
+                given={"a": "real", "b": "real", "x": "real"},
+                conclude=("(1 - x*a)*(1 - x*b) <= (1 - x*(a + b)/2)**2",),
+                tactics=(by_hand(("1/4", "sq x*(a-b)")),),
+            ),
+            Part(
+                given={"a": "real", "b": "real", "x": "real"},
+                assume=("a >= 0", "b >= 0"),
+                conclude=("(1 - x*a)*(1 - x*b) >= 1 - x*(a + b)",),
+                tactics=(by_hand(("1", "sq x * a0.0 * a1.0")),),
+            ),
+        ),
+        mutants=(
+            Mutant("the mean lowers it", replace=(("<= (1 - x*(a + b)/2)**2", ">= (1 - x*(a + b)/2)**2"),)),
+            Mutant("for weights of any sign", part=1, drop=0),
+        ),
+    ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from linreg_dyn.certify.find import Tactic, mean
 from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Mutant, Part
-from linreg_dyn.claims.enclosures import exact, root
+from linreg_dyn.claims.enclosures import exact, root, root_part
 from linreg_dyn.claims.ginsburg._net import (
     NET,
     NOISE,
@@ -272,6 +272,7 @@ CLAIMS = (
                 tactics=(by_hand(("1", "a3.0")),),
                 sample=_equal_pair,
             ),
+            root_part("512/2025", 2),
         ),
         mutants=(
             Mutant("a tenth more", replace=(("512/2025", "620/2025"),), sample=_at_rate(Fraction(11, 20))),

@@ -9,7 +9,7 @@ from typing import Any
 from linreg_dyn.certify.find import Tactic, identity
 from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Mutant, Part, Sampler
-from linreg_dyn.claims.enclosures import exact, root
+from linreg_dyn.claims.enclosures import exact, root, root_part
 from linreg_dyn.claims.ginsburg._net import (
     NET,
     SGD,
@@ -278,6 +278,8 @@ CLAIMS = (
                 ),
                 sample=_pair,
             ),
+            root_part("8/9", 2),
+            root_part("1/8", 2),
         ),
         mutants=(
             Mutant(
