@@ -80,6 +80,7 @@ class R:
     @staticmethod
     def of(value):
         """A number as a rational function."""
+        require(not isinstance(value, list), "a number, not a list")
         return value if isinstance(value, R) else R({(): Fraction(value)} if value else {})
 
     def __add__(self, other):
@@ -203,7 +204,7 @@ class Scope:
                 return self.values[name] if name in self.values else self.defined(name, index)
             case ast.List(elts=entries):
                 values = [self.eval(e, index) for e in entries]
-                require(not any(map(self.shape, values)), "a list of numbers")
+                require(values and not any(map(self.shape, values)), "a list of numbers")
                 return values
             case ast.UnaryOp(op=ast.USub(), operand=a):
                 return lift(operator.neg, self.eval(a, index))
@@ -264,8 +265,15 @@ class Scope:
         """Sum of a list, or over the layers of a net of open depth."""
         if isinstance(v, list):
             return sum(v, Fraction(0))
-        require(self.kind == "layers" and self.shape(v) != "samples", "a sum over layers")
+        require(self.kind == "layers" and self.shape(v) == "layers", "a sum over layers")
         return self.functional(v, "sum", (self.generic,), R.atom("#depth"))
+
+    def do_Size(self, v):
+        """The number of entries of a list, or the depth of a net."""
+        if isinstance(v, list):
+            return Fraction(len(v))
+        require(self.kind == "layers" and R.of(v).same(R.atom(self.generic)), "the depth is the size of the layers")
+        return R.atom("#depth")
 
     def do_Mean(self, v):
         """Mean of a list, or over samples of open number."""
@@ -378,8 +386,9 @@ def check_names(part):
     names = [*part["given"], *(name for name, _ in part["where"])]
     require(all(n.isidentifier() for n in names), "a name that is none")
     require(len(set(names)) == len(names) and not {"i", "j"} & set(names), "a name twice, or a reserved one")
-    kinds = {kind.partition(":")[0] if kind[-1:].isdigit() else kind for kind in part["given"].values()}
-    require(kinds <= {"layers", "simplex", "sample", "real"}, "an unknown kind")
+    sized = {kind.rpartition(":")[0] for kind in part["given"].values() if kind.rpartition(":")[2].isdecimal()}
+    others = {kind for kind in part["given"].values() if not kind.rpartition(":")[2].isdecimal()}
+    require(sized <= {"layers", "sample"} and others <= {"layers", "simplex", "sample", "real"}, "an unknown kind")
 
 
 def relations(text):
@@ -476,7 +485,8 @@ class Context:
         """What the goal and the assumptions divide by: not zero wherever the statement is defined."""
         found, scope = [], self.scope
         notes = Scope(scope.values, part["where"], scope.generic, scope.kind, scope.samples)
-        notes.on_division, notes.do_abs = found.append, lambda a: a  # the sign does not matter here
+        notes.on_division, notes.products = found.append, scope.products
+        notes.do_abs = lambda a: R.atom("#abs")  # its sign may not be known yet
         for a, _, b in [goal, *(r for text in part["assume"] for r in relations(text))]:
             notes.same_kind(notes(a, PAIR), notes(b, PAIR))
         return found
@@ -702,6 +712,7 @@ def check_certificate(certificate, lemmas=None):
     """Check one certificate (a dict) and return what it shows, in one line; raise `Refused` otherwise."""
     try:
         require(certificate["format"] == FORMAT, "unknown format")
+        require(isinstance(certificate["claim"], str), "a claim has a name")
         require(certificate["sha256"] == digest(certificate), "altered: the digest does not match")
         parts = certificate["parts"]
         if certificate["verdict"] == "refuted":

@@ -14,7 +14,7 @@ from linreg_dyn.claims.ginsburg._net import GD, LOSS, by_hand, positive, source,
 
 _GIVEN = {"w": "layers", "lam": "real", "mu": "real"}
 _POSITIVE = ("lam > 0", "mu > 0")
-_DECAY = (*LOSS, ("d", "Sum(w**0)"), ("f", velocity(GD, "mu")))
+_DECAY = (*LOSS, ("d", "Size(w)"), ("f", velocity(GD, "mu")))
 _BAND = (*_DECAY, ("b", "1 - mu*d/(W*S)"), ("k", "(W - 1)*(W - b)"))
 _Y = (*_BAND, ("y", "W*S*(W - 1) + mu*d"))
 
@@ -41,7 +41,7 @@ _BELOW_ONE = split(
     nonzero="W",
 )
 # d sum w^-4 - (sum w^-2)^2 = sum (d w^-2 - S)^2 / d >= 0
-_SPREAD = "sumsq Sum(w**0)/w**2-Sum(1/w**2)"
+_SPREAD = "sumsq Size(w)/w**2-Sum(1/w**2)"
 
 
 _ONE_LAYER = {"w": "real", "lam": "real", "mu": "real"}

@@ -43,7 +43,7 @@ def _any_data(n: int) -> Sampler:
     }
 
 
-_NOISE_OF = (("z", "W*x**2 - x*y"), ("N", "Sum(x**0)"))
+_NOISE_OF = (("z", "W*x**2 - x*y"), ("N", "Size(x)"))
 _VARIANCE = "Mean(Batches(z, {B})**2) - Mean(Batches(z, {B}))**2"
 _EXACT_VARIANCE = "(1/{B} - 1/{N})*{N}/({N} - 1)*(Mean(z**2) - Mean(z)**2)"
 
