@@ -1,15 +1,8 @@
 """Each rule of the checker: a small true statement is accepted, the same proof of a false one is refused."""
 
-import ast
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from linreg_dyn.certify import checker
-from linreg_dyn.certify.checker import Refused, truth
+from linreg_dyn.certify.checker import truth
 from tests.certificates import have, identity, lemma, part, proved, refusal, refuted, signed, split, terms
 
 NET = (("W", "Prod(w)"), ("S", "Sum(1/w**2)"))
@@ -99,10 +92,16 @@ RULES = {
         [terms("1 : a0.0[i]", "1 : a0.0[j]")],
     ),
     "sums of squares": (
-        (LAYERS, "Sum(w**2)*S - 2*Sum(w/w) + Sum(w**2) + S {} 0", (), NET),
-        (">=", ">="),
-        None,
-        [terms("1 : sumsq w * sumsq 1/w", "1 : sumsq w-1/w")],
+        (LAYERS, "Sum((w - 1/w)**2) {} 0"),
+        (">=", ">"),
+        {"w": ["1"]},
+        [terms("1 : sumsq w-1/w")],
+    ),
+    "a product of sums": (
+        (LAYERS, "Sum(w**2)*S + Sum((w - 1/w)**2) >= {}", (), NET),
+        ("0", "2"),
+        {"w": ["1"]},
+        [terms("1 : sumsq w * S", "1 : sumsq w-1/w")],
     ),
     "derivatives": (
         (LAYERS, "D((W - 1)**2, w[i]) == {}*(W - 1)*W/w[i]", (), NET),
@@ -159,7 +158,7 @@ def test_a_rule_accepts_the_true_statement(rule):
     assert refusal(proved(filled(shape, good), *proofs), LEMMAS) is None
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if RULES[rule][2] is not None])
+@pytest.mark.parametrize("rule", RULES)
 def test_the_same_proof_of_a_false_statement_is_refused(rule):
     shape, (good, bad), point, proofs = RULES[rule]
     assert truth(filled(shape, good), point) == (True, None)
@@ -167,15 +166,6 @@ def test_the_same_proof_of_a_false_statement_is_refused(rule):
     assert refusal(proved(filled(shape, bad), *proofs), LEMMAS) is not None
     assert refusal(refuted(filled(shape, bad), point)) is None
     assert refusal(refuted(filled(shape, good), point)) == "the witness breaks nothing"
-
-
-def test_a_sum_of_squares_is_not_strict():
-    """At w = 1 the sum of (w - 1/w)^2 vanishes."""
-    proof = RULES["sums of squares"][3][0]
-    statement = part(LAYERS, ["Sum((w - 1/w)**2) > 0"])
-    assert refusal(proved(statement, proof)) is not None
-    assert refusal(proved(statement, terms("1 : sumsq w-1/w"))) == "strictness is not shown"
-    assert truth(statement, {"w": ["1"]}) == (True, "Sum((w - 1/w)**2) > 0")
 
 
 POSITIVE = part(REAL, ["x**2 + 1 > 0"], ["x > 0"])
@@ -274,113 +264,3 @@ def test_the_frame_of_a_certificate_is_checked():
         assert refusal(body if key == "sha256" else signed(body)) is not None, key
     for nothing in (None, [], 3, "proved"):
         assert refusal(nothing) is not None
-
-
-# ---------------------------------------------------------------- alone, without the package
-CHECKER = Path(checker.__file__)
-
-
-def test_the_checker_imports_only_the_standard_library():
-    tree = ast.parse(CHECKER.read_text(encoding="utf-8"))
-    imported = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
-    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert imported == {"ast", "hashlib", "itertools", "json", "operator", "sys", "fractions", "pathlib"}
-    assert imported <= sys.stdlib_module_names
-    assert not called & {"eval", "exec", "compile", "__import__", "open"}
-
-
-def alone(*arguments):
-    """The checker run by a bare interpreter: isolated, without site-packages."""
-    command = [sys.executable, "-I", "-S", str(CHECKER), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
-def write(directory, name, content):
-    (directory / name).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-
-
-def test_a_bare_interpreter_accepts_good_certificates(tmp_path):
-    shape, (good, _), _, proofs = RULES["lemma"]
-    write(tmp_path, "a-user.json", proved(filled(shape, good), *proofs))  # sorts before the lemma that it needs
-    write(tmp_path, "product.json", PRODUCT)
-    write(tmp_path, "refuted.json", refuted(part(REAL, ["x > 0"]), {"x": "0"}))
-    done = alone(tmp_path)
-    lines = done.stdout.splitlines()
-    assert (done.returncode, done.stderr, len(lines)) == (0, "", 4)
-    assert [line.split()[:2] for line in lines[:3]] == [
-        ["ok", name] for name in ("a-user.json", "product.json", "refuted.json")
-    ]
-    assert lines[3] == "3 of 3 certificates accepted"
-
-
-def test_a_bare_interpreter_refuses_bad_ones_with_a_line_each(tmp_path):
-    good = proved(POSITIVE, GOOD)
-    shape, (word, _), _, proofs = RULES["lemma"]
-    write(tmp_path, "altered.json", {**good, "claim": "another"})
-    write(tmp_path, "deep.json", "[" * 100_000)
-    write(tmp_path, "good.json", good)
-    write(tmp_path, "no-lemma.json", proved(filled(shape, word), *proofs))
-    write(tmp_path, "not-json.json", "{")
-    write(tmp_path, "number.json", "3")
-    write(tmp_path, "text.txt", "not looked at")
-    (tmp_path / "folder.json").mkdir()
-    done = alone(tmp_path)
-    lines = done.stdout.splitlines()
-    assert (done.returncode, done.stderr) == (1, "")
-    verdicts = {line.split()[1]: line.split()[0] for line in lines[:-1]}
-    names = {"altered", "deep", "folder", "no-lemma", "not-json", "number"}
-    assert verdicts == {"good.json": "ok", **{f"{name}.json": "REFUSED" for name in names}}
-    assert lines[-1] == "1 of 7 certificates accepted"
-
-
-def test_nothing_accepted_is_no_success(tmp_path):
-    assert alone(tmp_path).returncode == 1
-    for arguments in ((), (tmp_path, tmp_path), (tmp_path / "nowhere",)):
-        done = alone(*arguments)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("usage: checker.py DIR")
-
-
-def test_truth_refuses_what_it_cannot_read():
-    statement = part({"x": "real", "w": "layers"}, ["x < Sum(w)"])
-    assert truth(statement, {"x": "1", "w": ["1", "1"]}) == (True, None)
-    for given in (
-        {"x": "1"},
-        {"x": "1", "w": ["1"], "y": "1"},
-        {"x": ["1"], "w": ["1"]},
-        {"x": "1", "w": "1"},
-        {"x": "1", "w": []},
-        {"x": "1", "w": ["1", "0"]},
-    ):
-        with pytest.raises(Refused):
-            truth(statement, given)
-    for given in (
-        {"x": "one", "w": ["1"]},
-        {"x": "1", "w": [["1"]]},
-        {"x": "1/0", "w": ["1"]},
-        {"x": None, "w": ["1"]},
-    ):
-        assert refusal(refuted(statement, given)) is not None
-    for weights in (["1", "1"], ["0"], []):
-        with pytest.raises(Refused):
-            truth(part({"w": "layers:1"}, ["Sum(w) < 0"]), {"w": weights})
-    for point in (["1/2", "1/4"], ["3/2", "-1/2"], ["1", "0"]):
-        with pytest.raises(Refused):
-            truth(part({"p": "simplex"}, ["Prod(p) < 0"]), {"p": point})
-    with pytest.raises(Refused):
-        truth(part({"w": "layers", "u": "layers"}, ["Sum(w) < Sum(u)"]), {"w": ["1"], "u": ["1", "1"]})
-
-
-def test_a_witness_must_meet_every_assumption_and_break_what_it_names():
-    statement = part(REAL, ["x < 3", "x < 2"], ["x > 1"])
-    assert refusal(refuted(statement, {"x": "5/2"}, breaks="x < 2")) is None
-    assert refusal(refuted(statement, {"x": "5/2"}, breaks="x < 3")) == "the witness breaks nothing"
-    assert refusal(refuted(statement, {"x": "3/2"}, breaks="x < 2")) == "the witness breaks nothing"
-    assert refusal(refuted(statement, {"x": "1"}, breaks="x < 2")) == "the witness breaks an assumption"
-
-
-def test_a_pair_of_layers_says_nothing_at_depth_one():
-    statement = part(LAYERS, ["w[i] == w[j]"])
-    assert truth(statement, {"w": ["1"]}) == (True, None)
-    assert truth(statement, {"w": ["1", "2"]}) == (True, "w[i] == w[j]")

@@ -1,0 +1,135 @@
+"""The checker alone: a bare interpreter, a directory of certificates, an exit status; and what a witness must be."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from linreg_dyn.certify import checker
+from linreg_dyn.certify.checker import Refused, truth
+from tests.certificates import lemma, part, proved, refusal, refuted, terms
+
+REAL, LAYERS = {"x": "real"}, {"w": "layers"}
+GOOD = proved(part(REAL, ["x**2 + 1 > 0"], ["x > 0"]), terms("1", "1 : sq x"))
+PRODUCT = proved(
+    part({"p": "simplex", "x": "real"}, ["Prod(1 - x*p) >= 1 - x"], ["x < 1"]),
+    {
+        "rule": "induction",
+        "bound": "1 - x*s",
+        "factor": terms("1 : room", "1 : s", "1 : a0.0 * p"),
+        "step": terms("1 : p * s * sq x"),
+    },
+    claim="product",
+)
+USER = proved(
+    part(LAYERS, ["Prod(w - 1/(2*w*S)) >= W/2"], ["W > 0"], [["W", "Prod(w)"], ["S", "Sum(1/w**2)"]]),
+    lemma("product#0", {"x": "1/2"}, [terms("1/2")], terms("1 : a0.0 * q0")),
+    claim="user",
+)
+CHECKER = Path(checker.__file__)
+
+
+def test_the_checker_imports_only_the_standard_library():
+    tree = ast.parse(CHECKER.read_text(encoding="utf-8"))
+    imported = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+    imported |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert imported
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+    assert not called & {"eval", "exec", "compile", "__import__", "open"}
+
+
+def alone(*arguments):
+    """The checker run by a bare interpreter: isolated, without site-packages."""
+    command = [sys.executable, "-I", "-S", str(CHECKER), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def write(directory, name, content):
+    (directory / name).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+
+
+def test_a_bare_interpreter_accepts_good_certificates(tmp_path):
+    write(tmp_path, "a-user.json", USER)  # sorts before the lemma that it needs
+    write(tmp_path, "product.json", PRODUCT)
+    write(tmp_path, "refuted.json", refuted(part(REAL, ["x > 0"]), {"x": "0"}))
+    done = alone(tmp_path)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, len(lines)) == (0, "", 4)
+    assert [line.split()[:2] for line in lines[:3]] == [
+        ["ok", name] for name in ("a-user.json", "product.json", "refuted.json")
+    ]
+    assert lines[3] == "3 of 3 certificates accepted"
+
+
+def test_a_bare_interpreter_refuses_bad_ones_with_a_line_each(tmp_path):
+    write(tmp_path, "altered.json", {**GOOD, "claim": "another"})
+    write(tmp_path, "deep.json", "[" * 100_000)
+    write(tmp_path, "good.json", GOOD)
+    write(tmp_path, "no-lemma.json", USER)
+    write(tmp_path, "not-json.json", "{")
+    write(tmp_path, "number.json", "3")
+    write(tmp_path, "text.txt", "not looked at")
+    (tmp_path / "folder.json").mkdir()
+    done = alone(tmp_path)
+    lines = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (1, "")
+    verdicts = {line.split()[1]: line.split()[0] for line in lines[:-1]}
+    names = {"altered", "deep", "folder", "no-lemma", "not-json", "number"}
+    assert verdicts == {"good.json": "ok", **{f"{name}.json": "REFUSED" for name in names}}
+    assert lines[-1] == "1 of 7 certificates accepted"
+
+
+def test_nothing_accepted_is_no_success(tmp_path):
+    assert alone(tmp_path).returncode == 1
+    for arguments in ((), (tmp_path, tmp_path), (tmp_path / "nowhere",)):
+        done = alone(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("usage: checker.py DIR")
+
+
+def test_truth_refuses_what_it_cannot_read():
+    statement = part({"x": "real", "w": "layers"}, ["x < Sum(w)"])
+    assert truth(statement, {"x": "1", "w": ["1", "1"]}) == (True, None)
+    for given in (
+        {"x": "1"},
+        {"x": "1", "w": ["1"], "y": "1"},
+        {"x": ["1"], "w": ["1"]},
+        {"x": "1", "w": "1"},
+        {"x": "1", "w": []},
+        {"x": "1", "w": ["1", "0"]},
+    ):
+        with pytest.raises(Refused):
+            truth(statement, given)
+    for given in (
+        {"x": "one", "w": ["1"]},
+        {"x": "1", "w": [["1"]]},
+        {"x": "1/0", "w": ["1"]},
+        {"x": None, "w": ["1"]},
+    ):
+        assert refusal(refuted(statement, given)) is not None
+    for weights in (["1", "1"], ["0"], []):
+        with pytest.raises(Refused):
+            truth(part({"w": "layers:1"}, ["Sum(w) < 0"]), {"w": weights})
+    for point in (["1/2", "1/4"], ["3/2", "-1/2"], ["1", "0"]):
+        with pytest.raises(Refused):
+            truth(part({"p": "simplex"}, ["Prod(p) < 0"]), {"p": point})
+    with pytest.raises(Refused):
+        truth(part({"w": "layers", "u": "layers"}, ["Sum(w) < Sum(u)"]), {"w": ["1"], "u": ["1", "1"]})
+
+
+def test_a_witness_must_meet_every_assumption_and_break_what_it_names():
+    statement = part(REAL, ["x < 3", "x < 2"], ["x > 1"])
+    assert refusal(refuted(statement, {"x": "5/2"}, breaks="x < 2")) is None
+    assert refusal(refuted(statement, {"x": "5/2"}, breaks="x < 3")) == "the witness breaks nothing"
+    assert refusal(refuted(statement, {"x": "3/2"}, breaks="x < 2")) == "the witness breaks nothing"
+    assert refusal(refuted(statement, {"x": "1"}, breaks="x < 2")) == "the witness breaks an assumption"
+
+
+def test_a_pair_of_layers_says_nothing_at_depth_one():
+    statement = part(LAYERS, ["w[i] == w[j]"])
+    assert truth(statement, {"w": ["1"]}) == (True, None)
+    assert truth(statement, {"w": ["1", "2"]}) == (True, "w[i] == w[j]")

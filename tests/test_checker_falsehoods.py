@@ -1,0 +1,320 @@
+"""Arguments that look like proofs and are none: each has once shown, or could show, something false.
+
+Every falsehood names a point. Where the language gives the statement a value there, `truth` shows it false.
+"""
+
+import json
+
+import pytest
+
+from linreg_dyn.certify import checker
+from linreg_dyn.certify.checker import Refused, truth
+from tests.certificates import have, identity, lemma, part, proved, refusal, refuted, split, terms
+
+REAL = {"x": "real"}
+OPEN = {"w": "layers"}
+AT_ZERO = ["x**2 <= 0"]
+HALVES = ["1 : sq (x+1)/2"]  # x = ((x+1)/2)^2 - ((x-1)/2)^2
+SELF = {"p": "simplex", "x": "real"}
+LEMMAS = {
+    "own": proved(part(SELF, ["p > 0"]), terms("1 : p"), claim="own"),
+    "below": proved(part(SELF, ["x > 0"], ["x > p"]), terms("1 : a0.0", "1 : p"), claim="below"),
+    "pole": proved(part(SELF, ["(1/x)**2 >= 0"]), terms("1 : sq 1/x"), claim="pole"),
+}
+
+
+def using(name, then, bind="0", assume=()):
+    return lemma(f"{name}#0", {"x": bind}, assume, then)
+
+
+def mean(of, then):
+    return {"rule": "mean", "of": of, "then": then}
+
+
+# name: (statement, a point where it is false, proofs)
+FALSEHOODS = {
+    "a square with a pole": (
+        part(REAL, ["x >= 1"], AT_ZERO),
+        {"x": "0"},
+        [terms(*HALVES, "1 : a0.0 * sq (x-1)/(2*x)", "1 : a0.0 * sq 1/x")],
+    ),
+    "a square with a pole, by a negative power": (
+        part(REAL, ["-1 >= 0"], AT_ZERO),
+        {"x": "0"},
+        [terms("1 : a0.0 * sq x**(-1)")],
+    ),
+    "cases of a pole": (
+        part(REAL, ["-1 >= 0"], AT_ZERO),
+        {"x": "0"},
+        [split("1/x", *[terms("1 : a0.0 * s * s")] * 2)],
+    ),
+    "a step with a pole": (
+        part(REAL, ["-1 >= 0"], ["(x-1)**2 <= 0"]),
+        {"x": "1"},
+        [have("1/(x-1)**2 >= 0", terms("1 : sq 1/(x-1)"), terms("1 : a0.0 * h"))],
+    ),
+    "a definition with a pole that the statement does not use": (
+        part(REAL, ["-1 >= 0"], AT_ZERO, [["z", "1/x"]]),
+        {"x": "0"},
+        [terms("1 : a0.0 * sq z")],
+    ),
+    "a lemma with a pole": (
+        part(REAL, ["-1 >= 0"], AT_ZERO),
+        {"x": "0"},
+        [using("pole", terms("1 : a0.0 * q0"), bind="x")],
+    ),
+    "a cofactor with a pole": (part(REAL, ["1 == 0"], ["x == 0"]), {"x": "0"}, [identity(a0_0="1/x")]),
+    "a divisor with an absolute value": (
+        part({"x": "real", "y": "real"}, ["y >= 0/(1 + abs(x))"], ["(x + 1)**2 <= 0", "-x >= 0"]),
+        {"x": "-1", "y": "-1"},
+        [terms("1 : sq (y+1)/2", "1 : a0.0 * sq (y-1)/2/(1+x)")],
+    ),
+    "a divisor that is another product": (
+        part(SELF, ["x >= 0/Prod(1 - p)"], ["Prod(1 - 2*p)**2 <= 0"]),
+        {"p": ["1/2", "1/2"], "x": "-1"},
+        [terms(*HALVES, "1 : a0.0 * sq (x-1)/2/Prod(1-2*p)")],
+    ),
+    "an index of a sample": (
+        part({**OPEN, "eta": "sample"}, ["eta[i] == eta[j]"]),
+        {"w": ["1", "1"], "eta": ["0", "1"]},
+        [identity()],
+    ),
+    "layers against samples": (
+        part({**OPEN, "eta": "sample"}, ["Mean(eta) <= w[i]"], ["w > eta"]),
+        {"w": ["1", "10"], "eta": ["0", "9"]},
+        [mean("w[i] - eta", terms("1 : a0.0[i]"))],
+    ),
+    "a literal list times the layers": (
+        part(OPEN, ["Sum([1, 1]*w) == 2*w"]),
+        {"w": ["1", "2"]},
+        [identity()],
+    ),
+    "two layers times the layers": (
+        part({**OPEN, "u": "layers:2"}, ["Sum(w*u) == w*Sum(u)"]),
+        {"w": ["1", "2"], "u": ["1", "1"]},
+        [identity()],
+    ),
+    "two samples times the layers": (
+        part({**OPEN, "x": "sample:2"}, ["Mean(w*x) == w*Mean(x)"]),
+        {"w": ["1", "2"], "x": ["1", "1"]},
+        [identity()],
+    ),
+    "a literal list times the samples": (
+        part({"eta": "sample"}, ["Mean([1, 1]*eta) == eta"]),
+        {"eta": ["1", "2"]},
+        [identity()],
+    ),
+    "a sum over samples": (
+        part({**OPEN, "eta": "sample"}, ["Sum(eta - eta + 1) == Sum(w/w)"]),
+        {"w": ["1"], "eta": ["1", "2"]},
+        [identity()],
+    ),
+    "a simplex of given size as a number": (
+        part({"p": "simplex:3", "x": "sample:3"}, ["Sum(p*x) == p*Sum(x)"]),
+        {"p": ["1/2", "1/4", "1/4"], "x": ["1", "2", "3"]},
+        [identity()],
+    ),
+    "the empty list": (
+        part(REAL, ["x > 0"], ["[] > 0"]),
+        {"x": "-1"},
+        [terms("1 : a0.0", multiplier=["1 : a0.0"])],
+    ),
+    "a derivative by another vector": (
+        part({**OPEN, "u": "layers:2"}, ["D(Sum(u**2), u) == 0"]),
+        {"w": ["1", "2"], "u": ["1", "1"]},
+        [identity()],
+    ),
+    "a derivative by an entry of another vector": (
+        part({**OPEN, "u": "layers:2"}, ["D(Sum(u**2), u[i]) == 0"]),
+        {"w": ["1", "2"], "u": ["1", "1"]},
+        [identity()],
+    ),
+    "a derivative across layers": (
+        part(OPEN, ["D(w[i]**2, w) == 0"]),
+        {"w": ["1"]},
+        [identity()],
+    ),
+    "a derivative of every layer by one": (
+        part(OPEN, ["D(w**2, w[i]) == 0"]),
+        {"w": ["1"]},
+        [identity()],
+    ),
+    "a lemma's layer for a number of the same name": (
+        part({"p": "real"}, ["p > 0"]),
+        {"p": "-1"},
+        [using("own", terms("1 : q0"))],
+    ),
+    "a lemma's layer for layers of the same name": (
+        part({"p": "layers"}, ["p > 0"]),
+        {"p": ["-1"]},
+        [using("own", terms("1 : q0"))],
+    ),
+    "a lemma's assumption on its layers, for one number": (
+        part({"p": "real", "y": "real"}, ["y > 0"], ["y > p"]),
+        {"p": "-2", "y": "-1"},
+        [using("below", terms("1 : q0"), bind="y", assume=[terms("1 : a0.0")])],
+    ),
+    "a pair of layers that are one": (
+        part(OPEN, ["S >= 1/w[i]**2 + 1/w[i]**2"], (), [["S", "Sum(1/w**2)"]]),
+        {"w": ["1"]},
+        [terms("1 : rest")],
+    ),
+    "one layer taken for all": (
+        part(OPEN, ["w[i] == w[j]"]),
+        {"w": ["1", "2"]},
+        [identity()],
+    ),
+    "a case carried into a mean": (
+        part({"eta": "sample"}, ["Mean(eta) >= 0"]),
+        {"eta": ["-1"]},
+        [split("eta", ge=mean("eta", terms("1 : s")), le=mean("eta", terms("1 : s")))],
+    ),
+    "an absolute value by the wrong sign": (
+        part(REAL, ["abs(x) <= x"]),
+        {"x": "-1"},
+        [split("x", ge=identity(), le=identity())],
+    ),
+    "an assumption with a hole where the goal is": (
+        part(REAL, ["1/x >= x"], ["x <= 1"]),
+        {"x": "-1/2"},
+        [terms("1 : a0.0")],
+    ),
+    "a strictness that only the weights have": (
+        part(REAL, ["abs(x) > 0"]),
+        {"x": "0"},
+        [split("x", *[terms("1 : s")] * 2, nonzero="W")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FALSEHOODS)
+def test_a_falsehood_is_not_proved(name):
+    statement, point, proofs = FALSEHOODS[name]
+    reason = refusal(proved(statement, *proofs), LEMMAS)
+    assert reason is not None
+    try:
+        assert truth(statement, point) == (True, statement["conclude"][0])
+    except Refused:  # outside the language: neither proved nor refuted
+        assert refusal(refuted(statement, point)) is not None
+
+
+def test_most_of_the_falsehoods_are_visibly_false():
+    """Otherwise the test above could pass by calling everything outside the language."""
+    shown = 0
+    for statement, point, _ in FALSEHOODS.values():
+        try:
+            shown += truth(statement, point)[1] is not None
+        except Refused:
+            continue
+    assert shown >= 25
+
+
+def test_a_mean_does_not_see_through_a_product():
+    """Mean(eta Prod(v)) is not Mean(eta) Prod(v): at w = (1), eta = (1, -1) it is -1, as v = 1 - eta."""
+    where = [["S", "Sum(1/w**2)"], ["v", "w*(1 - eta*w**(-2)/S)"]]
+    statement = part({**OPEN, "eta": "sample"}, ["Mean(eta*Prod(v)) == 0"], ["Mean(eta) == 0"], where)
+    assert refusal(proved(statement, identity(a0_0="Prod(v)"))) is not None
+
+
+# ---------------------------------------------------------------- induction
+def product_of(bound, factor, step, **more):
+    return {"rule": "induction", "bound": bound, "factor": factor, "step": step, **more}
+
+
+FACTOR = terms("1 : room", "1 : s", "1 : a0.0 * p")
+STEP = terms("1 : p * s * sq x")
+WRONG_INDUCTIONS = {
+    "a bound that starts elsewhere": ("two ends", product_of("2 - x*s - s", FACTOR, STEP)),
+    "a bound that ends elsewhere": ("two ends", product_of("1 - x*s/2", FACTOR, STEP)),
+    "a bound with a pole": ("the bound", product_of("1 - x*s + s*(1-s)/x", FACTOR, STEP)),
+    "a bound that depends on the layer": ("the bound", product_of("1 - x*s + p*s*(1-s)", FACTOR, STEP)),
+    "a factor not shown to be positive": ("the identity", product_of("1 - x*s", terms("1 : sq x"), STEP)),
+    "a step not shown": ("the identity", product_of("1 - x*s", FACTOR, terms("1"))),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_INDUCTIONS)
+def test_a_wrong_induction_is_refused(name):
+    statement = part(SELF, ["Prod(1 - x*p) >= 1 - x"], ["x < 1"])
+    assert refusal(proved(statement, product_of("1 - x*s", FACTOR, STEP))) is None
+    reason, proof = WRONG_INDUCTIONS[name]
+    assert reason in str(refusal(proved(statement, proof)))
+
+
+def test_a_case_about_one_layer_is_not_carried_into_an_induction():
+    """All p >= 1/2 is one case and all p <= 1/2 another; most points of the simplex are neither."""
+    statement = part(SELF, ["Prod(1 - x*p) >= 1 - x"], ["x < 1"])
+    harmless = product_of("1 - x*s", FACTOR, STEP)
+    assert refusal(proved(statement, split("p - 1/2", harmless, harmless, name="t"))) is None
+    # p s x^2 = s x^2 (t + 1/2) where t = p - 1/2 >= 0 is the case
+    at_least_half = product_of("1 - x*s", FACTOR, terms("1 : t * s * sq x", "1/2 : s * sq x"))
+    assert refusal(proved(statement, split("p - 1/2", at_least_half, harmless, name="t"))) == "no hypothesis t"
+
+
+def test_a_bound_with_a_denominator_needs_it_positive():
+    statement = part(SELF, ["Prod(1 - x*p) <= 1/(1 + x)"], ["-1 < x", "x <= 0"])
+    denominators = [f"1 : {a} * {b}" for a in ("room", "p", "a0.0 * s") for b in ("room", "a0.0 * s", "a0.0 * p")]
+    proof = product_of(
+        "1/(1 + x*s)",
+        terms("1 : room", "1 : s", "1 : p", "1 : a1.0 * p"),
+        terms("1 : sq x * p * s", "1 : sq x * p * p", multiplier=denominators),
+        defined=terms("1 : room", "1 : p", "1 : a0.0 * s"),
+    )
+    assert refusal(proved(statement, proof)) is None
+    assert refusal(proved(statement, {k: v for k, v in proof.items() if k != "defined"})) is not None
+    assert refusal(proved(statement, {**proof, "defined": terms("1")})) is not None
+
+
+# ---------------------------------------------------------------- witnesses
+WRONG_WITNESSES = {
+    "two samples that are three": (
+        part({"x": "sample:2"}, ["x[0] + x[1] == 2*Mean(x)"]),
+        {"x": ["0", "0", "1"]},
+    ),
+    "an index of the simplex": (part({"p": "simplex"}, ["Prod(1 - p) > 0"], ["p[i] <= 1/2"]), {"p": ["1"]}),
+    "an index of samples": (part({"x": "sample"}, ["Mean(x) >= 0"], ["x[i] >= 0"]), {"x": ["-1"]}),
+    "a list in a list": (part(REAL, ["x > 0"], ["[[x]] > 1"]), {"x": "-1"}),
+    "no sample at all": (part({"x": "sample", "y": "real"}, ["y > 0"], ["x > y", "x < y"]), {"x": [], "y": "0"}),
+    "a kind that is none": (part({"x": "banana"}, ["Sum(x) > 0"]), {"x": ["-1"]}),
+    "an assumption without a value": (part(REAL, ["x > 0"], ["1/x < 1"]), {"x": "0"}),
+    "a conclusion without a value": (part(REAL, ["1/x > 0"]), {"x": "0"}),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WITNESSES)
+def test_a_point_that_is_no_instance_refutes_nothing(name):
+    assert refusal(refuted(*WRONG_WITNESSES[name])) is not None
+
+
+# ---------------------------------------------------------------- directories
+def test_a_directory_is_read_to_the_end_whatever_is_in_it(tmp_path):
+    good = proved(part(REAL, ["x == x"]), identity())
+    nameless = {k: v for k, v in good.items() if k not in ("claim", "sha256")}
+    files = {
+        "good": good,
+        "nameless": {**nameless, "sha256": checker.digest(nameless)},
+        "listed": {**nameless, "claim": [], "sha256": checker.digest({**nameless, "claim": []})},
+        "array": [good],
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    results = {name: ok for name, ok, _ in checker.check_directory(tmp_path)}
+    assert results == {"good.json": True, "nameless.json": False, "listed.json": False, "array.json": False}
+
+
+def test_a_lemma_counts_only_once_its_own_certificate_is_accepted(tmp_path):
+    user = proved(
+        part({"w": "layers"}, ["Prod(w - 1/(2*w*S)) >= W/2"], ["W > 0"], [["W", "Prod(w)"], ["S", "Sum(1/w**2)"]]),
+        lemma("product#0", {"x": "1/2"}, [terms("1/2")], terms("1 : a0.0 * q0")),
+        claim="user",
+    )
+    right = product_of("1 - x*s", FACTOR, STEP)
+    statement = part(SELF, ["Prod(1 - x*p) >= 1 - x"], ["x < 1"])
+    for proof, accepted in ((right, True), ({**right, "step": terms("1")}, False)):
+        for certificate in (user, proved(statement, proof, claim="product")):
+            (tmp_path / f"{certificate['claim']}.json").write_text(json.dumps(certificate))
+        assert {ok for _, ok, _ in checker.check_directory(tmp_path)} == {accepted}
+    own = lemma("itself#0", {"x": "x"}, [terms("1 : a0.0")], terms("1 : q0"))
+    circle = proved(statement, own, claim="itself")
+    (tmp_path / "itself.json").write_text(json.dumps(circle))
+    assert {name: ok for name, ok, _ in checker.check_directory(tmp_path)}["itself.json"] is False
