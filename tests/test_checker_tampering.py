@@ -34,10 +34,11 @@ def certificates():
         claim = registry[name]
         if name == REFUTED:
             given, broken, *_ = falsify.search(claim.parts[0], claim.search_depths, tries=verdict.TRIES, seed=0)
+            assert given is not None
             witness = {"part": 0, "given": verdict.as_text(given), "breaks": broken}
             out[name] = verdict.certificate(claim, "refuted", [p.formal() for p in claim.parts], witness=witness)
         elif name != LEMMA:
-            parts = [verdict.find.certify_part(p.formal(), p.tactics, lemmas) for p in claim.parts]
+            parts = [verdict.find.certify_part(p.formal(), p.tactics or (), lemmas) for p in claim.parts]
             out[name] = verdict.certificate(claim, "proved", parts)
     out = json.loads(json.dumps(out))  # as they are read back
     for name in IDS:

@@ -1,0 +1,120 @@
+"""Finding proofs: what is found is checked, and what is not found is said."""
+
+import pytest
+
+from linreg_dyn.certify import checker, find
+from linreg_dyn.certify.checker import R
+from linreg_dyn.certify.find import Axis, NotFound, by_hand, certify_part, have, identity, positive, split
+from tests.certificates import part, refusal, signed
+
+REAL, LAYERS = {"x": "real"}, {"w": "layers"}
+UNIT = ["0 <= x", "x <= 1"]
+BETWEEN = Axis("x", low="a0.0", high="a1.0")
+
+
+def found(statement, *tactics, lemmas=None):
+    """The certificate of what the tactics find, accepted again by the checker."""
+    parts = [certify_part(statement, tactics, lemmas or {})]
+    certificate = signed({"format": checker.FORMAT, "claim": "found", "verdict": "proved", "parts": parts})
+    assert refusal(certificate, lemmas) is None
+    return certificate
+
+
+def test_between_two_bounds():
+    proof = found(part(REAL, ["x*(1 - x) <= 1"], UNIT), positive(BETWEEN))["parts"][0]["proof"][0]
+    assert proof["rule"] == "terms"
+    assert {name for _, row in proof["terms"] for name in row} <= {"a0.0", "a1.0"}
+
+
+def test_degree_elevation_finds_what_the_degree_itself_does_not():
+    """16 x^2 - 16 x + 5 >= 1, with Bernstein coefficients 5, -3, 5 of degree 2; at degree 5 they are 5, 9/5, 1/5, ..."""
+    statement = part(REAL, ["16*x**2 - 16*x + 5 > 0"], ["0 < x", "x < 1"])
+    for degree in range(5):
+        with pytest.raises(NotFound, match=r"negative coefficient -"):
+            found(statement, positive(Axis("x", low="a0.0", high="a1.0", degree=degree)))
+    proof = found(statement, positive(Axis("x", low="a0.0", high="a1.0", degree=5)))["parts"][0]["proof"][0]
+    assert {c for c, row in proof["terms"] if row == {"a0.0": 2, "a1.0": 3}} == {"2"}  # binomial(5, 2) / 5
+
+
+def test_from_one_bound_on():
+    found(part(REAL, ["x**3 - x >= 0"], ["x >= 1"]), positive(Axis("x", low="a0.0")))
+    with pytest.raises(NotFound, match="negative coefficient -2"):
+        found(part(REAL, ["x**3 - 3*x >= 0"], ["x >= 1"]), positive(Axis("x", low="a0.0")))
+
+
+def test_two_variables_and_a_width_that_is_no_number():
+    statement = part({"x": "real", "y": "real"}, ["y**2 - x**2 >= 0"], ["0 <= x", "x <= y", "0 < y"])
+    axes = (Axis("x", low="a0.0", high="a1.0", width="a2.0"), Axis("y", low="a2.0"))
+    found(statement, positive(*axes))
+    with pytest.raises(NotFound):
+        found(statement, positive(axes[0]))
+
+
+def test_a_false_statement_has_no_proof():
+    for conclusion in ("x**2 > 1/2", "x >= 1/1000", "x*(1 - x) < 1/4"):
+        for degree in (0, 4, 12):
+            with pytest.raises((NotFound, checker.Refused)):
+                found(part(REAL, [conclusion], UNIT), positive(Axis("x", "a0.0", "a1.0", degree=degree)))
+
+
+def test_why_the_search_stopped():
+    statement = part({"x": "real", "y": "real"}, ["x + y >= 0"], UNIT)
+    with pytest.raises(NotFound, match=r"no axis for \['y'\]"):
+        found(statement, positive(BETWEEN))
+    with pytest.raises(NotFound, match=r"no hypothesis a7\.0; there are \['a0\.0', 'a1\.0'\]"):
+        found(statement, positive(Axis("x", low="a7.0")))
+    with pytest.raises(NotFound, match=r"a0\.0 is not linear in y"):
+        found(statement, positive(Axis("y", low="a0.0")))
+    with pytest.raises(NotFound, match="not a polynomial in x"):
+        found(part(REAL, ["1/x >= 1"], ["0 < x", "x <= 1"]), positive(BETWEEN))
+    with pytest.raises(NotFound, match="not a polynomial after clearing"):
+        found(part(REAL, ["1/(1 + x) <= 1"], UNIT), positive(BETWEEN))
+    with pytest.raises(NotFound, match="1 tactics for 2 relations"):
+        found(part(REAL, ["0 <= x <= 1"], UNIT), by_hand(("1", "a0.0")))
+
+
+def test_denominators_are_cleared_by_a_positive_factor():
+    statement = part(REAL, ["1/(1 + x) <= 1"], ["0 < x", "x < 1"])
+    found(statement, positive(BETWEEN, times="1 + x"))
+    with pytest.raises(NotFound, match="negative coefficient"):  # a factor that may be negative is none
+        found(statement, positive(BETWEEN, times="(1 + x)*(x - 1/2)"))
+
+
+def test_a_square_taken_out():
+    """x^2 - x y + y^2 = x y + (x - y)^2 with x, y > 0."""
+    statement = part({"x": "real", "y": "real"}, ["x**2 - x*y + y**2 > 0"], ["x > 0", "y > 0"])
+    axes = (Axis("x", low="a0.0"), Axis("y", low="a1.0"))
+    with pytest.raises(NotFound, match="negative coefficient -1"):
+        found(statement, positive(*axes))
+    found(statement, positive(*axes, squares=[("1", "sq x-y")]))
+    with pytest.raises(NotFound, match="negative coefficient"):
+        found(statement, positive(*axes, squares=[("2", "sq x-y")]))
+
+
+def test_tactics_compose():
+    statement = part(REAL, ["abs(x)*x**2 >= 0"])
+    found(statement, split("x", ge=by_hand(("1", "s * s * s")), le=by_hand(("1", "s * s * s"))))
+    above = have("x > 1/2", by_hand(("1", "a0.0"), ("1/2", "")), positive(Axis("x", low="h")), name="h")
+    found(part(REAL, ["2*x - 1 > 0"], ["x > 1"]), above)
+    with pytest.raises(checker.Refused):
+        found(part(REAL, ["2*x - 1 > 0"], ["x > 1/3"]), above)
+    found(part(LAYERS, ["Prod(w)**2 == 1"], ["Prod(w) == 1"]), identity(a0_0="Prod(w) + 1"))
+    with pytest.raises(checker.Refused, match="the two sides differ"):
+        found(part(LAYERS, ["Prod(w)**2 == 1"], ["Prod(w) == 1"]), identity(a0_0="Prod(w)"))
+
+
+def test_a_layer_axis_counts_in_its_power():
+    """S - 1/w_i^2 >= 0 in powers of S from the rest on, and of 1/w_i^2."""
+    statement = part(LAYERS, ["S*S*w[i]**2 >= S"], (), [["S", "Sum(1/w**2)"]])
+    axes = (Axis("sum(w^-2)", low="rest"), Axis("w[i]", low="inv[i]", power=-2))
+    found(statement, positive(*axes, by="inv[i]"))
+    with pytest.raises(NotFound, match=r"not a polynomial in w\[i\]"):
+        found(statement, positive(*axes))
+
+
+def test_division_of_polynomials():
+    x, y = R.atom("x"), R.atom("y")
+    numerator, denominator = (x + y) * (x * x - y) * (1 + x), (x + y) * (1 + x)
+    assert R(find.polynomial(R(numerator.num, denominator.num))).same(x * x - y)
+    with pytest.raises(NotFound):
+        find.polynomial(R((numerator + 1).num, denominator.num))
