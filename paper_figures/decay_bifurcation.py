@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from linreg_dyn import equilibria
 
 SIZE = (5.5, 2.3)
-CLAIMS = ("ginsburg.wd-flow", "ginsburg.wd-band-stays")
+CLAIMS = ("ginsburg.wd-flow", "ginsburg.wd-equilibria")
 CAPTION = r"""
     The equilibria of gradient flow on the loss with weight decay, $(W - 1)^2 + \mu \sum w_i^2$; they are
     balanced, $|w_1| = \dots = |w_d| = w$. Solid: stable. Dashed: unstable. All but the origin solve

@@ -302,7 +302,7 @@ CLAIMS = (
         title="The imbalance after a step with noise",
         statement=(
             r"w_i^2(t+1) - w_j^2(t+1) = (w_i^2 - w_j^2) + 4\lambda^2(1+\eta)^2(W(1+\eta) - 1)^2"
-            r"\big(W^2/w_i^2 - W^2/w_j^2\big) = (w_i^2 - w_j^2)\Big(1 - 4\lambda^2(1+\eta)^4"
+            r"\big(W^2/w_i^2 - W^2/w_j^2\big) \quad = (w_i^2 - w_j^2)\Big(1 - 4\lambda^2(1+\eta)^4"
             r"\big(W - \tfrac{1}{1+\eta}\big)^2 W^2/(w_i w_j)^2\Big)"
         ),
         source=source("proof of Theorem 4.1"),

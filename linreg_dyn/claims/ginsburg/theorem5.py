@@ -163,8 +163,8 @@ CLAIMS = (
         title="The chain of inequalities for Theorem 5.1, as printed",
         statement=(
             r"k \ge 1 - 2\lambda^2(W - 1 + \eta)^2 W^2\big(\tfrac{1}{w_i^2} + \tfrac{1}{w_j^2}\big)^2 "
-            r"\ge 1 - 4\lambda^2 W^2\big(\sum\tfrac{1}{w_i^2}\big)^2\big((W - 1)^2 + \eta^2\big) "
-            r"\ge 1 - 4\lambda^2\big(\sum\tfrac{1}{w_i^2}\big)^2\delta^2(1 + \delta)^2"
+            r"\quad \ge 1 - 4\lambda^2 W^2\big(\sum\tfrac{1}{w_i^2}\big)^2\big((W - 1)^2 + \eta^2\big) "
+            r"\quad \ge 1 - 4\lambda^2\big(\sum\tfrac{1}{w_i^2}\big)^2\delta^2(1 + \delta)^2"
         ),
         source=source("proof of Theorem 5.1"),
         kind="printed",
@@ -188,8 +188,8 @@ CLAIMS = (
         title="The chain of inequalities for Theorem 5.1",
         statement=(
             r"k \ge 1 - \lambda^2(W - 1 + \eta)^2 W^2\big(\tfrac{1}{w_i^2} + \tfrac{1}{w_j^2}\big)^2 "
-            r"\ge 1 - 2\lambda^2 W^2\big(\sum\tfrac{1}{w_i^2}\big)^2\big((W - 1)^2 + \eta^2\big) "
-            r"\ge 1 - 4\lambda^2\big(\sum\tfrac{1}{w_i^2}\big)^2\delta^2(1 + \delta)^2"
+            r"\quad \ge 1 - 2\lambda^2 W^2\big(\sum\tfrac{1}{w_i^2}\big)^2\big((W - 1)^2 + \eta^2\big) "
+            r"\quad \ge 1 - 4\lambda^2\big(\sum\tfrac{1}{w_i^2}\big)^2\delta^2(1 + \delta)^2"
         ),
         source=source("proof of Theorem 5.1"),
         kind="amended",
