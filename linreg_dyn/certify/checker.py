@@ -543,6 +543,10 @@ class Context:
             new.add(name, expression, strict)
         return new
 
+    def for_every(self, vectors):
+        """The context without what holds in this case for one entry of the vectors, but was not assumed of all."""
+        return self.branch(keep=lambda name, e: name in self.assumed or not {*vectors} & e.atoms())
+
     def having(self, name, goal):
         """The same context with a relation that was proved."""
         a, relation, b = goal
@@ -568,8 +572,12 @@ class Context:
             for name, e in powers.items():
                 require(type(e) is int and 0 < e <= LARGEST_POWER, "exponents are positive integers")
                 if name.startswith(("sq ", "sumsq ")):
-                    value, sure = self.expression(name.split(" ", 1)[1]) ** 2, False
-                    value = self.scope.do_Sum(value) if name.startswith("sumsq") else value
+                    rule, _, text = name.partition(" ")
+                    if rule == "sq":
+                        value, sure = self.expression(text) ** 2, False
+                    else:
+                        every = self.for_every([self.scope.generic])
+                        value, sure = self.scope.do_Sum(every.expression(text) ** 2), False
                 else:
                     require(name in self.hypotheses, f"no hypothesis {name}")
                     value, sure = self.hypotheses[name]
@@ -608,9 +616,7 @@ def prove(context, goal, proof):
             (e - context.scope.do_Mean(inner)).same(context.vanishing(proof)),
             "not the mean of that expression",
         )
-        samples = set(context.scope.samples)  # what was assumed holds for every sample, a case or a step need not
-        pointwise = context.branch(keep=lambda n, h: n in context.assumed or not samples & h.atoms())
-        return prove(pointwise, (R.of(0), "<=", inner), proof["then"])
+        return prove(context.for_every(context.scope.samples), (R.of(0), "<=", inner), proof["then"])
     if rule == "identity":
         require(relation in ("==", "<=", ">="), "an identity proves an equation")
         return require((a - b).same(context.vanishing(proof)), "the two sides differ")
@@ -672,8 +678,7 @@ def induction(context, goal, proof):
     ends = [R.of(f.at({"#s": R.of(end)})) for end in (0, 1)]
     require(ends[0].same(1) and ends[1].same(R.of(scope(b))), "the bound's two ends")
     step = R.of(f.at({"#s": s + p})) - f * factor
-    everywhere = context.branch(keep=lambda n, h: n in context.assumed or scope.generic not in h.atoms())
-    new = everywhere.branch("s", s, False).branch("room", 1 - s - p, False)
+    new = context.for_every([scope.generic]).branch("s", s, False).branch("room", 1 - s - p, False)
     new.scope.values = inner.values
     prove(new, (R.of(0), "<=", factor), proof["factor"])
     prove(new, (R.of(0), "<=", step if relation == "<=" else -step), proof["step"])

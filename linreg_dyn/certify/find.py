@@ -90,8 +90,7 @@ def mean(of: str, then: Tactic, **modulo: str) -> Tactic:
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
         inner = context.expression(of)
-        samples = set(context.scope.samples)
-        pointwise = context.branch(keep=lambda n, h: n in context.assumed or not samples & h.atoms())
+        pointwise = context.for_every(context.scope.samples)
         cofactors = {k.replace("_", "."): v for k, v in modulo.items()}
         return {"rule": "mean", "of": of, "modulo": cofactors, "then": then(pointwise, (R.of(0), "<=", inner))}
 
@@ -120,8 +119,7 @@ def induction(bound: str, factor: Tactic, step: Tactic, defined: Tactic | None =
         inner = checker.Scope({**scope.values, "s": s}, (), scope.generic, scope.kind)
         f = R.of(inner(bound))
         change = R.of(f.at({"#s": s + p})) - f * one_factor
-        everywhere = context.branch(keep=lambda n, h: n in context.assumed or scope.generic not in h.atoms())
-        new = everywhere.branch("s", s, False).branch("room", 1 - s - p, False)
+        new = context.for_every([scope.generic]).branch("s", s, False).branch("room", 1 - s - p, False)
         new.scope.values = inner.values
         proof = {
             "rule": "induction",
@@ -158,7 +156,8 @@ def positive(*axes: Axis, times: str = "1", by: str = "", squares: Sequence[tupl
             target -= c * value
             pieces.append((*expand(context, c, axes), {square: 1}))
         pieces.append((*expand(context, target, axes), {}))
-        pieces.append((*expand(context, factor, axes), names[0][1]))
+        plain = [axis._replace(degree=0) for axis in axes]  # elevation would only hide that the factor is positive
+        pieces.append((*expand(context, factor, plain), names[0][1]))
         common = _lcm([scale for _, scale, _ in pieces])
         scaled = [
             _scale(terms, _add_powers(extra, {k: n - scale.get(k, 0) for k, n in common.items()}))
