@@ -55,7 +55,7 @@ def have(that: str, by: Json, then: Json, name: str = "h") -> Json:
     return {"rule": "have", "that": that, "name": name, "by": by, "then": then}
 
 
-def split(on: str, ge: Json, le: Json, name: str = "s", **more: Any) -> Json:
+def split(on: str, ge: Json, le: Json, *, name: str = "s", **more: Any) -> Json:
     return {"rule": "split", "on": on, "name": name, "ge": ge, "le": le, **more}
 
 
@@ -63,7 +63,7 @@ def lemma(id: str, bind: Json, assume: Sequence[Json], then: Json, name: str = "
     return {"rule": "lemma", "id": id, "bind": bind, "assume": list(assume), "name": name, "then": then}
 
 
-def refusal(certificate: Json, lemmas: Json | None = None) -> str | None:
+def refusal(certificate: Any, lemmas: Json | None = None) -> str | None:
     """Why the checker refuses a certificate, or None if it accepts it."""
     try:
         checker.check_certificate(certificate, lemmas)

@@ -10,7 +10,7 @@ import pytest
 
 from linreg_dyn.certify import checker
 from linreg_dyn.certify.checker import Refused, truth
-from tests.certificates import lemma, part, proved, refusal, refuted, terms
+from tests.certificates import identity, lemma, part, proved, refusal, refuted, terms
 
 REAL, LAYERS = {"x": "real"}, {"w": "layers"}
 GOOD = proved(part(REAL, ["x**2 + 1 > 0"], ["x > 0"]), terms("1", "1 : sq x"))
@@ -89,6 +89,54 @@ def test_nothing_accepted_is_no_success(tmp_path):
         done = alone(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("usage: checker.py DIR")
+
+
+def test_a_directory_is_read_to_the_end_whatever_is_in_it(tmp_path):
+    good = proved(part(REAL, ["x == x"]), identity())
+    nameless = {k: v for k, v in good.items() if k not in ("claim", "sha256")}
+    files = {
+        "good": good,
+        "nameless": {**nameless, "sha256": checker.digest(nameless)},
+        "listed": {**nameless, "claim": [], "sha256": checker.digest({**nameless, "claim": []})},
+        "array": [good],
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    results = {name: ok for name, ok, _ in checker.check_directory(tmp_path)}
+    assert results == {"good.json": True, "nameless.json": False, "listed.json": False, "array.json": False}
+
+
+def test_a_lemma_counts_only_once_its_own_certificate_is_accepted(tmp_path):
+    proof = PRODUCT["parts"][0]["proof"][0]
+    statement = part({"p": "simplex", "x": "real"}, ["Prod(1 - x*p) >= 1 - x"], ["x < 1"])
+    write(tmp_path, "user.json", USER)
+    for step, accepted in ((proof["step"], True), (terms("1"), False)):
+        write(tmp_path, "product.json", proved(statement, {**proof, "step": step}, claim="product"))
+        assert {ok for _, ok, _ in checker.check_directory(tmp_path)} == {accepted}
+    own = lemma("itself#0", {"x": "x"}, [terms("1 : a0.0")], terms("1 : q0"))
+    write(tmp_path, "itself.json", proved(statement, own, claim="itself"))
+    assert {name: ok for name, ok, _ in checker.check_directory(tmp_path)}["itself.json"] is False
+
+
+# ---------------------------------------------------------------- witnesses
+WRONG_WITNESSES = {
+    "two samples that are three": (
+        part({"x": "sample:2"}, ["x[0] + x[1] == 2*Mean(x)"]),
+        {"x": ["0", "0", "1"]},
+    ),
+    "an index of the simplex": (part({"p": "simplex"}, ["Prod(1 - p) > 0"], ["p[i] <= 1/2"]), {"p": ["1"]}),
+    "an index of samples": (part({"x": "sample"}, ["Mean(x) >= 0"], ["x[i] >= 0"]), {"x": ["-1"]}),
+    "a list in a list": (part(REAL, ["x > 0"], ["[[x]] > 1"]), {"x": "-1"}),
+    "no sample at all": (part({"x": "sample", "y": "real"}, ["y > 0"], ["x > y", "x < y"]), {"x": [], "y": "0"}),
+    "a kind that is none": (part({"x": "banana"}, ["Sum(x) > 0"]), {"x": ["-1"]}),
+    "an assumption without a value": (part(REAL, ["x > 0"], ["1/x < 1"]), {"x": "0"}),
+    "a conclusion without a value": (part(REAL, ["1/x > 0"]), {"x": "0"}),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_WITNESSES)
+def test_a_point_that_is_no_instance_refutes_nothing(name):
+    assert refusal(refuted(*WRONG_WITNESSES[name])) is not None
 
 
 def test_truth_refuses_what_it_cannot_read():

@@ -1,6 +1,10 @@
 """Finding proofs: what is found is checked, and what is not found is said."""
 
+from fractions import Fraction
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from linreg_dyn.certify import checker, find
 from linreg_dyn.certify.checker import R
@@ -27,7 +31,7 @@ def test_between_two_bounds():
 
 
 def test_degree_elevation_finds_what_the_degree_itself_does_not():
-    """16 x^2 - 16 x + 5 >= 1, with Bernstein coefficients 5, -3, 5 of degree 2; at degree 5 they are 5, 9/5, 1/5, ..."""
+    """16 x^2 - 16 x + 5 >= 1 with Bernstein coefficients 5, -3, 5 of degree 2; of degree 5 they are 5, 9/5, 1/5, ..."""
     statement = part(REAL, ["16*x**2 - 16*x + 5 > 0"], ["0 < x", "x < 1"])
     for degree in range(5):
         with pytest.raises(NotFound, match=r"negative coefficient -"):
@@ -118,3 +122,25 @@ def test_division_of_polynomials():
     assert R(find.polynomial(R(numerator.num, denominator.num))).same(x * x - y)
     with pytest.raises(NotFound):
         find.polynomial(R((numerator + 1).num, denominator.num))
+
+
+@given(
+    coefficients=st.lists(st.integers(-6, 6), min_size=1, max_size=4),
+    degree=st.integers(0, 8),
+    points=st.lists(st.fractions(0, 1, max_denominator=64), min_size=5, max_size=5),
+)
+def test_what_is_found_is_true(coefficients, degree, points):
+    """And what holds with room to spare is found: Bernstein coefficients of high degree come near the values."""
+    text = " + ".join(f"({c})*x**{k}" for k, c in enumerate(coefficients))
+    statement = part(REAL, [f"{text} >= 0"], UNIT)
+    values = [sum(c * x**k for k, c in enumerate(coefficients)) for x in points]
+    # a Bernstein coefficient of degree n differs from the value at i/n by at most sum |c_k| k^2 / n
+    error = sum(abs(c) * k * k for k, c in enumerate(coefficients))
+    least = min(sum(c * Fraction(n, 64) ** k for k, c in enumerate(coefficients)) for n in range(65))
+    try:
+        found(statement, positive(Axis("x", "a0.0", "a1.0", degree=degree)))
+    except NotFound:
+        assert least < Fraction(error, max(degree, 1)) + Fraction(error, 64)
+    else:
+        assert min(values) >= 0
+        assert least >= 0
