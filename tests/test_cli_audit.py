@@ -282,6 +282,7 @@ WEAKER = Part(given={"x": "real"}, conclude=("x == x",))
 def certificate(claim="fake.square", part=SQUARE, **changes):
     """A certificate that the checker accepts, with its digest made after `changes`."""
     body = {"format": checker.FORMAT, "claim": claim, "verdict": "proved"}
+    body |= {"statement": "", "source": "fake2020, eq. 1", "argument": ""}
     body |= {"parts": [part.formal() | {"proof": [{"rule": "identity"}]}], **changes}
     return body | {"sha256": checker.digest(body)}
 
@@ -302,6 +303,7 @@ def test_check_accepts_a_true_certificate(tmp_path, monkeypatch, capsys):
     ("content", "name", "says"),
     [
         (certificate(part=WEAKER), "fake.square", "another statement"),
+        (certificate(statement="something stronger"), "fake.square", "its words"),
         (certificate(parts=[SQUARE.formal() | {"assume": ["x > 0"], "proof": [{"rule": "identity"}]}]),
          "fake.square", "another statement"),
         (certificate(), "fake.cube", "fake.cube"),

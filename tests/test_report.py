@@ -159,7 +159,7 @@ def test_metadata_says_where_the_numbers_come_from(monkeypatch):
     assert meta["created"] == "1970-01-01T00:00:00+00:00"
     assert meta["seed"] == 5
     assert sum(meta["counts"].values()) == len(EVIDENCE)
-    assert meta["commit"] is None or re.fullmatch(r"[0-9a-f]{40}(\+changes)?", meta["commit"])
+    assert meta["commit"] is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", meta["commit"])
     assert meta["libraries"]["sympy"]
 
 

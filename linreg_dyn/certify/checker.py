@@ -358,6 +358,7 @@ class Scope:
                 raise Refused("a derivative is by a name or by an entry w[i]")
         require(name in self.values and name not in self.samples, "a derivative by a given number or weight")
         if self.generic is None:
+            self.eval(node, index)  # a derivative has a value only where the function has one, and no more poles
             if k is not None or not isinstance(self.values[name], list):
                 return self.partial(node, name, None if k is None else index[k], index)
             columns = [self.partial(node, name, n, index) for n in range(len(self.values[name]))]
@@ -448,6 +449,7 @@ class Context:
 
     def __init__(self, part, lemmas, goal):
         check_names(part)
+        self.assumed = None  # while the statement is read
         self.lemmas, self.equal, self.nonzero, self.hypotheses = lemmas, {}, {}, {}
         values, generic, never_zero = {}, None, set()
         for name, kind in part["given"].items():
@@ -509,7 +511,12 @@ class Context:
         """One more hypothesis, under a new name."""
         require(name not in self.hypotheses, f"hypothesis {name} twice")
         self.hypotheses[name] = (expression, strict)
-        self.scope.signs.append(expression)
+        if self.tells_sign(name, expression):
+            self.scope.signs.append(expression)
+
+    def tells_sign(self, name, expression):
+        """A case about one layer or sample says nothing of the absolute value of all."""
+        return self.assumed is None or name in self.assumed or not self.scope.shape(expression)
 
     def assume(self, name, a, relation, b):
         """Turn a relation into hypotheses; `abs(e) < b` gives two, `name+` (b - e) and `name-` (b + e)."""
@@ -538,7 +545,7 @@ class Context:
         new.hypotheses = {n: (e, sure) for n, (e, sure) in self.hypotheses.items() if keep(n, e)}
         new.scope = Scope(self.scope.values, (), self.scope.generic, self.scope.kind, self.scope.samples)
         new.scope.where, new.scope.products = self.scope.where, self.scope.products
-        new.scope.signs = [e for e, _ in new.hypotheses.values()]
+        new.scope.signs = [e for n, (e, _) in new.hypotheses.items() if self.tells_sign(n, e)]
         if name is not None:
             new.add(name, expression, strict)
         return new
@@ -641,16 +648,15 @@ def use_lemma(context, proof):
     bound = {n: context.expression(t) for n, t in proof["bind"].items()}
     require(not any(context.scope.shape(e) for e in bound.values()), "a bound name is a number")
     inner = Scope({**bound, vector: R.atom(vector)}, part["where"], vector, "simplex")
-    inner.products, proved = context.scope.products, []
-    for text, p in zip(part["assume"], proof["assume"], strict=True):
+    inner.products, known = context.scope.products, [context]
+    inner.on_division = lambda d: require(known[-1].nowhere_zero(d), "the lemma divides by what may be zero")
+    for n, (text, p) in enumerate(zip(part["assume"], proof["assume"], strict=True)):
         ((a, relation, b),) = relations(text)
         goal = R.of(inner(a)), relation, R.of(inner(b))
         require(vector not in goal[0].atoms() | goal[2].atoms(), "a lemma assumes something of numbers")
         prove(context, goal, p)
-        proved.append(goal)
-    for n, goal in enumerate(proved):
-        context = context.having(f"{proof['name']}?{n}", goal)
-    inner.on_division = lambda d: require(context.nowhere_zero(d), "the lemma divides by what may be zero")
+        known.append(known[-1].having(f"{proof['name']}?{n}", goal))
+    context = known[-1]
     for n, text in enumerate(part["conclude"]):
         ((a, relation, b),) = relations(text)
         require(relation in ("<", "<=", ">", ">="), "a lemma concludes inequalities")
