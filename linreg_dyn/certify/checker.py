@@ -18,6 +18,7 @@ import hashlib
 import itertools
 import json
 import operator
+import re
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -35,6 +36,14 @@ def require(condition, message):
     """Refuse with `message` unless the condition holds (an `assert` that no optimisation removes)."""
     if not condition:
         raise Refused(message)
+
+
+def exact(value):
+    """A rational number, or one written as an integer or as text like "-3/4", and nothing else."""
+    if isinstance(value, Fraction):
+        return value
+    require(type(value) in (int, str) and re.fullmatch(r"-?\d+(/\d+)?", str(value)), "numbers are exact")
+    return Fraction(value)
 
 
 # ---------------------------------------------------------------- rational functions over named atoms
@@ -408,7 +417,7 @@ def read_values(part, given):
     for name, kind in part["given"].items():
         v, (kind, _, number) = given[name], kind.partition(":")
         require(isinstance(v, list) == (kind != "real"), f"{name} must be {kind}")
-        values[name] = [Fraction(e) for e in v] if isinstance(v, list) else Fraction(v)
+        values[name] = [exact(e) for e in v] if isinstance(v, list) else exact(v)
         require(kind == "real" or (v and number in ("", str(len(v)))), f"{name} has the wrong length")
         if kind == "layers":
             lengths.add(len(v))
@@ -573,7 +582,7 @@ class Context:
         """A nonnegative combination of products of hypotheses and squares: (value, is it surely positive?)."""
         total, positive = R.of(0), False
         for coefficient, powers in terms:
-            c, strict = Fraction(coefficient), True
+            c, strict = exact(coefficient), True
             require(c >= 0, "negative coefficient")
             term = R.of(c)
             for name, e in powers.items():
