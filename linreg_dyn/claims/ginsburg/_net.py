@@ -131,6 +131,7 @@ __all__ = [
     "W_axis",
     "banded",
     "by_hand",
+    "expression",
     "have",
     "near",
     "positive",

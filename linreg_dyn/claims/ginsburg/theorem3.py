@@ -40,9 +40,9 @@ CLAIMS = (
         ),
         source=source("Theorem 3.1"),
         kind="printed",
-        reading=(
-            "For every step |W(t+1) - 1| <= 7/8 |W - 1|: the loss falls at least by the factor 49/64, and the "
-            "hypothesis |W - 1| < 1/2 holds again, so the bound applies at every step and L <= (49/64)^t L(0)."
+        reading="At every step |W(t+1) - 1| <= 7/8 |W - 1|: the loss falls at least by the factor 49/64.",
+        argument=(
+            "After the step |W - 1| < 1/2 holds again, so the bound applies at every step: L(t) <= (49/64)^t L(0)."
         ),
         parts=(
             Part(
@@ -173,9 +173,9 @@ CLAIMS = (
         kind="printed",
         reading=(
             "For every pair of layers D_ij = w_i^2 - w_j^2 is multiplied by a factor 0 < k <= 1, so no |D_ij| and not "
-            "their maximum D can grow; decreasing is meant weakly (k = 1 exactly at W = 1). By Theorem 3.1 the "
-            "hypothesis holds again after the step."
+            "their maximum D can grow; decreasing is meant weakly (k = 1 exactly at W = 1)."
         ),
+        argument="By Theorem 3.1 the hypothesis |W - 1| < 1/2 holds again after the step: this applies at every step.",
         parts=(
             Part(
                 LAYERS,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from random import Random
+from typing import Any
 
+from linreg_dyn import rules
 from linreg_dyn.certify.find import Tactic, identity
 from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Mutant, Part
@@ -11,6 +14,7 @@ from linreg_dyn.claims.ginsburg._net import (
     NET,
     SGD,
     by_hand,
+    expression,
     have,
     product_at_least,
     product_at_most,
@@ -40,6 +44,16 @@ _SLOW = (
     ("x", "(W - 1 + eta)*W/(1 + delta)/(1 + delta)"),
 )
 _DD = [("1", "D * D")]
+_SECOND_STEP = (
+    ("V", "Prod(v)"),
+    ("lam2", "1/(2*delta*(1 + delta)*Sum(1/v**2))"),
+    ("u", expression(rules.layer_step, "v", "V/v", expression(rules.sgd_noise, "V", "eta2"), "lam2", "0")),
+)
+
+
+def _two_steps(rng: Random, depth: int, level: int) -> dict[str, Any]:
+    first = SAMPLE(rng, depth, level)
+    return {**first, "eta2": first["delta"] * falsify.rational(rng, -1, 1, level)}
 
 
 def _sided(ge: Tactic, le: Tactic) -> Tactic:
@@ -121,20 +135,32 @@ CLAIMS = (
     Claim(
         id="ginsburg.thm-5.1-along-trajectory",
         search_depths=(2, 3, 5),
-        title="Theorem 5.1 along a trajectory: the hypothesis is kept",
+        title="Theorem 5.1 along a trajectory: the imbalance decreases again, the hypothesis is kept",
         statement=(
-            r"\text{Assume that } |W - 1| < \delta \ldots \text{ the layer imbalance monotonically "
-            r"decreases, along the "
-            r"trajectory: } |W - 1| < \delta \Rightarrow |W(t+1) - 1| < \delta"
+            r"\text{Assume that } |W - 1| < \delta \ldots \text{ the layer imbalance monotonically decreases, "
+            r"along the trajectory: } |D_{ij}(t+2)| \le |D_{ij}(t+1)|, \quad |W(t+1) - 1| < \delta"
         ),
         source=source("Theorem 5.1"),
         kind="printed",
         amended_by="ginsburg.thm-5.1-along-trajectory.amended",
-        reading="With the theorem's rate one step can throw W far beyond 1 + delta, most of all for small delta.",
-        parts=(Part(STEP, ("abs(Prod(v) - 1) < delta",), PAPER_RATE, ASSUME, sample=SAMPLE),),
+        reading=(
+            "With the theorem's rate one step can throw W far beyond 1 + delta, most of all for small delta (part 2), "
+            "and the next step of the same rule can then let the imbalance grow (part 1)."
+        ),
+        parts=(
+            Part(
+                {**STEP, "eta2": "real"},
+                ("abs(u[i]**2 - u[j]**2) <= abs(v[i]**2 - v[j]**2)",),
+                (*PAPER_RATE, *_SECOND_STEP),
+                (*ASSUME, "abs(eta2) <= delta"),
+                sample=_two_steps,
+            ),
+            Part(STEP, ("abs(Prod(v) - 1) < delta",), PAPER_RATE, ASSUME, sample=SAMPLE),
+        ),
         mutants=(
-            Mutant("it always leaves", replace=(("abs(Prod(v) - 1) < delta", "abs(Prod(v) - 1) >= delta"),)),
-            Mutant("half the band", replace=(("abs(Prod(v) - 1) < delta", "abs(Prod(v) - 1) < delta/2"),)),
+            Mutant("by a factor", replace=(("<= abs(v[i]**2 - v[j]**2)", "<= abs(v[i]**2 - v[j]**2)/2"),)),
+            Mutant("it always leaves", part=1, replace=(("abs(Prod(v) - 1) < delta", "abs(Prod(v) - 1) >= delta"),)),
+            Mutant("half the band", part=1, replace=(("abs(Prod(v) - 1) < delta", "abs(Prod(v) - 1) < delta/2"),)),
         ),
     ),
     Claim(
@@ -149,10 +175,10 @@ CLAIMS = (
         kind="amended",
         amends="ginsburg.thm-5.1-along-trajectory",
         reading=(
-            "Part 1 applies again after every step, for any sequence of noise. Part 2: with q/(2 "
-            "(1+delta)^2) and q > 1 "
-            "instead, a net of one layer with W = 1 + delta (1 - theta) and noise -delta leaves the band."
+            "Part 1 applies again after every step, for any sequence of noise. Part 2: with the constant "
+            "q/(2 (1 + delta)^2) and q > 1, a net of one layer with W = 1 + delta (1 - theta) and noise -delta leaves."
         ),
+        argument="For every q > 1 a small theta meets the assumption of part 2: as theta tends to 0 it becomes q > 1.",
         parts=(
             Part(
                 STEP,
