@@ -386,18 +386,18 @@ CLAIMS = (
         ),
         source=source("section 4.1, the second phase"),
         kind="sharp",
-        depths=(1, 2, 3, 4, 5, 6, 7, 8),
         reading=(
             "The paper's second phase goes along the minima to a flat area; it presumes a place to stay. For depth 3 "
             "and more and mu > mu_c there is none but the origin."
         ),
         argument=(
             "Part 1: where the velocity vanishes, so does w_i f_i - w_j f_j = -2 lambda mu (w_i^2 - w_j^2), hence all "
-            "w_i^2 are equal (every depth), and (1 - W) W = mu omega^2 > 0 forces 0 < W < 1. Part 2: at "
-            "depth 1 the one "
-            "equilibrium is 1/(1 + mu); at depth 2 omega^2 = 1 - mu. For d >= 3, with t = omega^d, the equation is "
-            "t^(d-2) (1-t)^d = mu^d. The remaining parts bound the left side for d = 3 ... 8 by its value at "
-            "t = (d-2)/(2d-2), which is mu_c^d; it takes every smaller positive value twice."
+            "w_i^2 are equal (every depth), and (1 - W) W = mu omega^2 > 0 forces 0 < W < 1. Part 2: at depth 1 the "
+            "one equilibrium is 1/(1 + mu); at depth 2 omega^2 = 1 - mu. For d >= 3, with t = omega^d, the equation "
+            "is t^(d-2) (1-t)^d = mu^d. Part 3, for every d: t (1-t) times the derivative of the left side's logarithm "
+            "is (2d-2) (t* - t), t* = (d-2)/(2d-2), so the left side rises from 0 to its maximum at t*, which is "
+            "mu_c^d, and falls to 0: every smaller positive value is taken twice. The remaining parts show the maximum "
+            "for d = 3 ... 8 without calculus."
         ),
         parts=(
             Part(
@@ -414,12 +414,17 @@ CLAIMS = (
                 ("(m - 1) + mu*m == (1 + mu)*(m - 1/(1 + mu))", "(m**2 - 1)*m**2 + mu*m**2 == m**2*(m**2 - (1 - mu))"),
                 tactics=(identity(), identity()),
             ),
+            Part(
+                {"t": "real", "d": "real"},
+                ("(d - 2)*(1 - t) - d*t == (2*d - 2)*((d - 2)/(2*d - 2) - t)",),
+                tactics=(identity(),),
+            ),
             *(_equilibrium(depth) for depth in range(3, 9)),
         ),
         mutants=(
             Mutant("half the decay", replace=(("-2*lam*mu*(", "-lam*mu*("),)),
-            Mutant("a smaller critical decay", part=2, replace=(("<= (27)/256", "<= (26)/256"),)),
-            Mutant("beyond t = 1", part=3, drop=1, sample=lambda rng, depth, level: {"t": Fraction(3)}),
+            Mutant("a smaller critical decay", part=3, replace=(("<= (27)/256", "<= (26)/256"),)),
+            Mutant("beyond t = 1", part=4, drop=1, sample=lambda rng, depth, level: {"t": Fraction(3)}),
         ),
         search_depths=(2, 3),
         values=_critical_decays,
