@@ -155,8 +155,8 @@ CLAIMS = (
         source=source("section 4.1"),
         kind="printed",
         reading=(
-            "lambda, mu > 0. Part 1: dL/dt = -4 lambda W^2 S k. Parts 2 and 3: k > 0 above and below the band (for "
-            "W < 0 the band is empty and k > 0 too). Part 4: inside it k <= 0."
+            "lambda, mu > 0. Part 1: dL/dt = -4 lambda W^2 S k. Parts 2 and 3: k > 0 above and below the band (for W < "
+            "0 the band is empty and k > 0 too). Part 4: inside it k <= 0."
         ),
         parts=(
             Part(_GIVEN, ("Sum(D(L, w)*f) == -4*lam*S*W**2*k",), _BAND, tactics=(identity(),)),
@@ -262,8 +262,8 @@ CLAIMS = (
         kind="printed",
         amended_by="ginsburg.wd-band-stays.discrete.amended",
         reading=(
-            "The same sentence read for gradient descent with weight decay: from every point of the band one step at "
-            "a fixed lambda > 0 leads into the band (of the new weights)."
+            "The same sentence read for gradient descent with weight decay: from every point of the band one step at a "
+            "fixed lambda > 0 leads into the band (of the new weights)."
         ),
         parts=(
             Part(
@@ -292,9 +292,8 @@ CLAIMS = (
         depths=(1,),
         amends="ginsburg.wd-band-stays.discrete",
         reading=(
-            "Part 1: stays. Part 2: with 2 lambda (1 + mu) > 1 every other point of the band is thrown out "
-            "below. So no "
-            "fixed lambda serves every mu."
+            "Part 1: stays. Part 2: with 2 lambda (1 + mu) > 1 every other point of the band is thrown out below. So "
+            "no fixed lambda serves every mu."
         ),
         parts=(
             Part(
@@ -393,11 +392,11 @@ CLAIMS = (
         argument=(
             "Part 1: where the velocity vanishes, so does w_i f_i - w_j f_j = -2 lambda mu (w_i^2 - w_j^2), hence all "
             "w_i^2 are equal (every depth), and (1 - W) W = mu omega^2 > 0 forces 0 < W < 1. Part 2: at depth 1 the "
-            "one equilibrium is 1/(1 + mu); at depth 2 omega^2 = 1 - mu. For d >= 3, with t = omega^d, the equation "
-            "is t^(d-2) (1-t)^d = mu^d. Part 3, for every d: t (1-t) times the derivative of the left side's logarithm "
-            "is (2d-2) (t* - t), t* = (d-2)/(2d-2), so the left side rises from 0 to its maximum at t*, which is "
-            "mu_c^d, and falls to 0: every smaller positive value is taken twice. The remaining parts show the maximum "
-            "for d = 3 ... 8 without calculus."
+            "one equilibrium is 1/(1 + mu); at depth 2 omega^2 = 1 - mu. For d >= 3, with t = omega^d, the equation is "
+            "t^(d-2) (1-t)^d = mu^d. Part 3, for every d: t (1-t) times the derivative of the left side's logarithm is "
+            "(2d-2) (t* - t), t* = (d-2)/(2d-2), so the left side rises from 0 to its maximum at t*, which is mu_c^d, "
+            "and falls to 0: every smaller positive value is taken twice. The remaining parts show the maximum for d = "
+            "3 ... 8 without calculus."
         ),
         parts=(
             Part(

@@ -231,20 +231,17 @@ CLAIMS = (
         kind="sharp",
         reading=(
             "With v_i = 1/w_i^2 (product 1): a = 1/min w_i^2 and b = 1/max w_i^2. Both ends are attained: the flattest "
-            "minimum has its other d - 2 values equal to the contraharmonic mean of a and b; the sharpest "
-            "has j weights "
-            "at the small size and d - j at the large one (j = 1 for large D)."
+            "minimum has its other d - 2 values equal to the contraharmonic mean of a and b; the sharpest has j "
+            "weights at the small size and d - j at the large one (j = 1 for large D)."
         ),
         argument=(
             "Fix m = min w_i^2 and M = m + D; A = 1/m, B = 1/M. Middle values v: their sum with fixed product is least "
-            "when they are equal, and largest at the ends of [B, A] but for at most one, Y (the sum is "
-            "convex in log v). "
-            "Now let m vary. Largest: with j at A, n at B and one Y strictly between, d/dm of j A + n B + Y is "
-            "F = Y (j A + n B) - (j A^2 + n B^2), and where F = 0 its derivative is positive (part 1): a minimum. So "
-            "the maximum has Y at an end: j at A, d - j at B. Least: with n = d - 2 middle values Y, the derivative is "
-            "F = Y (A + B) - (A^2 + B^2), again increasing through its zeros (part 2), so the one zero, Y = "
-            "(A^2 + B^2)/"
-            "(A + B), is the minimum; it lies between B and A (part 3)."
+            "when they are equal, and largest at the ends of [B, A] but for at most one, Y (the sum is convex in log "
+            "v). Now let m vary. Largest: with j at A, n at B and one Y strictly between, d/dm of j A + n B + Y is F = "
+            "Y (j A + n B) - (j A^2 + n B^2), and where F = 0 its derivative is positive (part 1): a minimum. So the "
+            "maximum has Y at an end: j at A, d - j at B. Least: with n = d - 2 middle values Y, the derivative is F = "
+            "Y (A + B) - (A^2 + B^2), again increasing through its zeros (part 2), so the one zero, Y = (A^2 + B^2)/(A "
+            "+ B), is the minimum; it lies between B and A (part 3)."
         ),
         parts=(
             Part(

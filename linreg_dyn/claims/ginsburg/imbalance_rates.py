@@ -57,9 +57,8 @@ CLAIMS = (
         ),
         argument=(
             "For [m, m] the difference D is 0; k is continuous in the weights, so unequal weights nearby have factors "
-            "as near as one likes, and strict inequalities persist. For c > 4 sqrt(2)/3 (c > 4/3) some m "
-            "with m^2 < 3/2 "
-            "meets the assumption of part 4 (part 5), because (m^2 - 1) m^2 tends to 3/4 as m^2 tends to 3/2."
+            "as near as one likes, and strict inequalities persist. For c > 4 sqrt(2)/3 (c > 4/3) some m with m^2 < "
+            "3/2 meets the assumption of part 4 (part 5), because (m^2 - 1) m^2 tends to 3/4 as m^2 tends to 3/2."
         ),
         parts=(
             Part(

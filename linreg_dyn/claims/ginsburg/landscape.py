@@ -157,9 +157,9 @@ CLAIMS = (
         kind="amended",
         amends="ginsburg.hessian-eigenvalues",
         argument=(
-            "The checker shows both matrices entry by entry. 2 v v^T maps v to 2|v|^2 v and every vector orthogonal "
-            "to v to 0, hence the spectrum at minima, with sharpness 2 sum 1/w_i^2. Elsewhere the spectrum is that of "
-            "a diagonal matrix plus rank one: the roots of its secular equation interlace the diagonal."
+            "The checker shows both matrices entry by entry. 2 v v^T maps v to 2|v|^2 v and every vector orthogonal to "
+            "v to 0, hence the spectrum at minima, with sharpness 2 sum 1/w_i^2. Elsewhere the spectrum is that of a "
+            "diagonal matrix plus rank one: the roots of its secular equation interlace the diagonal."
         ),
         parts=(_EIGENVALUES_AT_MINIMA, _RANK_ONE_EVERYWHERE),
         mutants=(

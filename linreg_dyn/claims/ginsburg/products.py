@@ -93,8 +93,8 @@ CLAIMS = (
             "All factors are positive. Part 1: replacing two of the p_i by their mean does not lower the product, and "
             "raises it if they differ, so the maximum over the closed simplex is at its centre. Part 2: putting the "
             "weight of two of them on one does not raise it, so the minimum is at a vertex, a limit of inner points. "
-            "The mean inequality for d factors 1 - x/d and one factor 1 gives (1 - x/d)^d < (1 - x/(d+1))^(d+1), "
-            "which tends to e^{-x}."
+            "The mean inequality for d factors 1 - x/d and one factor 1 gives (1 - x/d)^d < (1 - x/(d+1))^(d+1), which "
+            "tends to e^{-x}."
         ),
         parts=(
             Part(

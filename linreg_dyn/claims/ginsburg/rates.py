@@ -218,8 +218,8 @@ CLAIMS = (
         source=source("Theorem 3.1, its rate 1/(4 sum 1/w_i^2)"),
         kind="sharp",
         reading=(
-            "Part 1: the bound at this c. Parts 2 and 3: for every other c, smaller or larger, one-layer nets near "
-            "W = 1 - r or W = 1 + r have |k| as close to (or beyond) 2r/(1+r^2) as one likes. The paper's c = 1/4 "
+            "Part 1: the bound at this c. Parts 2 and 3: for every other c, smaller or larger, one-layer nets near W = "
+            "1 - r or W = 1 + r have |k| as close to (or beyond) 2r/(1+r^2) as one likes. The paper's c = 1/4 "
             "guarantees 7/8 where 4/5 is possible."
         ),
         parts=(

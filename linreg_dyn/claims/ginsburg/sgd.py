@@ -204,9 +204,9 @@ CLAIMS = (
         kind="printed",
         amended_by="ginsburg.sgd-noise-variance.amended",
         reading=(
-            "Over all batches of B out of N samples drawn without replacement, the variance of W eta_1 - eta_2 is "
-            "1/B - 1/N; read charitably, where the loss is smallest (W = 1). It is proportional to that, but with a "
-            "factor that depends on the data and W: with noise-free labels there is no SGD noise at the minimum."
+            "Over all batches of B out of N samples drawn without replacement, the variance of W eta_1 - eta_2 is 1/B "
+            "- 1/N; read charitably, where the loss is smallest (W = 1). It is proportional to that, but with a factor "
+            "that depends on the data and W: with noise-free labels there is no SGD noise at the minimum."
         ),
         parts=(
             Part(

@@ -67,9 +67,8 @@ CLAIMS = (
         source=source("proof of Theorem 3.1, case 1"),
         kind="printed",
         reading=(
-            "k = (W(t+1) - 1) / (W - 1) after one step with the theorem's rate. The bounds hold; the proof "
-            "is loose: its "
-            "chain gives k > 1/5 where -4/5 is printed, and its strict links are equations at depth 1."
+            "k = (W(t+1) - 1) / (W - 1) after one step with the theorem's rate. The bounds hold; the proof is loose: "
+            "its chain gives k > 1/5 where -4/5 is printed, and its strict links are equations at depth 1."
         ),
         parts=(
             Part(

@@ -163,9 +163,9 @@ CLAIMS = (
         source=source("Theorem 4.1"),
         kind="printed",
         reading=(
-            "One step from any point with |W - 1| < delta: every D_ij = w_i^2 - w_j^2 is multiplied by a factor "
-            "0 < k <= 1; that the noise has 0-mean is not needed. Whether the next point is in the band "
-            "again is a claim of its own."
+            "One step from any point with |W - 1| < delta: every D_ij = w_i^2 - w_j^2 is multiplied by a factor 0 < k "
+            "<= 1; that the noise has 0-mean is not needed. Whether the next point is in the band again is a claim of "
+            "its own."
         ),
         parts=(
             Part(
@@ -217,8 +217,8 @@ CLAIMS = (
         kind="amended",
         amends="ginsburg.thm-4.1-along-trajectory",
         reading=(
-            "The band is not kept, but the theorem's conclusion is: from every start with |W - 1| < 1/2, and indeed "
-            "0 < W < 2, and for every sequence of noise, W stays in (0, 2) and the imbalance never grows."
+            "The band is not kept, but the theorem's conclusion is: from every start with |W - 1| < 1/2, and indeed 0 "
+            "< W < 2, and for every sequence of noise, W stays in (0, 2) and the imbalance never grows."
         ),
         parts=(
             Part(

@@ -229,15 +229,14 @@ CLAIMS = (
         source=source("Theorem 4.1, its rate 1/2 (2/3)^5"),
         kind="sharp",
         reading=(
-            "Over all delta < 1/2. The paper's c is 16/243, 5.4 times smaller than needed to keep the sign "
-            "(its last bound, (3/2)^10, could be (3/2)^8). Parts 1 "
-            "and 2: k >= -1 and k > 0 at those rates. Parts 3 and 4: beyond them, nets [m, m] with m^2 and eta near "
-            "3/2 and 1/2 have k < -1 or k < 0."
+            "Over all delta < 1/2. The paper's c is 16/243, 5.4 times smaller than needed to keep the sign (its last "
+            "bound, (3/2)^10, could be (3/2)^8). Parts 1 and 2: k >= -1 and k > 0 at those rates. Parts 3 and 4: "
+            "beyond them, nets [m, m] with m^2 and eta near 3/2 and 1/2 have k < -1 or k < 0."
         ),
         argument=(
-            "For a larger c some m and eta meet the assumption of part 3 (part 4), because u (u - 1) with "
-            "u = m^2 (1 + eta) tends to 45/16 as m^2 tends to 3/2 and eta to 1/2; unequal weights nearby have factors "
-            "as near as one likes, by continuity."
+            "For a larger c some m and eta meet the assumption of part 3 (part 4), because u (u - 1) with u = m^2 (1 + "
+            "eta) tends to 45/16 as m^2 tends to 3/2 and eta to 1/2; unequal weights nearby have factors as near as "
+            "one likes, by continuity."
         ),
         parts=(
             Part(

@@ -222,9 +222,8 @@ CLAIMS = (
         source=source("Theorem 5.1, its rate"),
         kind="sharp",
         reading=(
-            "c = q/(2 delta (1 + delta)): the paper's rate, q = 1, is exactly the largest that keeps every "
-            "sign. Parts 1 "
-            "and 2: k >= -1 for q^2 <= 2 and k > 0 for q <= 1. Parts 3 and 4: beyond, nets [m, m] break each."
+            "c = q/(2 delta (1 + delta)): the paper's rate, q = 1, is exactly the largest that keeps every sign. Parts "
+            "1 and 2: k >= -1 for q^2 <= 2 and k > 0 for q <= 1. Parts 3 and 4: beyond, nets [m, m] break each."
         ),
         argument=(
             "For a larger q some m meets the assumption of part 3 (part 4) with eta = delta, because (m^2 - 1 + delta) "
