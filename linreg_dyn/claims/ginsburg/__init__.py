@@ -12,6 +12,7 @@ _SECTIONS = (
     "imbalance_rates",
     "footnote",
     "decay",
+    "decay_band",
     "noise",
     "theorem4",
     "theorem4_rates",
