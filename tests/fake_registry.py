@@ -1,5 +1,6 @@
 """A small registry of claims with made-up results in every verdict and kind."""
 
+from linreg_dyn import report
 from linreg_dyn.claims.core import Claim, Evidence, Mutant, Part, Source
 
 PART = Part(
@@ -69,3 +70,16 @@ def audit(claims, *, seed=0, on_result=None):
         if on_result is not None:
             on_result(found[-1])
     return found
+
+
+EVIDENCE = audit(CLAIMS)
+IDS = [item.id for item in CLAIMS]
+PICTURE = bytes.fromhex(  # one white pixel
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63f80f00010101001bb6ee56"
+    "0000000049454e44ae426082"
+)
+
+
+def page(evidence=EVIDENCE, **more):
+    links = report.links([item.claim.id for item in evidence if item.certificate], "out/certificates", "out")
+    return report.render(evidence, report.metadata(evidence, seed=3), certificates=links, **more)

@@ -122,8 +122,8 @@ CLAIMS = (
             Mutant("a lower infimum", replace=(("247/256 + (3/2 - m**2)", "247/256 - (3/2 - m**2)"),), part=2),
         ),
         values=lambda: {
-            "inf k (c = 1/4)": exact("247/256"),
-            "sup k": exact("1"),
+            "inf": exact("247/256"),
+            "sup": exact("1"),
             "c": root("32/9", 2),
             "c_same_sign": exact("4/3"),
         },

@@ -138,10 +138,10 @@ CLAIMS = (
             Mutant("approach from above", replace=(("k > 7/8 - theta", "k > 7/8 + theta"),), part=2),
         ),
         values=lambda: {
-            "inf k": exact("-1/8"),
-            "sup k": exact("7/8"),
-            "inf k, W < 1": exact("1/2"),
-            "sup k, W > 1": exact("1/2"),
+            "inf": exact("-1/8"),
+            "sup": exact("7/8"),
+            "inf (W < 1)": exact("1/2"),
+            "sup (W > 1)": exact("1/2"),
         },
     ),
     Claim(
@@ -155,7 +155,8 @@ CLAIMS = (
         kind="sharp",
         reading=(
             "k = (W(t+1) - 1)/(W - 1). Part 1: for every c = q/(1+r)^2 with 0 < q <= 1 and W != 1, -1 < k < 1. Part 2: "
-            "for every larger c = (1 + eps)/(1+r)^2 a net inside the region has k < -1, so its loss grows."
+            "for every larger c = (1 + eps)/(1+r)^2 a net inside the region has k < -1, so its loss grows. The value c "
+            "is that of the paper's region, r = 1/2."
         ),
         parts=(
             Part(
@@ -202,7 +203,7 @@ CLAIMS = (
             ),
         ),
         values=lambda: {
-            "c (r = 1/2)": exact("4/9"),
+            "c": exact("4/9"),
             "c (r = 1/4)": exact("16/25"),
             "c (r = 1)": exact("1/4"),
         },
@@ -260,6 +261,6 @@ CLAIMS = (
             Mutant("the paper's rate", replace=(("1/(2*(1 + r**2))", "1/4"),)),
             Mutant("smaller rates are better", replace=((">=", "<="),), part=1),
         ),
-        values=lambda: {"c (r = 1/2)": exact("2/5"), "|k| (r = 1/2)": exact("4/5")},
+        values=lambda: {"c": exact("2/5"), "k": exact("4/5")},
     ),
 )

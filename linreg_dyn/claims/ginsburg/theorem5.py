@@ -223,7 +223,8 @@ CLAIMS = (
         kind="sharp",
         reading=(
             "c = q/(2 delta (1 + delta)): the paper's rate, q = 1, is exactly the largest that keeps every sign. Parts "
-            "1 and 2: k >= -1 for q^2 <= 2 and k > 0 for q <= 1. Parts 3 and 4: beyond, nets [m, m] break each."
+            "1 and 2: k >= -1 for q^2 <= 2 and k > 0 for q <= 1. Parts 3 and 4: beyond, nets [m, m] break each. The "
+            "values c and c_same_sign are those that serve every delta < 1, the formulas at delta = 1."
         ),
         argument=(
             "For a larger q some m meets the assumption of part 3 (part 4) with eta = delta, because (m^2 - 1 + delta) "
@@ -296,10 +297,10 @@ CLAIMS = (
         ),
         search_depths=(1, 2, 3, 5),
         values=lambda: {
+            "c": root("1/8", 2),
+            "c_same_sign": exact("1/4"),
             "c (delta = 1/2)": root("8/9", 2),
             "c_same_sign (delta = 1/2)": exact("2/3"),
-            "c (delta = 1)": root("1/8", 2),
-            "c_same_sign (delta = 1)": exact("1/4"),
         },
     ),
 )
