@@ -51,7 +51,10 @@ def run(args: argparse.Namespace) -> int:
             evidence = registry.audit(selected, seed=args.seed, on_result=on_result)
         _write(paths, args, evidence)
     counts = _counts(evidence)
-    console.print(f"\n{len(evidence)} claims: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n))
+    console.print(
+        f"\n{len(evidence)} claim{'s' if len(evidence) != 1 else ''}: "
+        + ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+    )
     missed = {verdict: counts[verdict] for verdict in fail_on if counts[verdict]}
     if missed:
         wording = ", ".join(f"{n} {verdict}" for verdict, n in missed.items())

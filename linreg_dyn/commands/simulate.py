@@ -144,6 +144,8 @@ def _data(args: argparse.Namespace) -> tuple[Regression, str, tuple[str, str]]:
     if args.x is None or args.y is None:
         raise ValueError("--data needs --x and --y, the names of two of its columns")
     names = (args.x, args.y)
+    if not Path(args.data).is_file():
+        raise ValueError(f"--data must be a CSV file, {args.data} is none")
     return normalize(*read_csv(args.data, *names), names=names), args.data, names
 
 
