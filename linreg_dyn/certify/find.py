@@ -109,6 +109,13 @@ def have(that: str, by: Tactic, then: Tactic, *, name: str) -> Tactic:
     return tactic
 
 
+def steps(*facts: tuple[str, str, Tactic], then: Tactic) -> Tactic:
+    """Several inequalities one after another, as (name, inequality, how), and then the goal."""
+    for name, that, by in reversed(facts):
+        then = have(that, by, then, name=name)
+    return then
+
+
 def induction(bound: str, factor: Tactic, step: Tactic, defined: Tactic | None = None) -> Tactic:
     """A bound on a product over the simplex, by induction over the layers (see the checker)."""
 

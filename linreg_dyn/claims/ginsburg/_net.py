@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 
 from linreg_dyn import rules
-from linreg_dyn.certify.find import Axis, Tactic, by_hand, have, lemma, positive, split
+from linreg_dyn.certify.find import Axis, Tactic, by_hand, have, lemma, positive, split, steps
 from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Sampler, Source
 
@@ -115,6 +115,14 @@ PAIR_AXES = (
 )
 """Expand in S = A + B + rest, A = 1/w_i^2 and B = 1/w_j^2."""
 
+SPREAD = (
+    ("1", "sq 1/w[i]**2-1/w[j]**2"),
+    ("2", "rest * inv[i]"),
+    ("2", "rest * inv[j]"),
+    ("1", "rest * rest"),
+)
+"""S^2 - 4 A B as a nonnegative combination."""
+
 __all__ = [
     "FLOW",
     "GD",
@@ -127,6 +135,7 @@ __all__ = [
     "PRODUCT",
     "Q0",
     "SGD",
+    "SPREAD",
     "Axis",
     "W_axis",
     "banded",
@@ -141,5 +150,6 @@ __all__ = [
     "source",
     "split",
     "step",
+    "steps",
     "velocity",
 ]

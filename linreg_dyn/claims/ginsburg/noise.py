@@ -14,10 +14,10 @@ from linreg_dyn.claims.ginsburg._net import (
     NET,
     NOISE,
     by_hand,
-    have,
     source,
     split,
     step,
+    steps,
     velocity,
 )
 
@@ -44,42 +44,32 @@ def _outside(rng: Random, depth: int, level: int) -> dict[str, Any]:
 # Outside the band: 1 - W and 1 - W (1 + eta) have the same sign
 _WEIGHT = [("1", ""), ("1", "a0.0")]  # 1 + delta
 _ONE_PLUS_ETA = by_hand(("1", "a2.0-"), ("1", "a1.0"), ("1/2", ""))
-_OUTSIDE_BELOW = have(
-    "1 + eta > 0",
-    _ONE_PLUS_ETA,
-    have(
-        "1 - W > 0",
-        by_hand(("1", "a3.0"), ("1", "a3.0 * a0.0"), ("1", "a0.0"), multiplier=_WEIGHT),
-        have(
-            "1 - W*(1 + eta) > 0",
-            split(
-                "W",
-                ge=by_hand(("1", "a3.0"), ("1", "a3.0 * a0.0"), ("1", "s * a2.0+")),
-                le=by_hand(("1", ""), ("1", "s * e1")),
-            ),
-            by_hand(("1", "h * g"), multiplier=[("1", "e1")]),
-            name="g",
+_BOTH_SIGNS = by_hand(("1", "h * g"), multiplier=[("1", "e1")])
+_OUTSIDE_BELOW = steps(
+    ("e1", "1 + eta > 0", _ONE_PLUS_ETA),
+    ("h", "1 - W > 0", by_hand(("1", "a3.0"), ("1", "a3.0 * a0.0"), ("1", "a0.0"), multiplier=_WEIGHT)),
+    (
+        "g",
+        "1 - W*(1 + eta) > 0",
+        split(
+            "W",
+            ge=by_hand(("1", "a3.0"), ("1", "a3.0 * a0.0"), ("1", "s * a2.0+")),
+            le=by_hand(("1", ""), ("1", "s * e1")),
         ),
-        name="h",
     ),
-    name="e1",
+    then=_BOTH_SIGNS,
 )
 # W > 1/(1 - delta): (1 - delta) (W - 1) = (1 - delta) (W - 1/(1 - delta)) + delta, with 1 - delta = a1.0 + 1/2
-_OUTSIDE_ABOVE = have(
-    "1 + eta > 0",
-    _ONE_PLUS_ETA,
-    have(
-        "W - 1 > 0",
-        by_hand(("1", "a3.0 * a1.0"), ("1/2", "a3.0"), ("1", "a0.0"), multiplier=[("1", "a1.0"), ("1/2", "")]),
-        have(
-            "W*(1 + eta) - 1 > 0",
-            by_hand(("1", "a3.0 * a1.0"), ("1/2", "a3.0"), ("1", "a2.0-"), ("1", "a2.0- * h")),
-            by_hand(("1", "h * g"), multiplier=[("1", "e1")]),
-            name="g",
-        ),
-        name="h",
+_ONE_MINUS_DELTA = [("1", "a1.0"), ("1/2", "")]
+_OUTSIDE_ABOVE = steps(
+    ("e1", "1 + eta > 0", _ONE_PLUS_ETA),
+    ("h", "W - 1 > 0", by_hand(("1", "a3.0 * a1.0"), ("1/2", "a3.0"), ("1", "a0.0"), multiplier=_ONE_MINUS_DELTA)),
+    (
+        "g",
+        "W*(1 + eta) - 1 > 0",
+        by_hand(("1", "a3.0 * a1.0"), ("1/2", "a3.0"), ("1", "a2.0-"), ("1", "a2.0- * h")),
     ),
-    name="e1",
+    then=_BOTH_SIGNS,
 )
 
 CLAIMS = (

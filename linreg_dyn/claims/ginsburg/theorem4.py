@@ -13,10 +13,10 @@ from linreg_dyn.claims.ginsburg._net import (
     NET,
     NOISE,
     PAIR_AXES,
+    SPREAD,
     W_axis,
     banded,
     by_hand,
-    have,
     positive,
     product_at_least,
     product_at_most,
@@ -24,6 +24,7 @@ from linreg_dyn.claims.ginsburg._net import (
     source,
     split,
     step,
+    steps,
 )
 
 STEP = {"w": "layers", "eta": "real", "delta": "real"}
@@ -35,20 +36,19 @@ SAMPLE = banded((0, Fraction(1, 2)))
 AT_MOST_ONE = by_hand(("1", "sq 2*lam*(1+eta)**2*(W-1/(1+eta))*W/(w[i]*w[j])"))
 
 
-def loosen(then: Tactic) -> Tactic:
-    """From |eta| < delta, |W - 1| < delta, delta < 1/2: hypotheses e+, e- (|eta| < 1/2) and W+, W- (|W - 1| < 1/2)."""
-    for name, that, bound in (
-        ("W-", "W > 1/2", "a3.0-"),
-        ("W+", "W < 3/2", "a3.0+"),
-        ("e-", "eta > -1/2", "a2.0-"),
-        ("e+", "eta < 1/2", "a2.0+"),
-    ):
-        then = have(that, by_hand(("1", "a1.0"), ("1", bound)), then, name=name)
-    return then
-
+_SMALL_NOISE = (
+    ("e-", "eta > -1/2", by_hand(("1", "a1.0"), ("1", "a2.0-"))),
+    ("e+", "eta < 1/2", by_hand(("1", "a1.0"), ("1", "a2.0+"))),
+)
+LOOSENED = (
+    *_SMALL_NOISE,
+    ("W+", "W < 3/2", by_hand(("1", "a1.0"), ("1", "a3.0+"))),
+    ("W-", "W > 1/2", by_hand(("1", "a1.0"), ("1", "a3.0-"))),
+)
+"""|eta| < 1/2 and |W - 1| < 1/2, from |eta| < delta, |W - 1| < delta and delta < 1/2."""
 
 _BOX = (W_axis("W-", "W+"), Axis("eta", "e-", "e+"))
-_K_POSITIVE = loosen(positive(*_BOX, *PAIR_AXES, times="S**2"))
+_K_POSITIVE = steps(*LOOSENED, then=positive(*_BOX, *PAIR_AXES, times="S**2"))
 
 # -- along the trajectory: 0 < W < 2, |eta| <= delta < 1/2, with s = W (1 + eta) and x = 32/243 s (s - 1)
 _LONG_RUN = (
@@ -63,26 +63,20 @@ _LONG_ASSUME = ("0 < delta", "delta < 1/2", "abs(eta) <= delta", "0 < W", "W < 2
 
 def _long_run(ge: Tactic, le: Tactic) -> Tactic:
     """Cases u >= 1 (0 <= x < 1) and u <= 1 (-8/243 <= x <= 0); hypotheses x+, x- (x >= 0 or <= 0), 1-x, 1+x."""
-    below = by_hand(("3/2", "a4.0"), ("1", "a3.0 * e+"))
-    one_minus = by_hand(("51/243", ""), ("96/243", "room"), ("32/243", "room * s"))
-    ge = have(
-        "x >= 0",
-        by_hand(("32/243", "s"), ("32/243", "s * s")),
-        have("u < 3", below, have("x < 1", one_minus, ge, name="1-x"), name="room"),
-        name="x+",
+    above = steps(
+        ("x+", "x >= 0", by_hand(("32/243", "s"), ("32/243", "s * s"))),
+        ("room", "u < 3", by_hand(("3/2", "a4.0"), ("1", "a3.0 * e+"))),
+        ("1-x", "x < 1", by_hand(("51/243", ""), ("96/243", "room"), ("32/243", "room * s"))),
+        then=ge,
     )
-    one_plus = by_hand(("235/243", ""), ("32/243", "sq u-1/2"))
-    le = have(
-        "x <= 0",
-        by_hand(("32/243", "u0 * s")),
-        have("x > -1", one_plus, have("x < 1", by_hand(("1", ""), ("1", "x-")), le, name="1-x"), name="1+x"),
-        name="x-",
+    below = steps(
+        ("x-", "x <= 0", by_hand(("32/243", "u0 * s"))),
+        ("1+x", "x > -1", by_hand(("235/243", ""), ("32/243", "sq u-1/2"))),
+        ("1-x", "x < 1", by_hand(("1", ""), ("1", "x-"))),
+        then=le,
     )
-    both = split("u - 1", ge=ge, le=le)
-    both = have("u > 0", by_hand(("1", "a3.0 * e-"), ("1/2", "a3.0")), both, name="u0")
-    for name, that, bound in (("e-", "eta > -1/2", "a2.0-"), ("e+", "eta < 1/2", "a2.0+")):
-        both = have(that, by_hand(("1", "a1.0"), ("1", bound)), both, name=name)
-    return both
+    positive_u = ("u0", "u > 0", by_hand(("1", "a3.0 * e-"), ("1/2", "a3.0")))
+    return steps(*_SMALL_NOISE, positive_u, then=split("u - 1", ge=above, le=below))
 
 
 _X_IS_HYPOTHESIS = {k: by_hand(("1", k)) for k in ("x+", "x-", "1-x", "1+x")}
@@ -112,22 +106,17 @@ _STAYS_ABOVE_ZERO = _long_run(
         for _ in range(2)
     )
 )
-SPREAD = (
-    ("1", "sq 1/w[i]**2-1/w[j]**2"),
-    ("2", "rest * inv[i]"),
-    ("2", "rest * inv[j]"),
-    ("1", "rest * rest"),
-    ("3", "inv[i] * inv[j]"),
-)
 _LONG_FACTOR = _long_run(
     ge=by_hand(
         *SPREAD,
+        ("3", "inv[i] * inv[j]"),
         ("1", "inv[i] * inv[j] * 1-x"),
         ("1", "inv[i] * inv[j] * 1-x * x+"),
         multiplier=[("1", "S * S")],
     ),
     le=by_hand(
         *SPREAD,
+        ("3", "inv[i] * inv[j]"),
         ("1", "inv[i] * inv[j] * 1+x"),
         ("1", "inv[i] * inv[j] * 1+x * x-"),
         multiplier=[("1", "S * S")],

@@ -13,12 +13,13 @@ from linreg_dyn.claims.enclosures import exact, root, root_part
 from linreg_dyn.claims.ginsburg._net import (
     NET,
     NOISE,
+    SPREAD,
     by_hand,
-    have,
     source,
     step,
+    steps,
 )
-from linreg_dyn.claims.ginsburg.theorem4 import BOUNDED, FACTOR, PAPER_RATE, SAMPLE, SPREAD, STEP, loosen
+from linreg_dyn.claims.ginsburg.theorem4 import BOUNDED, FACTOR, LOOSENED, PAPER_RATE, SAMPLE, STEP
 
 
 def _distribution(rng: Random, depth: int, level: int) -> dict[str, Any]:
@@ -61,37 +62,23 @@ _POINTWISE = "sq 2*lam * sq (1-delta)*eta * {0} * inv[i] * inv[j]"
 _NOTE_TACTIC = mean(
     "4*lam**2*((1 + eta)**2*(W*(1 + eta) - 1)**2*W**2/(w[i]*w[j])**2 - (1 - delta)**6*eta**2/C**4 "
     "- 2*(1 - delta)**2*(W - 1)*W**3/(w[i]*w[j])**2*eta)",
-    have(
-        "1 - delta > 0",
-        by_hand(("1", "a2.0"), ("1/2", "")),
-        have(
-            "W > 1 - delta",
-            by_hand(("1", "a4.0-")),
-            have(
-                "1/w[i]**2 >= 1/C**2",
-                by_hand(("1", "a5.0+[i] * a5.0-[i] * inv[i] * sq 1/C")),
-                have(
-                    "1/w[j]**2 >= 1/C**2",
-                    by_hand(("1", "a5.0+[j] * a5.0-[j] * inv[j] * sq 1/C")),
-                    by_hand(
-                        ("1", "sq 2*lam * a3.0- * a3.0- * sq (W-1+W*eta)*W * inv[i] * inv[j]"),
-                        ("2", "sq 2*lam * a3.0- * m * sq (W-1+W*eta)*W * inv[i] * inv[j]"),
-                        ("1", "sq 2*lam * sq (1-delta)*W*(W-1) * inv[i] * inv[j]"),
-                        *(
-                            (c, _POINTWISE.format(f"h * {a} * {b}"))
-                            for c, a in (("1", "h"), ("2", "m"))
-                            for b in ("sq W", "sq 1-delta")
-                        ),
-                        ("1", "sq 2*lam * sq (1-delta)**3*eta * Ai * inv[j]"),
-                        ("1", "sq 2*lam * sq (1-delta)**3*eta * sq 1/C * Aj"),
-                    ),
-                    name="Aj",
-                ),
-                name="Ai",
+    steps(
+        ("m", "1 - delta > 0", by_hand(("1", "a2.0"), ("1/2", ""))),
+        ("h", "W > 1 - delta", by_hand(("1", "a4.0-"))),
+        ("Ai", "1/w[i]**2 >= 1/C**2", by_hand(("1", "a5.0+[i] * a5.0-[i] * inv[i] * sq 1/C"))),
+        ("Aj", "1/w[j]**2 >= 1/C**2", by_hand(("1", "a5.0+[j] * a5.0-[j] * inv[j] * sq 1/C"))),
+        then=by_hand(
+            ("1", "sq 2*lam * a3.0- * a3.0- * sq (W-1+W*eta)*W * inv[i] * inv[j]"),
+            ("2", "sq 2*lam * a3.0- * m * sq (W-1+W*eta)*W * inv[i] * inv[j]"),
+            ("1", "sq 2*lam * sq (1-delta)*W*(W-1) * inv[i] * inv[j]"),
+            *(
+                (c, _POINTWISE.format(f"h * {a} * {b}"))
+                for c, a in (("1", "h"), ("2", "m"))
+                for b in ("sq W", "sq 1-delta")
             ),
-            name="h",
+            ("1", "sq 2*lam * sq (1-delta)**3*eta * Ai * inv[j]"),
+            ("1", "sq 2*lam * sq (1-delta)**3*eta * sq 1/C * Aj"),
         ),
-        name="m",
     ),
     a0_0="8*lam**2*(1 - delta)**2*(W - 1)*W**3/(w[i]*w[j])**2",
 )
@@ -102,21 +89,23 @@ _C_FACTOR = (*NET, ("lam", "c/S"), ("v", step(NOISE)), ("u", "W*(1 + eta)"), ("G
 
 
 def _rate(times: int) -> Tactic:
-    """times * S^2 + (k - times) S^2 ... : k > 0 (times 1) or k >= -1 (times 2), from S^2 >= 4 A B and c^2 G^2 <= times.
+    """S^2 (k - 1 + times) > 0: k > 0 (times 1) or k >= -1 (times 2), from S^2 >= 4 A B and c^2 G^2 <= times.
 
     `a4.0` is c > 0 and `a5.0` the gap between c^2 and its bound times * 256/2025.
     """
-    final = by_hand(
-        *((str(times * int(c)), h) for c, h in SPREAD[:4]),
-        (str(4 * Fraction(2025, 256)), "inv[i] * inv[j] * a5.0"),
-        ("4", "inv[i] * inv[j] * a4.0 * a4.0 * G+ * G-"),
-        multiplier=[("1", "S * S")],
+    return steps(
+        *LOOSENED,
+        ("u0", "u > 0", by_hand(("1", "W- * e-"), ("1/2", "W-"), ("1/2", "e-"), ("1/4", ""))),
+        ("room", "u < 9/4", by_hand(("3/2", "W+"), ("1", "W- * e+"), ("1/2", "e+"))),
+        ("G+", "G < 45/16", by_hand(("1", "room * u0"), ("5/4", "room"))),
+        ("G-", "G > -45/16", by_hand(("1", "sq u-1/2"), ("41/16", ""))),
+        then=by_hand(
+            *((str(times * int(c)), h) for c, h in SPREAD),
+            (str(4 * Fraction(2025, 256)), "inv[i] * inv[j] * a5.0"),
+            ("4", "inv[i] * inv[j] * a4.0 * a4.0 * G+ * G-"),
+            multiplier=[("1", "S * S")],
+        ),
     )
-    final = have("G > -45/16", by_hand(("1", "sq u-1/2"), ("41/16", "")), final, name="G-")
-    final = have("G < 45/16", by_hand(("1", "room * u0"), ("5/4", "room")), final, name="G+")
-    final = have("u < 9/4", by_hand(("3/2", "W+"), ("1", "W- * e+"), ("1/2", "e+")), final, name="room")
-    positive_u = by_hand(("1", "W- * e-"), ("1/2", "W-"), ("1/2", "e-"), ("1/4", ""))
-    return loosen(have("u > 0", positive_u, final, name="u0"))
 
 
 def _equal_pair(rng: Random, depth: int, level: int) -> dict[str, Any]:

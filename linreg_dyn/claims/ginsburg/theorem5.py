@@ -13,10 +13,12 @@ from linreg_dyn.claims.enclosures import exact, root, root_part
 from linreg_dyn.claims.ginsburg._net import (
     NET,
     SGD,
+    SPREAD,
     by_hand,
     have,
     source,
     step,
+    steps,
 )
 
 STEP = {"w": "layers", "eta": "real", "delta": "real"}
@@ -52,20 +54,17 @@ SAMPLE = _banded()
 _W_POSITIVE = by_hand(("1", "a1.0"), ("1", "a3.0-"))  # W = (1 - delta) + (delta + W - 1)
 _GW_BELOW = by_hand(("1", "a3.0+ * W"), ("1", "a2.0+ * W"), ("2", "a0.0 * a3.0+"))
 _GW_ABOVE = by_hand(("1", "a3.0- * W"), ("1", "a2.0- * W"), ("2", "a0.0 * a3.0+"))
-SPREAD = (
-    ("1", "sq 1/w[i]**2-1/w[j]**2"),
-    ("2", "rest * inv[i]"),
-    ("2", "rest * inv[j]"),
-    ("1", "rest * rest"),
-)
 
 
 def bounded_gradient(then: Tactic) -> Tactic:
     """Have W > 0, 1 + delta > 0 and |g W| < 2 delta (1 + delta), g = W - 1 + eta: hypotheses W, D, gW+, gW-."""
-    then = have("(W - 1 + eta)*W > -2*delta*(1 + delta)", _GW_ABOVE, then, name="gW-")
-    then = have("(W - 1 + eta)*W < 2*delta*(1 + delta)", _GW_BELOW, then, name="gW+")
-    then = have("1 + delta > 0", by_hand(("1", ""), ("1", "a0.0")), then, name="D")
-    return have("W > 0", _W_POSITIVE, then, name="W")
+    return steps(
+        ("W", "W > 0", _W_POSITIVE),
+        ("D", "1 + delta > 0", by_hand(("1", ""), ("1", "a0.0"))),
+        ("gW+", "(W - 1 + eta)*W < 2*delta*(1 + delta)", _GW_BELOW),
+        ("gW-", "(W - 1 + eta)*W > -2*delta*(1 + delta)", _GW_ABOVE),
+        then=then,
+    )
 
 
 def _factor(times: int, gap: str | None, q: str) -> Tactic:

@@ -13,15 +13,16 @@ from linreg_dyn.claims.core import Claim, Mutant, Part
 from linreg_dyn.claims.ginsburg._net import (
     NET,
     SGD,
+    SPREAD,
     by_hand,
     expression,
-    have,
     product_at_least,
     product_at_most,
     product_at_most_inverse,
     source,
     split,
     step,
+    steps,
 )
 from linreg_dyn.claims.ginsburg.theorem5 import (
     ASSUME,
@@ -30,7 +31,6 @@ from linreg_dyn.claims.ginsburg.theorem5 import (
     FACTORISES,
     PAPER_RATE,
     SAMPLE,
-    SPREAD,
     STEP,
     bounded_gradient,
 )
@@ -58,19 +58,13 @@ def _two_steps(rng: Random, depth: int, level: int) -> dict[str, Any]:
 
 def _sided(ge: Tactic, le: Tactic) -> Tactic:
     """Cases g >= 0 and g <= 0 (hypothesis s), with x+ (x >= 0) or x- (x <= 0), and -1 < x < 1 as 1+x, 1-x."""
-    bounds = lambda then: have(  # noqa: E731
-        "x < 1",
-        by_hand(("1", "gW+"), ("1", "D * a1.0"), multiplier=_DD),
-        have("x > -1", by_hand(("1", "gW-"), ("1", "D * a1.0"), multiplier=_DD), then, name="1+x"),
-        name="1-x",
-    )
+    positive_x = ("x+", "x >= 0", by_hand(("1", "s * W"), multiplier=_DD))
+    negative_x = ("x-", "x <= 0", by_hand(("1", "s * W"), multiplier=_DD))
     return bounded_gradient(
-        bounds(
-            split(
-                "W - 1 + eta",
-                ge=have("x >= 0", by_hand(("1", "s * W"), multiplier=_DD), ge, name="x+"),
-                le=have("x <= 0", by_hand(("1", "s * W"), multiplier=_DD), le, name="x-"),
-            )
+        steps(
+            ("1-x", "x < 1", by_hand(("1", "gW+"), ("1", "D * a1.0"), multiplier=_DD)),
+            ("1+x", "x > -1", by_hand(("1", "gW-"), ("1", "D * a1.0"), multiplier=_DD)),
+            then=split("W - 1 + eta", ge=steps(positive_x, then=ge), le=steps(negative_x, then=le)),
         )
     )
 
