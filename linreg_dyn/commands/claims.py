@@ -78,7 +78,7 @@ def _text(item: Evidence) -> str:
         _block("verdict", f"{item.verdict}: {MEANING[item.verdict]}"),
         _block("how", item.method),
         _block("argument", claim.argument),
-        _block("witness", item.witness),
+        _block("witness", item.witness and {k: item.witness[k] for k in item.witness if k != "part"}),
         _block("values", {name: f"[{v['lower']}, {v['upper']}]" for name, v in item.values.items()}),
         _block("falsifier", f"{item.tried} instances tried, {item.admitted} met the assumptions"),
         _block("mutants", f"{item.mutants['refuted']} of {item.mutants['tried']} false variants refuted"),

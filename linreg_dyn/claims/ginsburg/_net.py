@@ -123,6 +123,14 @@ SPREAD = (
 )
 """S^2 - 4 A B as a nonnegative combination."""
 
+
+def small_step(one_minus: str, magnitude: str) -> Tactic:
+    """1 - x^2 p_i p_j > 0 for |x| < 1: S^2 - x^2 A B = (S^2 - 4 A B) + A B (4 - x^2), from 1 - |x| > 0 and |x| >= 0."""
+    pair = "inv[i] * inv[j]"
+    rest = (("3", pair), ("1", f"{pair} * {one_minus}"), ("1", f"{pair} * {one_minus} * {magnitude}"))
+    return by_hand(*SPREAD, *rest, multiplier=[("1", "S * S")])
+
+
 __all__ = [
     "FLOW",
     "GD",
@@ -147,6 +155,7 @@ __all__ = [
     "product_at_least",
     "product_at_most",
     "product_at_most_inverse",
+    "small_step",
     "source",
     "split",
     "step",

@@ -110,6 +110,11 @@ def _values() -> dict[str, dict[str, str]]:
     return out
 
 
+_ORDER_MUTANTS = (
+    Mutant("the other way", replace=(("Sum(1/w**2) < Sum", "Sum(1/w**2) > Sum"),)),
+    Mutant("by a factor", replace=(("< Sum(1/u**2)", "< Sum(1/u**2)/2"),)),
+)
+
 CLAIMS = (
     Claim(
         id="ginsburg.flat-is-balanced",
@@ -137,10 +142,7 @@ CLAIMS = (
                 sample=_two_minima,
             ),
         ),
-        mutants=(
-            Mutant("the other way", replace=(("Sum(1/w**2) < Sum", "Sum(1/w**2) > Sum"),)),
-            Mutant("by a factor", replace=(("< Sum(1/u**2)", "< Sum(1/u**2)/2"),)),
-        ),
+        mutants=_ORDER_MUTANTS,
         search_depths=(1, 2, 3, 4),
     ),
     Claim(
@@ -189,10 +191,7 @@ CLAIMS = (
                 sample=_two_minima,
             ),
         ),
-        mutants=(
-            Mutant("the other way", replace=(("Sum(1/w**2) < Sum", "Sum(1/w**2) > Sum"),)),
-            Mutant("by a factor", replace=(("< Sum(1/u**2)", "< Sum(1/u**2)/2"),)),
-        ),
+        mutants=_ORDER_MUTANTS,
         search_depths=(1, 2, 3, 4),
     ),
     Claim(

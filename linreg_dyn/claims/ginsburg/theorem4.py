@@ -13,7 +13,6 @@ from linreg_dyn.claims.ginsburg._net import (
     NET,
     NOISE,
     PAIR_AXES,
-    SPREAD,
     W_axis,
     banded,
     by_hand,
@@ -21,6 +20,7 @@ from linreg_dyn.claims.ginsburg._net import (
     product_at_least,
     product_at_most,
     product_at_most_inverse,
+    small_step,
     source,
     split,
     step,
@@ -106,22 +106,7 @@ _STAYS_ABOVE_ZERO = _long_run(
         for _ in range(2)
     )
 )
-_LONG_FACTOR = _long_run(
-    ge=by_hand(
-        *SPREAD,
-        ("3", "inv[i] * inv[j]"),
-        ("1", "inv[i] * inv[j] * 1-x"),
-        ("1", "inv[i] * inv[j] * 1-x * x+"),
-        multiplier=[("1", "S * S")],
-    ),
-    le=by_hand(
-        *SPREAD,
-        ("3", "inv[i] * inv[j]"),
-        ("1", "inv[i] * inv[j] * 1+x"),
-        ("1", "inv[i] * inv[j] * 1+x * x-"),
-        multiplier=[("1", "S * S")],
-    ),
-)
+_LONG_FACTOR = _long_run(ge=small_step("1-x", "x+"), le=small_step("1+x", "x-"))
 
 
 def _long(high: Fraction) -> Any:

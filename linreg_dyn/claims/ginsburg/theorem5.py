@@ -15,7 +15,6 @@ from linreg_dyn.claims.ginsburg._net import (
     SGD,
     SPREAD,
     by_hand,
-    have,
     source,
     step,
     steps,
@@ -112,6 +111,10 @@ _PAIR = (
 )
 _PAIR_GIVEN = {"m": "real", "eta": "real", "delta": "real", "q": "real"}
 _PAIR_ASSUME = ("0 < delta", "delta < 1", "abs(eta) <= delta", "abs(m**2 - 1) < delta", "m > 0")
+_BEYOND = steps(
+    ("D", "1 + delta > 0", by_hand(("1", ""), ("1", "a0.0"))),
+    then=by_hand(("1", "a5.0"), multiplier=[("4", "a0.0 * a0.0 * D * D")]),
+)
 
 
 def _pair(rng: Random, depth: int, level: int) -> dict[str, Any]:
@@ -252,14 +255,7 @@ CLAIMS = (
                 ("k < -1",),
                 _PAIR,
                 (*_PAIR_ASSUME, "q**2*(m**2 - 1 + eta)**2*m**4 > 8*delta**2*(1 + delta)**2"),
-                tactics=(
-                    have(
-                        "1 + delta > 0",
-                        by_hand(("1", ""), ("1", "a0.0")),
-                        by_hand(("1", "a5.0"), multiplier=[("4", "a0.0 * a0.0 * D * D")]),
-                        name="D",
-                    ),
-                ),
+                tactics=(_BEYOND,),
                 sample=_pair,
             ),
             Part(
@@ -267,14 +263,7 @@ CLAIMS = (
                 ("k < 0",),
                 _PAIR,
                 (*_PAIR_ASSUME, "q**2*(m**2 - 1 + eta)**2*m**4 > 4*delta**2*(1 + delta)**2"),
-                tactics=(
-                    have(
-                        "1 + delta > 0",
-                        by_hand(("1", ""), ("1", "a0.0")),
-                        by_hand(("1", "a5.0"), multiplier=[("4", "a0.0 * a0.0 * D * D")]),
-                        name="D",
-                    ),
-                ),
+                tactics=(_BEYOND,),
                 sample=_pair,
             ),
             root_part("8/9", 2),

@@ -13,12 +13,12 @@ from linreg_dyn.claims.core import Claim, Mutant, Part
 from linreg_dyn.claims.ginsburg._net import (
     NET,
     SGD,
-    SPREAD,
     by_hand,
     expression,
     product_at_least,
     product_at_most,
     product_at_most_inverse,
+    small_step,
     source,
     split,
     step,
@@ -106,23 +106,7 @@ _KEPT_BELOW = _sided(
     ),
     le=product_at_least("x", _HYP["1-x"], by_hand(("1", "a3.0-"), ("1", "W * lo0"), ("1", "W * x-"))),
 )
-# x^2 < 1: S^2 k = (S^2 - 4AB) + AB (4 - x^2), x^2 A B / S^2 the second term of the factor
-_SLOW_FACTOR = _sided(
-    ge=by_hand(
-        *SPREAD,
-        ("3", "inv[i] * inv[j]"),
-        ("1", "inv[i] * inv[j] * 1-x"),
-        ("1", "inv[i] * inv[j] * 1-x * x+"),
-        multiplier=[("1", "S * S")],
-    ),
-    le=by_hand(
-        *SPREAD,
-        ("3", "inv[i] * inv[j]"),
-        ("1", "inv[i] * inv[j] * 1+x"),
-        ("1", "inv[i] * inv[j] * 1+x * x-"),
-        multiplier=[("1", "S * S")],
-    ),
-)
+_SLOW_FACTOR = _sided(ge=small_step("1-x", "x+"), le=small_step("1+x", "x-"))
 _EDGE = {"delta": "real", "q": "real", "theta": "real"}
 
 CLAIMS = (
