@@ -20,8 +20,9 @@ from linreg_dyn import noise, observables, rules, schedules
 from linreg_dyn.ensemble import _lanes, methods
 from linreg_dyn.ensemble._lanes import OVERFLOW, amplitudes, hold, left_products, moments, note
 from linreg_dyn.problem import Array
+from linreg_dyn.schedules import rates
 
-PLAIN = (rules, observables, schedules, noise, _lanes)
+PLAIN = (rules, observables, rates, noise, _lanes)
 for _module in PLAIN:
     for _function in vars(_module).values():
         if inspect.isfunction(_function) and _function.__module__ == _module.__name__:

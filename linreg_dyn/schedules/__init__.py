@@ -1,7 +1,6 @@
 """Learning rates, constant or following the weights.
 
-A schedule is a frozen dataclass for the user and one plain function `rate(value, W, q)` in the style
-of `rules`, which drivers compile: `W` is the end-to-end weight before the step and `q = sum_i (W/w_i)^2`.
+A schedule is a frozen dataclass for the user; `rates` has the plain functions that drivers compile.
 """
 
 from __future__ import annotations
@@ -10,34 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from linreg_dyn._checks import number
-from linreg_dyn.rules import end_to_end, others
+from linreg_dyn.rules import end_to_end
+from linreg_dyn.schedules.rates import adaptive_rate, adaptive_unit_rate, constant_rate, squared_products
 
-
-def constant_rate(value, W, q):
-    """`value`, whatever the weights."""
-    return value
-
-
-def adaptive_rate(value, W, q):
-    """`value / sum_i (1/w_i^2)`, written as `value W^2 / q` so that no weight is divided by.
-
-    As a weight tends to 0 the rate does too; at several zero weights (`q = 0`) it is defined by that limit.
-    """
-    return value * W * W / q if q != 0 else q
-
-
-def squared_products(weights):
-    """`q = sum_i (W/w_i)^2` of a sequence of weights, summed from the last layer to the first."""
-    products = others(weights)
-    q = weights[0] * 0
-    for i in range(len(weights) - 1, -1, -1):
-        q = q + products[i] * products[i]
-    return q
-
-
-def adaptive_unit_rate(weights):
-    """`1 / sum_i (1/w_i^2)` of a sequence of weights, 0 if one of them is: the adaptive rate with `c = 1`."""
-    return adaptive_rate(1, end_to_end(weights), squared_products(weights))
+__all__ = [
+    "Adaptive",
+    "Constant",
+    "Schedule",
+    "adaptive_rate",
+    "adaptive_unit_rate",
+    "as_schedule",
+    "constant_rate",
+    "squared_products",
+]
 
 
 @dataclass(frozen=True)
