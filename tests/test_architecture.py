@@ -15,7 +15,7 @@ LAYERS = [
     {"rules", "_checks", "provenance", "files", "noise", "schedules", "problem"},
     {"observables"},
     {"symbolic", "eigenvalues", "closed_form", "equilibria", "certify", "ensemble", "regression"},
-    {"claims", "ntk", "sweep", "training"},
+    {"claims", "ntk", "phase", "sweep", "training"},
     {"report"},
     {"commands", "cli"},
 ]

@@ -1,0 +1,93 @@
+"""The mean velocity of training over a plane: what a portrait's streamlines follow."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+
+from linreg_dyn import rules
+from linreg_dyn.ensemble.methods import GradientDescent, Method, MiniBatch, NoiseAugmentation, SGDNoise
+from linreg_dyn.phase.bands import bands
+from linreg_dyn.phase.plane import Plane
+from linreg_dyn.problem import Array
+from linreg_dyn.schedules import Constant, Schedule, as_schedule
+
+UNIT_VARIANCES = {"uniform": 1 / 3, "rademacher": 1.0}
+"""Variance of the noise of half width 1."""
+
+
+def mean_residual(method: Method, W: Array) -> Array:
+    """The expectation of the method's residual `g` over the noise of a step, at end-to-end weights `W`.
+
+    SGD noise has mean 0 and leaves `W - 1`. A mini-batch leaves `W` times the mean of `x^2` minus that of
+    `x y`, which are 1 by eq. (2). Under noise augmentation `g` is quadratic in eta, whose mean is 0, so with
+    sigma its standard deviation the mean is that of eta = sigma and eta = -sigma: `(1 + sigma^2) W - 1`.
+    It vanishes at `W = 1/(1 + sigma^2)`, not at 1.
+    """
+    if isinstance(method, NoiseAugmentation):
+        sigma = method.half_width * math.sqrt(UNIT_VARIANCES[method.distribution])
+        return (rules.noise_augmentation(W, sigma) + rules.noise_augmentation(W, -sigma)) / 2
+    if isinstance(method, MiniBatch):
+        return rules.mini_batch(W, method.data.squares.mean(), method.data.products.mean())
+    if isinstance(method, GradientDescent | SGDNoise):
+        return rules.gradient_descent(W)
+    raise TypeError(f"no mean velocity is known for the method {method!r}")
+
+
+def mean_velocity(weights: list[Array], method: Method, weight_decay: float = 0.0) -> list[Array]:
+    """The expectation of the step's velocity `-2 (g W/w_i + decay w_i)` of each layer, from all weights.
+
+    The learning rate, which multiplies it, depends on the weights at most, never on the noise: the mean
+    step is rate times this. In units of weight per unit of flow time, `learning_rate * step`.
+    """
+    g = mean_residual(method, rules.end_to_end(weights))
+    products = rules.others(weights)
+    return [rules.velocity(w, other, g, weight_decay) for w, other in zip(weights, products, strict=True)]
+
+
+def field(
+    plane: Plane,
+    method: Method,
+    *,
+    learning_rate: float | Schedule,
+    weight_decay: float = 0.0,
+    size: tuple[int, int] = (401, 401),
+) -> xr.Dataset:
+    """The mean velocity over a plane, with the minima and the bands that hold there.
+
+    A dataset with the dims (second, first), the weights of the two layers at cell centres: `velocity_first`
+    and `velocity_second`; `end_to_end`; `mean_residual` (only for noise augmentation, whose mean gradient does
+    not vanish at the minima); `stable` (only for gradient descent at a fixed rate without weight
+    decay): positive where a minimum would be stable under steps of this rate, `1 - lr sum 1/w_i^2` (half the
+    sharpness of a minimum; at a larger one steps overshoot ever further); and `band_1`, `band_2`, ...:
+    nonnegative inside the bands that are proved (`bands`), with their names and statements as attributes.
+    """
+    rate = as_schedule(learning_rate)
+    weights = plane.grid(size)
+    velocity = mean_velocity(weights, method, weight_decay)
+    dims, per_time = ("second", "first"), "weight per (learning rate * step)"
+    variables: dict = {"end_to_end": (dims, rules.end_to_end(weights), {"long_name": "end-to-end weight W"})}
+    for name, layer in zip(("first", "second"), plane.layers, strict=True):
+        about = {"long_name": f"mean velocity of layer {layer}", "units": per_time}
+        variables[f"velocity_{name}"] = (dims, velocity[layer - 1], about)
+    if isinstance(method, NoiseAugmentation):
+        g = mean_residual(method, rules.end_to_end(weights))
+        variables["mean_residual"] = (dims, g, {"long_name": "mean residual: 0 where the mean gradient of L is"})
+    if type(method) is GradientDescent and isinstance(rate, Constant) and not weight_decay:
+        with np.errstate(divide="ignore"):
+            stable = 1 - rate.value * sum(1 / w**2 for w in weights)
+        variables["stable"] = (dims, stable, {"long_name": "1 - lr sum 1/w_i^2: positive at stable minima"})
+    for number, band in enumerate(bands(method, rate, weight_decay), start=1):
+        about = {"long_name": band.name, "statement": band.statement, "claim": band.claim}
+        variables[f"band_{number}"] = (dims, band.margin(weights), about)
+    return xr.Dataset(variables, coordinates(plane, size))
+
+
+def coordinates(plane: Plane, size: tuple[int, int]) -> dict:
+    """The coordinates `first` and `second` of a grid over the plane."""
+    return {
+        name: (name, values, {"long_name": f"weight of layer {layer} at the start", "units": "1"})
+        for name, values, layer in zip(("first", "second"), plane.axes(size), plane.layers, strict=True)
+    }

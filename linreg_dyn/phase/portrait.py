@@ -1,0 +1,86 @@
+"""Phase portraits: the mean velocity, bands, sample trajectories, and where a million starts end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from linreg_dyn._checks import integer
+from linreg_dyn.ensemble import Record, provenance, simulate
+from linreg_dyn.ensemble.methods import Method
+from linreg_dyn.phase.field import field
+from linreg_dyn.phase.maps import default_within
+from linreg_dyn.phase.plane import Plane
+from linreg_dyn.phase.runs import OUTCOMES, checked_size, outcome, path, replicate_free, tiles
+from linreg_dyn.problem import Array
+from linreg_dyn.schedules import as_schedule
+
+MOST_RECORDED = 5000
+"""Recorded steps of a sample trajectory."""
+
+
+def portrait(
+    plane: Plane,
+    method: Method,
+    *,
+    size: tuple[int, int] = (1000, 1000),
+    trajectories: int = 12,
+    cells: int = 160,
+    **training: Any,
+) -> xr.Dataset:
+    """Everything of a phase portrait; `training` are the arguments of `simulate` (steps, learning_rate, ...).
+
+    A dataset with the variables of `field`, and `end_count` (end_second, end_first): how many of the `size` =
+    (first, second) starts at cell centres of the plane end in each of `cells` x `cells` cells of the box, those
+    that diverge apart; `path` (step, trajectory, pair): the weights of the two layers along `trajectories`
+    sample trajectories, NaN from divergence on. Attributes count the starts by how they ended (`OUTCOMES`),
+    and those that ended outside the box.
+    """
+    size = checked_size(size, 0)
+    cells = integer("cells", cells, least=2, most=4096)
+    samples = integer("trajectories", trajectories, least=0, most=10_000)
+    rate, decay = training["learning_rate"], training.get("weight_decay", 0.0)
+    result = field(plane, method, learning_rate=rate, weight_decay=decay)
+    counts, ended, outside = _ends(plane, method, size, cells, training)
+    labels = {}
+    for name, values in zip(("end_first", "end_second"), plane.axes((cells, cells)), strict=True):
+        labels[name] = (name, values, {"long_name": f"weight at the end, layer of {name[4:]}", "units": "1"})
+    variables: dict = {"end_count": (("end_second", "end_first"), counts, {"long_name": "starts that end here"})}
+    if samples:
+        every = -(-training["steps"] // MOST_RECORDED)
+        record = Record(every=max(1, every), observables=("weights",))
+        run = simulate(replicate_free(plane, samples), method, record=record, **training)
+        about = {"long_name": "weights of the two layers", "units": "1"}
+        variables["path"] = (("step", "trajectory", "pair"), path(run, plane), about)
+        labels |= {"step": run["step"], "pair": ("pair", list(plane.layers), {"long_name": "layer"})}
+    training = training | {"learning_rate": as_schedule(rate)}
+    spec = {"plane": plane, "size": list(size), "cells": cells, "trajectories": samples, "method": method}
+    attributes = provenance.attributes("phase portrait", spec | training, backend="cpu", dtype="float64")
+    attributes |= {"starts": size[0] * size[1], "outcome_counts": ended, "outside": outside}
+    return result.assign(variables).assign_coords(labels).assign_attrs(attributes)
+
+
+def _ends(plane: Plane, method: Method, size: tuple[int, int], cells: int, training: dict[str, Any]):
+    """Starts that end in each cell (second, first), counts of `OUTCOMES`, and how many end outside the box."""
+    within = default_within(method, training.get("weight_decay", 0.0))
+    counts = np.zeros(cells * cells, dtype=np.int64)
+    ended = np.zeros(len(OUTCOMES), dtype=np.int64)
+    outside = 0
+    for _, run in tiles(size[0] * size[1], lambda n: plane.cells(n, size), plane.depth, method, **training):
+        code = outcome(run, plane, within)
+        ended += np.bincount(code, minlength=len(OUTCOMES))
+        final = run["final_weights"].values[code != OUTCOMES.index("diverged")]
+        inside = _cell_numbers(final[:, [layer - 1 for layer in plane.layers]], plane, cells)
+        counts += np.bincount(inside, minlength=cells * cells)
+        outside += len(final) - len(inside)
+    return counts.reshape(cells, cells), ended, outside
+
+
+def _cell_numbers(ends: Array, plane: Plane, cells: int) -> np.ndarray:
+    """The cell, counted along the first layer first, of each of the ends (trajectory, 2) in the box."""
+    low, high = np.array(plane.box[::2]), np.array(plane.box[1::2])
+    inside = ends[((ends >= low) & (ends <= high)).all(axis=1)]
+    first, second = np.minimum(((inside - low) / (high - low) * cells).astype(np.int64), cells - 1).T
+    return second * cells + first

@@ -1,0 +1,80 @@
+"""What a picture shows, in words: text with mathematics between dollars."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import xarray as xr
+
+from linreg_dyn.ensemble.methods import Method, MiniBatch, NoiseAugmentation, SGDNoise
+from linreg_dyn.phase.plane import Plane
+from linreg_dyn.schedules import Adaptive, Constant, as_schedule
+
+
+def setting(plane: Plane, method: Method, training: dict[str, Any]) -> str:
+    """Depth, other layers, method, rate, decay and steps: `training` are the arguments of `simulate`.
+
+    Without a `learning_rate` (a map of many) none is named.
+    """
+    parts = [f"{plane.depth} layers", *_others(plane), _method(method)]
+    if "learning_rate" in training:
+        parts.append(_rate(training["learning_rate"]))
+    if training.get("weight_decay"):
+        parts.append(f"weight decay $\\mu = {training['weight_decay']:g}$")
+    return ", ".join([*parts, f"{training['steps']} steps"])
+
+
+def caption(result: xr.Dataset, plane: Plane, title: str) -> str:
+    """The caption of a picture: its title, what the plane is, and what is true of the bands in it."""
+    first, second = plane.layers
+    text = [*title.split("\n"), f"Layers {first} and {second} of {plane.depth}. {_exactness(plane)}"]
+    if "velocity_first" in result:
+        text.append("Streamlines: the mean over the noise of the velocity, $-2 (g W/w_i + \\mu w_i)$.")
+    for name in sorted(map(str, result.data_vars)):
+        if name.startswith("band_"):
+            about = result[name].attrs
+            claim = f" [{about['claim']}]" if about["claim"] else ""
+            text.append(f"{about['long_name'].capitalize()}: {about['statement']}{claim}.")
+    return "\n".join(textwrap.fill(line, 100) for line in text) + "\n"
+
+
+def _exactness(plane: Plane) -> str:
+    if plane.invariant:
+        return "Training from this plane stays in it."
+    return (
+        "Velocity, minima and bands are those where the other layers have their values at the start; "
+        "trajectories, whose other layers move as well, are projected."
+    )
+
+
+def _others(plane: Plane) -> list[str]:
+    values = dict.fromkeys(plane.others)
+    if not values:
+        return []
+    if len(values) == 1:
+        return [f"the others {'= ' if plane.depth > 3 else ''}{_symbol(next(iter(values)))}"]
+    numbers = (layer for layer in range(1, plane.depth + 1) if layer not in plane.layers)
+    return [f"$w_{{{layer}}}$ = {_symbol(value)}" for layer, value in zip(numbers, plane.others, strict=True)]
+
+
+def _symbol(value: float | str) -> str:
+    return f"$w_{{{value[1:]}}}$" if isinstance(value, str) else f"{value:g}"
+
+
+def _method(method: Method) -> str:
+    if isinstance(method, MiniBatch):
+        return f"mini-batches of {method.batch_size} of {len(method.data)} samples"
+    if isinstance(method, NoiseAugmentation | SGDNoise):
+        name = "noise augmentation" if isinstance(method, NoiseAugmentation) else "SGD noise"
+        return f"{name}, $\\eta$ {method.distribution}, $|\\eta| \\leq {method.half_width:g}$"
+    return "gradient descent"
+
+
+def _rate(learning_rate: Any) -> str:
+    schedule = as_schedule(learning_rate)
+    if isinstance(schedule, Constant):
+        return f"learning rate {schedule.value:g}"
+    if isinstance(schedule, Adaptive) and isinstance(schedule.c, int | float):
+        return f"learning rate ${schedule.c:.4g} \\,/\\, \\sum 1/w_i^2$"
+    return f"learning rate {schedule}"
