@@ -1,0 +1,178 @@
+"""`linreg-dyn sweep SPEC.toml`: a grid of runs on all cores, or on a cluster, into one Zarr store."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from linreg_dyn.sweep.plan import Plan
+    from linreg_dyn.sweep.run import Engine, Outcome
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser of `linreg-dyn`."""
+    parser = subparsers.add_parser(
+        "sweep",
+        help="run a grid of ensembles into one Zarr store, resumably",
+        description="Run every point of the grid that SPEC describes (TOML; `python -m pydoc linreg_dyn.sweep.spec` "
+        "shows all of it), on the cores of this machine or on a Dask cluster, into one Zarr v3 store for "
+        "xarray.open_zarr. The same command again finishes what is missing and computes anew what is damaged.",
+        epilog="example: linreg-dyn sweep grid.toml --out runs/grid.zarr; linreg-dyn sweep grid.toml --dry-run",
+    )
+    add = parser.add_argument
+    add("spec", metavar="SPEC", help="the sweep, a TOML file")
+    add("--out", metavar="STORE", help="the Zarr store (default: SPEC with .zarr at its end, in this directory)")
+    add("--dry-run", action="store_true", help="check SPEC, print the plan with its time and size, and do nothing")
+    resume = "go on with a store that is there already (default); --no-resume refuses it"
+    add("--resume", action=argparse.BooleanOptionalAction, default=True, help=resume)
+    add("--scheduler", metavar="ADDRESS", help="a Dask scheduler, tcp://host:port, instead of this machine's cores")
+    add(
+        "--workers",
+        metavar="N",
+        type=int,
+        help="processes on this machine (default: cores / threads); 0: none but this",
+    )
+    add("--threads", metavar="N", type=int, default=1, help="threads of a process, for each chunk (default: 1)")
+    patience = "how long to wait for a scheduler that is gone (default: %(default)g)"
+    add("--patience", metavar="SECONDS", type=float, default=60, help=patience)
+    add("--dashboard", action="store_true", help="serve Dask's dashboard and print its address")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plan, compute, write and say what was done; exit code 1 if chunks failed (all others are written)."""
+    from linreg_dyn.sweep import cluster, plan, spec
+    from linreg_dyn.sweep.run import run as sweep
+
+    cluster.check_installed()
+    _check_options(args)
+    planned = plan.make(spec.load(args.spec))
+    out = args.out or f"{Path(args.spec).stem}.zarr"
+    if args.dry_run:
+        print("\n".join(_description(planned, out, args)))
+        return 0
+    with _progress() as (on_progress, say):
+        engine = _engine(args, say)
+        outcome = sweep(planned, out, engine, threads=args.threads, resume=args.resume, on_progress=on_progress)
+    print("\n".join(_summary(outcome, out)))
+    return 1 if outcome.missing else 0
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    from linreg_dyn._checks import integer, number
+
+    integer("--threads", args.threads, least=1, most=4096)
+    number("--patience", args.patience, least=0)
+    if args.workers is not None:
+        integer("--workers", args.workers, least=0, most=4096)
+        if args.scheduler is not None:
+            raise ValueError(
+                "--workers is for this machine's own cluster; with --scheduler the workers are there already"
+            )
+    if not Path(args.spec).is_file():
+        raise ValueError(f"SPEC must be a TOML file, {args.spec} is none")
+
+
+def _engine(args: argparse.Namespace, say: Callable[[str], None]) -> Engine:
+    from linreg_dyn.sweep import cluster
+    from linreg_dyn.sweep.run import here
+
+    if args.workers == 0:
+        return here
+    workers = cluster.local_size(args.workers, args.threads)
+    options = {"patience": args.patience, "dashboard": args.dashboard, "on_event": say}
+    return cluster.Dask(scheduler=args.scheduler, workers=workers, **options)
+
+
+def _description(planned: Plan, out: str, args: argparse.Namespace) -> list[str]:
+    """The plan, in lines for people."""
+    from linreg_dyn.sweep import cluster
+
+    sweep, layout = planned.sweep, planned.layout
+    points = " x ".join(f"{len(axis)} {axis.name}" for axis in sweep.axes)
+    chunks = sum(map(len, planned.groups))
+    workers = max(1, cluster.local_size(args.workers, args.threads)) * args.threads
+    free = shutil.disk_usage(next(p for p in Path(out).resolve().parents if p.exists())).free
+    where = "per core of the cluster" if args.scheduler else f"on {workers} core{'s' if workers != 1 else ''}"
+    seconds = planned.seconds / (1 if args.scheduler else workers)
+    box = " x ".join(str(size) for size in layout.box.values())
+    return [
+        f"{'points':<14}{len(planned.groups) and _product(sweep.shape)} ({points})",
+        f"{'trajectories':<14}{sweep.trajectories} at each point, {sweep.trajectories * _product(sweep.shape)} in all",
+        f"{'chunks':<14}{chunks}, each at most {box} ({', '.join(layout.box)})",
+        f"{'time':<14}about {_duration(seconds)} {where}, if a core takes 1e8 to 1e9 layer-steps a second",
+        f"{'size':<14}{_size(layout.nbytes)} before compression; {_size(free)} are free",
+        f"{'store':<14}{out}",
+    ]
+
+
+def _product(sizes: tuple[int, ...]) -> int:
+    import math
+
+    return math.prod(sizes)
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.2g} seconds"
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.4g} {unit}"
+        count /= 1024
+    return f"{count:.4g} TiB"
+
+
+def _summary(outcome: Outcome, out: str) -> list[str]:
+    damaged = f" ({outcome.damaged} of them damaged on disk)" if outcome.damaged else ""
+    lines = [f"{outcome.total} chunks: {outcome.found} found, {outcome.computed} computed{damaged}"]
+    for chunk, error in outcome.failures:
+        points = ", ".join(f"{fields}" for fields in chunk.spec["axes"])
+        lines.append(f"FAILED {chunk.name[:12]} at {points:.200}: {' '.join(str(error).split()):.300}")
+    if outcome.missing:
+        lines.append(f"{outcome.missing} chunks are missing in {out}; the same command tries them again")
+    else:
+        lines.append(f"{out} is complete: xarray.open_zarr({out!r})")
+    return lines
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[str, int, int], None], Callable[[str], None]]]:
+    """A function that moves a progress bar, and one that says a line: both on stderr, the bar on a terminal only."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(file=sys.stderr, highlight=False, markup=False)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, Any] = {}
+
+        def on_progress(doing: str, done: int, total: int) -> None:
+            if doing not in tasks:
+                tasks[doing] = bar.add_task(doing, total=total)
+            bar.update(tasks[doing], completed=done)
+
+        yield on_progress, lambda text: console.print(f"linreg-dyn: {text}", soft_wrap=True)

@@ -1,0 +1,152 @@
+"""The engine on Dask distributed: tasks to the workers of a cluster, results back, whatever dies meanwhile.
+
+Tasks are pure, so what is lost is asked for again: Dask does so when a worker dies, and this module when the
+scheduler does, with a new client to the one that takes its place. A few tasks more than there are threads are
+with the cluster at a time, so that neither its memory nor the network's grows with the sweep.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from linreg_dyn.ensemble.threads import workers as cores
+from linreg_dyn.sweep.compute import Result, Task, compute
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+AHEAD = 2
+"""Tasks with the cluster for each of its threads: one computing, one to go on with."""
+
+
+def check_installed() -> None:
+    """Refuse with the command that installs the extra, where it is missing."""
+    try:
+        import distributed  # noqa: F401
+        import zarr  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f"sweeps need {error.name}: pip install 'linreg-dyn[sweep]'") from None
+
+
+def local_size(workers: int | None, threads: int) -> int:
+    """Worker processes of the embedded cluster: with `threads` each, they fill the cores and no more."""
+    return max(1, cores(None) // threads) if workers is None else workers
+
+
+class Dask:
+    """The engine: call it with tasks, and it yields each with its result, or with why there is none.
+
+    Args:
+        scheduler: the address of a scheduler, or None for a cluster of this machine's own.
+        workers: processes of the cluster of this machine's own.
+        patience: seconds to wait for a scheduler, when it cannot be reached at first or is lost on the way.
+        on_event: hears, in words, of what was lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        scheduler: str | None,
+        workers: int = 1,
+        patience: float = 60,
+        dashboard: bool = False,
+        on_event: Callable[[str], Any] = lambda text: None,
+    ):
+        self.scheduler, self.workers, self.patience = scheduler, workers, patience
+        self.dashboard, self.on_event = dashboard, on_event
+
+    def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Task, Result | Exception]]:
+        """Compute tasks; raises OSError if the scheduler is lost and none takes its place in time."""
+        source, again = iter(tasks), deque[Task]()
+        while True:
+            task = again.popleft() if again else next(source, None)
+            if task is None:
+                return
+            again.appendleft(task)
+            with self._client() as client:
+                yield from _drain(client, source, again, self.on_event)
+            if again:
+                self.on_event(f"lost the scheduler; waiting for another one at {self.scheduler}")
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        from distributed import Client, LocalCluster
+
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said by `on_event`
+        if self.scheduler is not None:
+            try:
+                client = Client(self.scheduler, timeout=self.patience, set_as_default=False)
+            except (OSError, ValueError) as error:
+                raise OSError(f"no scheduler at {self.scheduler} within {self.patience:g} s: {error}") from None
+            with client:
+                yield client
+            return
+        dashboard: Any = "127.0.0.1:0" if self.dashboard else None
+        with (
+            LocalCluster(
+                n_workers=self.workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                protocol="tcp://",
+                dashboard_address=dashboard,
+                worker_dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+            Client(cluster, set_as_default=False) as client,
+        ):
+            if self.dashboard:
+                self.on_event(f"dashboard: {client.dashboard_link}")
+            yield client
+
+
+def _drain(
+    client: Client, source: Iterator[Task], again: deque[Task], on_event: Callable[[str], Any]
+) -> Iterator[tuple[Task, Result | Exception]]:
+    """Yield results until all tasks have one, or the scheduler is lost: then what had none is in `again`."""
+    from distributed import as_completed
+
+    running: dict[Future, Task] = {}
+    finished = as_completed(loop=client.loop)
+    try:
+        while True:
+            workers: Any = client.nthreads()
+            if not workers:
+                on_event("the cluster has no workers yet; waiting for them")
+            for task in _take(again, source, AHEAD * max(1, sum(workers.values())) - len(running)):
+                future = _submit(client, task)
+                running[future] = task
+                finished.add(future)
+            if not running:
+                return
+            future = next(finished)
+            # A task that failed says so by its status; whatever else is raised here, the connection is to blame.
+            error = future.exception() if future.status == "error" else None
+            yield running[future], error if isinstance(error, Exception) else future.result()
+            del running[future]
+    except (CancelledError, OSError):
+        return
+    finally:
+        again.extend(running.values())
+
+
+def _submit(client: Client, task: Task) -> Future:
+    # The key is this client's own: elsewhere the same chunk may belong to another store, with other files.
+    key = f"sweep-{task.chunk.name}-{client.id}"
+    with warnings.catch_warnings():  # a slice of the user's own starts may be large, and is needed only there
+        warnings.filterwarnings("ignore", message="Sending large graph")
+        return client.submit(compute, task, key=key, pure=False)
+
+
+def _take(again: deque[Task], source: Iterator[Task], room: int) -> Iterator[Task]:
+    while room > 0 and again:
+        yield again.popleft()
+        room -= 1
+    yield from islice(source, max(0, room))
