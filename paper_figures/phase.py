@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LogNorm, to_rgb
+from matplotlib.colors import ListedColormap, LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -30,6 +33,13 @@ OUTCOME_COLORS = {
     "origin": "#000000",
 }
 REST = "0.8"
+LABELS = {
+    "diverged_step": "steps until divergence",
+    "critical_rate": "learning rate at which divergence begins",
+    "loss": "loss $(W - 1)^2$ at the end",
+    "layer_imbalance": "layer imbalance $D$ at the end",
+    "minimum_sharpness": r"$2\,\Sigma\,1/w_i^2$ at the end",
+}
 COLORMAP = "viridis"
 Box = tuple[float, float, float, float]
 
@@ -39,8 +49,8 @@ def draw_portrait(figure: Figure, result: xr.Dataset, box: Box, title: str) -> N
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     entries = [*_bands(left, result), *_streamlines(left, result), *_minima(left, result)]
     if "path" in result:
-        entries += _paths(left, result["path"].transpose("trajectory", "step", "pair").values)
-    _density(figure, right, result, box)
+        entries += _paths(left, result, box)
+    _density(figure, right, result)
     for axes, heading in ((left, "mean velocity and trajectories"), (right, "where the starts end")):
         _plane_axes(axes, result, box)
         axes.set_title(heading)
@@ -54,7 +64,9 @@ def _bands(axes: Axes, result: xr.Dataset) -> list[Any]:
     found = [result[name] for name in sorted(map(str, result.data_vars)) if name.startswith("band_")]
     found = [margin for margin in found if float(margin.min()) < 0 <= float(margin.max())]
     for fill, margin in zip(FILLS, found, strict=False):
-        axes.contourf(result["first"], result["second"], margin, levels=[0, np.inf], colors=[fill], zorder=0)
+        at = result["first"], result["second"], margin
+        axes.contourf(*at, levels=[0, np.inf], colors=[fill], zorder=0)
+        axes.contour(*at, levels=[0], colors="0.6", linewidths=0.5, linestyles="-", zorder=0)
     return [Patch(color=fill, label=margin.attrs["long_name"]) for fill, margin in zip(FILLS, found, strict=False)]
 
 
@@ -71,9 +83,9 @@ def _minima(axes: Axes, result: xr.Dataset) -> list[Any]:
     at = result["first"].values, result["second"].values
     W = result["end_to_end"].values
     look: Any = {"colors": "C1", "zorder": 2}
-    entries = [Line2D([], [], color="C1", linestyle="-", linewidth=1.8, label="minima $W = 1$")]
+    entries = [Line2D([], [], color="C1", linestyle="-", linewidth=1.4, label="minima $W = 1$")]
     stable = result["stable"].values > 0 if "stable" in result else np.ones(W.shape, dtype=bool)
-    axes.contour(*at, np.where(stable, W, np.nan), levels=[1], linewidths=1.8, linestyles="-", **look)
+    axes.contour(*at, np.where(stable, W, np.nan), levels=[1], linewidths=1.4, linestyles="-", **look)
     if _crosses(np.where(stable, np.nan, W)):
         axes.contour(*at, np.where(stable, np.nan, W), levels=[1], linewidths=1, linestyles="--", **look)
         entries.append(Line2D([], [], color="C1", linestyle="--", linewidth=1, label="unstable at this rate"))
@@ -88,34 +100,54 @@ def _crosses(W: np.ndarray) -> bool:
     return bool(np.nanmin(W, initial=1) < 1 < np.nanmax(W, initial=1))
 
 
-def _paths(axes: Axes, paths: np.ndarray) -> list[Any]:
-    """Sample trajectories, an array (trajectory, step, 2); what diverged has no end."""
-    for path in paths:
-        axes.plot(*path.T, "-", color="C0", linewidth=0.5, zorder=3)
+def _paths(axes: Axes, result: xr.Dataset, box: Box) -> list[Any]:
+    """Sample trajectories: what diverges is shown until it leaves the box, and has no end."""
+    low, high = np.array(box[::2]), np.array(box[1::2])
+    thin = 0.25 if result.attrs["random"] else 0.6
+    lines: dict[str, dict[str, Any]] = {
+        "trajectory": {"color": "C0", "linestyle": "-"},
+        "diverges": {"color": "C4", "linestyle": "--"},
+    }
+    drawn: dict[str, Line2D] = {}
+    for path in result["path"].transpose("trajectory", "step", "pair").values:
+        diverges = bool(np.isnan(path).any())
+        if diverges:
+            inside = ((path >= low) & (path <= high)).all(axis=1)
+            path = path[: np.argmin(inside) + 1]
+        else:
+            axes.plot(*path[-1], "o", color="C2", markersize=3, zorder=5)
+        name = "diverges" if diverges else "trajectory"
+        drawn[name] = Line2D([], [], linewidth=0.8, label=name, **lines[name])
+        axes.plot(*path.T, **lines[name], linewidth=0.6 if diverges else thin, zorder=3)
         axes.plot(*path[0], "o", color="C0", markerfacecolor="white", markersize=3, zorder=4)
-        axes.plot(*path[-1], "o", color="C2", markersize=3, zorder=5)
-    return [
-        Line2D([], [], color="C0", linestyle="-", linewidth=0.8, label="trajectory"),
-        Line2D([], [], color="C0", linestyle="", marker="o", markerfacecolor="white", label="start"),
-        Line2D([], [], color="C2", linestyle="", marker="o", label="end"),
-    ]
+    points: dict[str, Any] = {"color": "C0", "linestyle": "", "marker": "o", "markersize": 3}
+    shown: list[dict[str, Any]] = [points | {"markerfacecolor": "white", "label": "start"}]
+    if "trajectory" in drawn:
+        shown.append(points | {"color": "C2", "label": "end"})
+    return [*drawn.values(), *(Line2D([], [], **look) for look in shown)]
 
 
-def _density(figure: Figure, axes: Axes, result: xr.Dataset, box: Box) -> None:
-    """How many starts end in each cell, logarithmic; the minima as a thin line below."""
-    counts = result["end_count"].values
+def _density(figure: Figure, axes: Axes, result: xr.Dataset) -> None:
+    """A dot for each cell in which starts end, coloured by how many; the minima as a thin line below."""
+    counts = result["end_count"].transpose("end_first", "end_second").values
     at = result["first"].values, result["second"].values
     axes.contour(*at, result["end_to_end"].values, levels=[1], colors="0.6", linewidths=0.4, zorder=0)
-    if not counts.any():
+    first, second = np.nonzero(counts)
+    if not len(first):
         axes.text(0.5, 0.5, "no start ends in the box", transform=axes.transAxes, ha="center")
         return
-    shown = np.ma.masked_equal(counts, 0)
-    low = max(1.0, float(np.quantile(counts[counts > 0], 0.02)))
-    norm = LogNorm(vmin=low, vmax=max(10 * low, counts.max()))
-    image = axes.imshow(
-        shown, extent=box, origin="lower", aspect="auto", cmap=f"{COLORMAP}_r", norm=norm, interpolation="nearest"
-    )
-    figure.colorbar(image, ax=axes, label="starts that end in a cell", shrink=0.8, extend="min")
+    found = counts[first, second]
+    order = np.argsort(found)
+    where = result["end_first"].values[first[order]], result["end_second"].values[second[order]]
+    high = float(max(10, found.max()))
+    low = max(1.0, min(float(np.quantile(found, 0.02)), high / 10))
+    norm = LogNorm(low, high)
+    colors = ListedColormap(colormaps[f"{COLORMAP}_r"](np.linspace(0.2, 1, 256)))
+    points = 1.4 if len(found) > 100 else 4.0
+    look: Any = {"s": points**2, "marker": "s" if len(found) > 100 else "o", "linewidths": 0, "rasterized": True}
+    dots = axes.scatter(*where, c=found[order], norm=norm, cmap=colors, **look)
+    bar = figure.colorbar(dots, ax=axes, label="starts that end in a cell", shrink=0.8, extend="min")
+    _log_ticks(bar.ax.yaxis, low, high)
 
 
 def draw_map(figure: Figure, result: xr.Dataset, name: str, box: Box, title: str) -> None:
@@ -167,7 +199,8 @@ def _values(figure: Figure, axes: Axes, result: xr.Dataset, name: str, box: Box)
         norm = LogNorm(low, max(high, 1.01 * low))
         mappable = ScalarMappable(norm, COLORMAP)
         image[shown] = mappable.to_rgba(values[shown])[:, :3]
-        figure.colorbar(mappable, ax=axes, label=result[name].attrs["long_name"].split(", at the end")[0], shrink=0.85)
+        bar = figure.colorbar(mappable, ax=axes, label=LABELS[name], shrink=0.85)
+        _log_ticks(bar.ax.yaxis, *mappable.get_clim())
     _image(axes, image, box)
     return entries
 
@@ -181,7 +214,7 @@ def _without_value(result: xr.Dataset, name: str, shown: np.ndarray) -> list[tup
     arrived = np.isin(result["outcome"].values, [names.index(n) for n in names if n.startswith("minimum")])
     diverged = result["outcome"].values == names.index("diverged")
     if name == "diverged_step":
-        return [(arrived, "1", "at a minimum"), (~arrived & ~diverged, REST, "neither")]
+        return [(arrived, "1", "at a minimum"), (~arrived & ~diverged, REST, "neither diverged nor at a minimum")]
     return [(diverged, "1", "diverged"), (~shown & ~diverged, REST, "zero or not finite")]
 
 
@@ -200,23 +233,45 @@ def _plane_axes(axes: Axes, result: xr.Dataset, box: Box) -> None:
 
 def _rate_axes(axes: Axes, result: xr.Dataset, box: Box) -> None:
     """The vertical axis is the decimal logarithm of the rate: its ticks say the rate."""
-    low, high = box[2:]
-    decades = range(int(np.floor(low)), int(np.ceil(high)) + 1)
-    wanted = (1,) if high - low > 3 else (1, 2, 5)
-    labelled = [k * 10.0**n for n in decades for k in wanted if low <= np.log10(k * 10.0**n) <= high]
-    between = [k * 10.0**n for n in decades for k in range(1, 10)]
-    axes.yaxis.set_major_locator(FixedLocator(np.log10(labelled).tolist()))
-    axes.yaxis.set_major_formatter(FixedFormatter([f"{rate:g}" for rate in labelled]))
-    axes.yaxis.set_minor_locator(FixedLocator(np.log10(between).tolist()))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    (x, y), (x_end, y_end) = ((float(result[name][k]) for name in ("first", "second")) for k in (0, -1))
-    first = result["first"].attrs["long_name"].split()[3]
-    second = result["second"].attrs["long_name"].split()[3]
-    shown, other, along = (first, second, f"{y:g} to {y_end:g}") if x != x_end else (second, first, f"{x:g}")
-    label = f"$w_{{{shown}}}$ at the start ($w_{{{other}}}$ from {along})".replace(
-        "from", "from" if "to" in along else "="
-    )
+    _log_ticks(axes.yaxis, 10 ** box[2], 10 ** box[3], of_log=True)
+    first, second = (result[name].attrs["long_name"].split()[3] for name in ("first", "second"))
+    (x, x_end), (y, y_end) = (result[name].values[[0, -1]].tolist() for name in ("first", "second"))
+    if x == x_end:
+        label = f"$w_{{{second}}}$ at the start ($w_{{{first}}} = {x:g}$)"
+    elif y == y_end:
+        label = f"$w_{{{first}}}$ at the start ($w_{{{second}}} = {y:g}$)"
+    else:
+        label = f"$w_{{{first}}}$ at the start ($w_{{{second}}}$ from {y:g} to {y_end:g})"
     axes.set(xlim=box[:2], ylim=box[2:], xlabel=label, ylabel="learning rate")
+
+
+def _log_ticks(axis: Axis, low: float, high: float, *, of_log: bool = False) -> None:
+    """Ticks from `low` to `high` at powers of ten, or at more numbers where those are fewer than four.
+
+    `of_log`: the axis has the decimal logarithms of what its ticks say.
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), [1 + n / 10 for n in range(90)]):
+        major = [k * 10.0**n for n in decades for k in digits]
+        major = [value for value in major if low <= value * (1 + 1e-9) and value <= high * (1 + 1e-9)]
+        if len(major) >= 4:
+            break
+    major = major[:: -(-len(major) // 9)]
+    minor = [k * 10.0**n for n in decades for k in range(1, 10)]
+    place = np.log10 if of_log else np.asarray
+    axis.set_major_locator(FixedLocator(place(major).tolist()))
+    axis.set_major_formatter(FixedFormatter([_number(value) for value in major]))
+    axis.set_minor_locator(FixedLocator(place(minor).tolist()))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _number(value: float) -> str:
+    """Plain digits where they are few, else a power of ten."""
+    if 1e-3 < value < 1e5:
+        return f"{value:.6g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    factor = "" if mantissa == "1" else f"{mantissa} \\cdot "
+    return f"${factor}10^{{{int(exponent)}}}$"
 
 
 def rate_box(result: xr.Dataset) -> tuple[float, float, float, float]:

@@ -74,7 +74,7 @@ def add_parser(subparsers: Any) -> None:
     add("--rates", metavar="LR", type=float, nargs=2, help="learning rates from ... to ... (default: 0.01 1)")
     line = "line of starts, FIRST SECOND to FIRST SECOND (default: the box's diagonal)"
     add("--line", metavar="X", type=float, nargs=4, help=line)
-    add("--trajectories", metavar="N", type=whole, help="sample trajectories of a portrait (default: 12)")
+    add("--trajectories", metavar="N", type=whole, help="sample trajectories of a portrait (default: 12; noise: 5)")
     add("--format", metavar="LIST", help="formats of the picture in DIR, of pdf, png, svg (default: pdf,png)")
     add("--out", metavar="PATH", required=True, help="a file FILE.pdf, .png or .svg, or a new or empty directory")
     parser.set_defaults(run=run)
@@ -130,7 +130,9 @@ def _compute(args: argparse.Namespace, plane: Plane, method: Method, training: d
     size = (size[0], size[-1])
     rates = args.rates or DEFAULT_RATES
     if args.map is None:
-        samples = 12 if args.trajectories is None else args.trajectories
+        samples = args.trajectories
+        if samples is None:
+            samples = 12 if args.method in ("gd", "wd") else 5
         return phase.portrait(plane, method, size=size, trajectories=samples, **training)
     if args.map == "rates":
         line = args.line or (plane.box[0], plane.box[2], plane.box[1], plane.box[3])

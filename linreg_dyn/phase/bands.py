@@ -34,11 +34,11 @@ class Band:
 def bands(method: Method, learning_rate: Schedule, weight_decay: float = 0.0) -> tuple[Band, ...]:
     """The bands that hold for plain steps of this method (no momentum), widest first; often none.
 
-    Nothing is given for noise together with weight decay, about which nothing is proved.
+    Nothing is given for noise together with weight decay, or scheduled noise: nothing is proved about them.
     """
     if type(method) is GradientDescent:
         return (_decay_band(weight_decay),) if weight_decay else _descent(learning_rate)
-    if weight_decay:
+    if weight_decay or not isinstance(getattr(method, "half_width", 0.0), float):  # or noise that is scheduled
         return ()
     if isinstance(method, NoiseAugmentation):
         return _noise(method.half_width, learning_rate)
@@ -59,10 +59,16 @@ def _between(low: float, high: float) -> Callable[[list[Array]], Array]:
     return margin
 
 
+def _adaptive(rate: Schedule) -> float:
+    """The constant c of an adaptive rate that has one; infinity for every other rate."""
+    return rate.c if isinstance(rate, Adaptive) and isinstance(rate.c, float) else np.inf
+
+
 def _descent(rate: Schedule) -> tuple[Band, ...]:
-    if isinstance(rate, Adaptive) and rate.c < 1:
+    c = _adaptive(rate)
+    if c < 1:
         # c <= 1/(1 + r)^2 exactly where r <= 1/sqrt(c) - 1; beyond r = 1 the claim says nothing.
-        radius = min(1.0, 1 / np.sqrt(rate.c) - 1)
+        radius = min(1.0, 1 / np.sqrt(c) - 1)
         text = f"the loss falls at every step from |W - 1| < {radius:.4g}, which is kept"
         claim = "ginsburg.thm-3.1.largest-rate"
         return (Band("loss falls, kept", text, claim, _between(1 - radius, 1 + radius)),)
@@ -95,7 +101,7 @@ def _decay_band(decay: float) -> Band:
 
 def _noise(delta: float, rate: Schedule) -> tuple[Band, ...]:
     found = []
-    if isinstance(rate, Adaptive) and rate.c <= THEOREM_4_RATE and delta < 0.5:
+    if _adaptive(rate) <= THEOREM_4_RATE and delta < 0.5:
         # The claim has the largest of these rates; W after a step is monotone in c, so smaller ones keep W as well.
         text = "0 < W < 2 is kept, and no layer imbalance grows, for every noise"
         found.append(Band("0 < W < 2", text, "ginsburg.thm-4.1-along-trajectory.amended", _between(0, 2)))
@@ -111,7 +117,7 @@ def _sgd_noise(delta: float, rate: Schedule) -> tuple[Band, ...]:
         return ()
     text = "the flow's loss falls outside it, for every noise"
     claim = "ginsburg.sgd-flow-loss"
-    if isinstance(rate, Adaptive) and delta < 1 and rate.c <= 1 / (2 * (1 + delta) ** 2):
+    if delta < 1 and _adaptive(rate) <= 1 / (2 * (1 + delta) ** 2):
         # Monotone in c as above.
         text += "; it is kept, and no layer imbalance grows"
         claim = "ginsburg.thm-5.1-along-trajectory.amended"

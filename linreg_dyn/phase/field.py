@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from linreg_dyn import rules
+from linreg_dyn._checks import number
 from linreg_dyn.ensemble.methods import GradientDescent, Method, MiniBatch, NoiseAugmentation, SGDNoise
 from linreg_dyn.phase.bands import bands
 from linreg_dyn.phase.plane import Plane
@@ -27,7 +28,7 @@ def mean_residual(method: Method, W: Array) -> Array:
     It vanishes at `W = 1/(1 + sigma^2)`, not at 1.
     """
     if isinstance(method, NoiseAugmentation):
-        sigma = method.half_width * math.sqrt(UNIT_VARIANCES[method.distribution])
+        sigma = number("half_width of a portrait", method.half_width) * math.sqrt(UNIT_VARIANCES[method.distribution])
         return (rules.noise_augmentation(W, sigma) + rules.noise_augmentation(W, -sigma)) / 2
     if isinstance(method, MiniBatch):
         return rules.mini_batch(W, method.data.squares.mean(), method.data.products.mean())
@@ -53,6 +54,7 @@ def field(
     *,
     learning_rate: float | Schedule,
     weight_decay: float = 0.0,
+    momentum: float = 0.0,
     size: tuple[int, int] = (401, 401),
 ) -> xr.Dataset:
     """The mean velocity over a plane, with the minima and the bands that hold there.
@@ -62,9 +64,10 @@ def field(
     not vanish at the minima); `stable` (only for gradient descent at a fixed rate without weight
     decay): positive where a minimum would be stable under steps of this rate, `1 - lr sum 1/w_i^2` (half the
     sharpness of a minimum; at a larger one steps overshoot ever further); and `band_1`, `band_2`, ...:
-    nonnegative inside the bands that are proved (`bands`), with their names and statements as attributes.
+    nonnegative inside the bands that are proved (`bands`), with their names and statements as attributes. With
+    `momentum`, about which nothing is proved, `stable` and the bands are left out.
     """
-    rate = as_schedule(learning_rate)
+    rate, weight_decay = as_schedule(learning_rate), number("weight_decay", weight_decay, least=0)
     weights = plane.grid(size)
     velocity = mean_velocity(weights, method, weight_decay)
     dims, per_time = ("second", "first"), "weight per (learning rate * step)"
@@ -75,13 +78,13 @@ def field(
     if isinstance(method, NoiseAugmentation):
         g = mean_residual(method, rules.end_to_end(weights))
         variables["mean_residual"] = (dims, g, {"long_name": "mean residual: 0 where the mean gradient of L is"})
-    if type(method) is GradientDescent and isinstance(rate, Constant) and not weight_decay:
+    if type(method) is GradientDescent and isinstance(rate, Constant) and not weight_decay and not momentum:
         with np.errstate(divide="ignore"):
             stable = 1 - rate.value * sum(1 / w**2 for w in weights)
         variables["stable"] = (dims, stable, {"long_name": "1 - lr sum 1/w_i^2: positive at stable minima"})
-    for number, band in enumerate(bands(method, rate, weight_decay), start=1):
+    for count, band in enumerate(() if momentum else bands(method, rate, weight_decay), start=1):
         about = {"long_name": band.name, "statement": band.statement, "claim": band.claim}
-        variables[f"band_{number}"] = (dims, band.margin(weights), about)
+        variables[f"band_{count}"] = (dims, band.margin(weights), about)
     return xr.Dataset(variables, coordinates(plane, size))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble import Record, provenance
@@ -115,7 +116,7 @@ def critical_map(
     rounds = integer("rounds", rounds, least=1, most=50)
     count = width * height
 
-    def diverges(at: Array) -> Array:
+    def diverges(at: Array) -> NDArray[np.bool_]:
         lost = np.empty(count, dtype=bool)
         starts: Starts = lambda numbers: plane.cells(numbers, (width, height))  # noqa: E731
         for part, result in tiles(count, starts, plane.depth, method, rates=at, **training):

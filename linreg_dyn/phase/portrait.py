@@ -9,7 +9,7 @@ import xarray as xr
 
 from linreg_dyn._checks import integer
 from linreg_dyn.ensemble import Record, provenance, simulate
-from linreg_dyn.ensemble.methods import Method
+from linreg_dyn.ensemble.methods import GradientDescent, Method
 from linreg_dyn.phase.field import field
 from linreg_dyn.phase.maps import default_within
 from linreg_dyn.phase.plane import Plane
@@ -36,13 +36,14 @@ def portrait(
     (first, second) starts at cell centres of the plane end in each of `cells` x `cells` cells of the box, those
     that diverge apart; `path` (step, trajectory, pair): the weights of the two layers along `trajectories`
     sample trajectories, NaN from divergence on. Attributes count the starts by how they ended (`OUTCOMES`),
-    and those that ended outside the box.
+    those that ended outside the box, and say whether the method is random.
     """
     size = checked_size(size, 0)
     cells = integer("cells", cells, least=2, most=4096)
     samples = integer("trajectories", trajectories, least=0, most=10_000)
     rate, decay = training["learning_rate"], training.get("weight_decay", 0.0)
-    result = field(plane, method, learning_rate=rate, weight_decay=decay)
+    momentum = training.get("momentum", 0.0)
+    result = field(plane, method, learning_rate=rate, weight_decay=decay, momentum=momentum)
     counts, ended, outside = _ends(plane, method, size, cells, training)
     labels = {}
     for name, values in zip(("end_first", "end_second"), plane.axes((cells, cells)), strict=True):
@@ -58,7 +59,8 @@ def portrait(
     training = training | {"learning_rate": as_schedule(rate)}
     spec = {"plane": plane, "size": list(size), "cells": cells, "trajectories": samples, "method": method}
     attributes = provenance.attributes("phase portrait", spec | training, backend="cpu", dtype="float64")
-    attributes |= {"starts": size[0] * size[1], "outcome_counts": ended, "outside": outside}
+    random = int(type(method) is not GradientDescent)
+    attributes |= {"starts": size[0] * size[1], "outcome_counts": ended, "outside": outside, "random": random}
     return result.assign(variables).assign_coords(labels).assign_attrs(attributes)
 
 
