@@ -6,6 +6,7 @@ A rate is a function `rate(value, W, q)`: `value` is the schedule's at that step
 
 from __future__ import annotations
 
+from linreg_dyn.arithmetic import ratio
 from linreg_dyn.rules import end_to_end, others
 
 
@@ -19,7 +20,7 @@ def adaptive_rate(value, W, q):
 
     As a weight tends to 0 the rate does too; at several zero weights (`q = 0`) it is defined by that limit.
     """
-    return value * W * W / q if q != 0 else q
+    return ratio(value * W * W, q)
 
 
 def squared_products(weights):
