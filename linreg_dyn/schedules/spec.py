@@ -77,5 +77,5 @@ def _decode(spec: Any, path: str) -> Any:
 
 
 def _closest(word: Any, allowed: Any) -> str:
-    found = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.5) if isinstance(word, str) else []
     return f"; did you mean {found[0]!r}?" if found else ""
