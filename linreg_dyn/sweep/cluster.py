@@ -98,6 +98,7 @@ class Dask:
                 protocol="tcp://",
                 dashboard_address=dashboard,
                 worker_dashboard_address=None,
+                preload=["linreg_dyn.sweep.local_worker"],
                 silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster, set_as_default=False) as client,

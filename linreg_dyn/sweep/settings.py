@@ -80,7 +80,7 @@ def schedule(where: str, value: Any) -> Any:
         return value
     try:
         if from_spec := getattr(schedules, "from_spec", None):
-            return from_spec(value)
+            return from_spec(value, where)
         kinds = {"Constant": schedules.Constant, "Adaptive": schedules.Adaptive}
         kind = choice(f"{where}.type", value.get("type"), tuple(kinds))
         return kinds[kind](**{name: item for name, item in value.items() if name != "type"})

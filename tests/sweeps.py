@@ -1,0 +1,83 @@
+"""What the tests of sweeps share: a small sweep of many chunks, its undisturbed store, and their comparison."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from linreg_dyn.sweep import plan, run, spec
+
+ROOT = Path(__file__).parents[1]
+POINTS = 12
+# One point a chunk. Noise and a split into lanes would show any number drawn twice or in another order.
+SPEC = f"""
+[run]
+method = "NoiseAugmentation"
+half_width = 0.3
+depth = 2
+steps = STEPS
+trajectories = 512
+starts = {{distribution = "near_minimum"}}
+[grid]
+learning_rate = {{log = [1e-3, 1.0], points = {POINTS // 2}}}
+seed = [1, 2]
+[record]
+every = 100
+observables = ["loss"]
+reduce = ["mean"]
+final_weights = true
+[store]
+chunk_seconds = 1e-9
+"""
+
+
+def text(steps=400):
+    return SPEC.replace("STEPS", str(steps))
+
+
+def planned(document):
+    import tomllib
+
+    return plan.make(spec.parse(tomllib.loads(document)))
+
+
+def undisturbed(document, path):
+    """The store of a sweep that nothing happens to, computed in this process."""
+    outcome = run.run(planned(document), path)
+    assert outcome.computed == outcome.total
+    return results(path)
+
+
+def results(path):
+    """Content of every file of the Zarr store by key, but the group's own, which names the time's commit."""
+    files = {str(file.relative_to(path)): file for file in sorted(Path(path).rglob("*")) if file.is_file()}
+    assert not [key for key in files if ".tmp-" in key or "/parts/" in key]
+    return {key: file.read_bytes() for key, file in files.items() if not key.startswith(".") and key != "zarr.json"}
+
+
+def completeness(path):
+    return json.loads((Path(path) / "zarr.json").read_text())["attributes"]["completeness"]
+
+
+def units(path):
+    """Lines of the ledger that finish a unit; none where there is no ledger yet."""
+    ledger = Path(path) / ".sweep" / "ledger.jsonl"
+    return ledger.read_text().count('"unit"') if ledger.exists() else 0
+
+
+def start(*options, **kwargs):
+    """`linreg-dyn sweep` as a process of its own, which takes the signals of a terminal."""
+    command = [sys.executable, "-m", "linreg_dyn.cli", "sweep", *map(str, options)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    return subprocess.Popen(command, cwd=ROOT, env=dict(os.environ, PYTHONWARNINGS="ignore"), **pipes, **kwargs)
+
+
+def until(condition, seconds=60):
+    """Wait until `condition()` is true, and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found

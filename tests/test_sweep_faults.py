@@ -1,0 +1,189 @@
+"""What may go wrong while a sweep runs, done to real processes that talk over TCP on the loopback interface.
+
+After each fault the finished store has the bytes of the undisturbed one. Every wait has an end, and so does
+every process.
+"""
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+
+import psutil
+import pytest
+
+from tests.sweeps import POINTS, ROOT, completeness, results, start, text, undisturbed, units, until
+
+LONG = 100_000  # steps of a point: about a quarter of a second, so that there is a "while it runs"
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    path = tmp_path_factory.mktemp("spec") / "spec.toml"
+    path.write_text(text(LONG))
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return undisturbed(text(LONG), tmp_path_factory.mktemp("undisturbed") / "store.zarr")
+
+
+@pytest.fixture
+def processes():
+    """Processes started in a test end with it."""
+    with ExitStack() as stack:
+
+        def started(process):
+            stack.callback(ended, process)
+            return process
+
+        yield started
+
+
+def ended(process):
+    with process:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def workers_of(process):
+    """The worker processes of an embedded cluster."""
+    found = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+
+
+def finish(process, code=0):
+    said, complained = process.communicate(timeout=90)
+    assert process.returncode == code, complained
+    return said, complained
+
+
+def test_a_worker_that_is_killed_costs_only_time(spec, expected, processes, tmp_path):
+    store = tmp_path / "store.zarr"
+    sweep = processes(start(spec, "--out", store, "--workers", 2))
+    until(lambda: units(store) >= 2)
+    victim = workers_of(sweep)[0]
+    victim.kill()
+    said, complained = finish(sweep)
+    assert f"{POINTS} chunks: 0 found, {POINTS} computed" in said
+    assert not complained
+    assert not victim.is_running()
+    assert results(store) == expected
+    assert units(store) == POINTS
+
+
+def test_a_sweep_outlives_its_scheduler(spec, expected, processes, tmp_path):
+    store = tmp_path / "store.zarr"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+
+    def cluster():
+        scheduler = processes(dask("scheduler", "--host", address.split(":")[0], "--port", address.split(":")[1]))
+        processes(dask("worker", f"tcp://{address}", "--nthreads", "1", "--host", "127.0.0.1", "--death-timeout", "60"))
+        return scheduler
+
+    scheduler = cluster()
+    sweep = processes(start(spec, "--out", store, "--scheduler", f"tcp://{address}"))
+    until(lambda: units(store) >= 2)
+    os.killpg(scheduler.pid, signal.SIGKILL)
+    scheduler.wait(timeout=10)
+    cluster()
+    said, complained = finish(sweep)
+    assert "lost the scheduler" in complained
+    assert f"0 found, {POINTS} computed" in said
+    assert results(store) == expected
+    assert units(store) == POINTS  # what was written before is not computed twice
+
+
+def dask(role, *options):
+    command = [sys.executable, "-m", f"distributed.cli.dask_{role}", *options, "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    return subprocess.Popen(command, cwd=ROOT, env=dict(os.environ, PYTHONWARNINGS="ignore"), **quiet)
+
+
+def test_without_a_scheduler_the_sweep_says_so(spec, processes, tmp_path):
+    nowhere = "tcp://127.0.0.1:9"
+    sweep = processes(start(spec, "--out", tmp_path / "store.zarr", "--scheduler", nowhere, "--patience", 1))
+    _, complained = finish(sweep, code=2)
+    assert complained.startswith(f"linreg-dyn: error: no scheduler at {nowhere} within 1 s")
+    assert complained.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_is_stopped_goes_on_later(number, spec, expected, processes, tmp_path):
+    store = tmp_path / "store.zarr"
+    sweep = processes(start(spec, "--out", store, "--workers", 1))
+    until(lambda: units(store) >= 2)
+    second, told = None, ""
+    if number == signal.SIGKILL:  # the lock is asked while it is held, and taken once its holder is gone
+        second = processes(start(spec, "--out", store, "--workers", 0))
+        _, told = finish(second, code=2)
+        assert f"another sweep is writing to {store} (process {sweep.pid} on" in told
+        assert told.count("\n") == 1
+    family = workers_of(sweep)
+    assert family
+    if number == signal.SIGINT:
+        os.killpg(sweep.pid, number)  # Ctrl-C reaches every process of the terminal
+    else:
+        sweep.send_signal(number)
+    _, complained = finish(sweep, code=-signal.SIGKILL if number == signal.SIGKILL else 130)
+    assert complained == ("" if number == signal.SIGKILL else "linreg-dyn: interrupted\n")
+    until(lambda: not any(child.is_running() for child in family), 30)  # workers end by themselves
+    assert completeness(store) == "unfinished"
+    before = units(store)
+    assert 2 <= before < POINTS
+    said, _ = finish(processes(start(spec, "--out", store, "--workers", 0)))
+    assert f"{POINTS} chunks: {before} found, {POINTS - before} computed" in said
+    assert results(store) == expected
+    assert completeness(store) == "complete"
+
+
+@contextmanager
+def small_disk(path):
+    """A file system of 128 KiB."""
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", path], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a file system needs a right that this process has not")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+def test_a_full_disk_stops_the_sweep_and_nothing_is_lost(expected, spec, processes, tmp_path):
+    disk = tmp_path / "disk"
+    with small_disk(disk):
+        store = disk / "store.zarr"
+        _, complained = finish(processes(start(spec, "--out", store, "--workers", 0)), code=2)
+        assert "No space left on device" in complained
+        assert complained.count("\n") == 1
+        before = units(store)
+        assert before < POINTS
+        subprocess.run(["mount", "-o", "remount,size=64M", disk], check=True)
+        said, _ = finish(processes(start(spec, "--out", store, "--workers", 0)))
+        assert f"{before} found, {POINTS - before} computed" in said
+        assert results(store) == expected
+
+
+def test_a_quota_on_the_writer_stops_it_likewise(expected, spec, processes, tmp_path):
+    """No file may pass 12,000 bytes: shards and their descriptions fit, the ledger does not for all its lines."""
+    store = tmp_path / "store.zarr"
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+
+    _, complained = finish(processes(start(spec, "--out", store, "--workers", 0, preexec_fn=limit)), code=2)
+    assert "File too large" in complained
+    before = units(store)
+    assert before < POINTS
+    said, _ = finish(processes(start(spec, "--out", store, "--workers", 0)))
+    assert f"{before} found, {POINTS - before} computed" in said
+    assert results(store) == expected
