@@ -49,17 +49,14 @@ def _exactness(plane: Plane) -> str:
 
 
 def _others(plane: Plane) -> list[str]:
-    values = dict.fromkeys(plane.others)
-    if not values:
-        return []
-    if len(values) == 1:
-        return [f"the others {'= ' if plane.depth > 3 else ''}{_symbol(next(iter(values)))}"]
+    if len(plane.others) > 1 and len(set(plane.others)) == 1:
+        return [f"the others ${_symbol(plane.others[0])}$"]
     numbers = (layer for layer in range(1, plane.depth + 1) if layer not in plane.layers)
-    return [f"$w_{{{layer}}}$ = {_symbol(value)}" for layer, value in zip(numbers, plane.others, strict=True)]
+    return [f"$w_{{{layer}}} = {_symbol(value)}$" for layer, value in zip(numbers, plane.others, strict=True)]
 
 
 def _symbol(value: float | str) -> str:
-    return f"$w_{{{value[1:]}}}$" if isinstance(value, str) else f"{value:g}"
+    return f"w_{{{value[1:]}}}" if isinstance(value, str) else f"{value:g}"
 
 
 def _method(method: Method) -> str:

@@ -1,0 +1,194 @@
+"""`linreg-dyn phase` as a user calls it: what it draws, what it writes, what it refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.image import imread
+
+from linreg_dyn.cli import main
+from linreg_dyn.phase import OUTCOMES
+from paper_figures.phase import _number
+
+
+def phase(out, *options):
+    return main(["phase", "--out", str(out), "--steps", "60", *map(str, options)])
+
+
+def listing(directory):
+    return sorted(path.name for path in directory.rglob("*") if path.is_file())
+
+
+def is_blank(path):
+    """Whether a picture, or a half of it, has next to no ink."""
+    ink = imread(path)[:, :, :3].min(axis=2) < 0.9
+    halves = (*np.array_split(ink, 2, axis=0), *np.array_split(ink, 2, axis=1))
+    return min(half.mean() for half in halves) < 0.005
+
+
+def test_a_blank_picture_is_noticed(tmp_path):
+    import paper_figures
+
+    (path,) = paper_figures.save(paper_figures.drawn(lambda figure: None, (3, 3)), tmp_path / "blank", ("png",))
+    assert is_blank(path)
+
+
+PORTRAITS = [
+    ("--method", "gd"),
+    ("--method", "gd", "--lr", "adaptive:0.25", "--depth", 3, "--fixed", "-0.5", "--layers", 3, 1),
+    ("--method", "wd", "--decay", 0.1, "--box", 0, 3, "--lr", 0.05),
+    ("--method", "noise", "--noise", 0.4, "--lr", "adaptive:0.05", "--depth", 4, "--fixed", "w1", "w2"),
+    ("--method", "sgd-noise", "--noise", 0.3, "--trajectories", 0),
+    ("--method", "sgd", "--batch", 100, "--lr", 0.05),
+    ("--lr", 5),  # of which every start diverges, or next to all
+]
+
+
+@pytest.mark.parametrize("options", PORTRAITS, ids=lambda options: " ".join(map(str, options)))
+def test_portrait(tmp_path, capsys, options):
+    out = tmp_path / "portrait.png"
+    assert phase(out, "--size", 30, 20, *options) == 0
+    assert listing(tmp_path) == ["portrait.png"]
+    assert not is_blank(out)
+    said = capsys.readouterr()
+    assert said.out.startswith("600 starts: ")
+    assert f"written: {out}" in said.out
+    assert said.err == ""
+
+
+def test_directory_has_picture_caption_and_data(tmp_path, capsys):
+    options = ("--method", "noise", "--noise", 0.4, "--size", 24, "--depth", 3, "--fixed", 0.9, "--seed", 4)
+    for name in ("one", "two"):
+        assert phase(tmp_path / name, *options) == 0
+    files = ["portrait.nc", "portrait.pdf", "portrait.png", "portrait.txt"]
+    assert listing(tmp_path / "one") == files
+    for name in files[1:]:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    caption = (tmp_path / "one" / "portrait.txt").read_text()
+    assert "ginsburg.noise-band.amended" in caption
+    assert "3 layers, $w_{3} = 0.9$, noise augmentation" in " ".join(caption.split())
+    assert "projected" in caption
+    with xr.open_dataset(tmp_path / "one" / "portrait.nc", engine="h5netcdf") as result:
+        lost = result.attrs["outcome_counts"][OUTCOMES.index("diverged")]
+        assert int(result["end_count"].sum()) + result.attrs["outside"] + lost == 576
+        assert {"velocity_first", "velocity_second", "mean_residual", "band_1", "path"} <= set(result.data_vars)
+    assert f"{lost} diverged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "options"),
+    [
+        ("basin", "outcome", ("--lr", 0.3)),
+        ("escape", "diverged_step", ("--lr", 0.3, "--method", "sgd-noise", "--noise", 0.5)),
+        ("layer_imbalance", "layer_imbalance", ("--lr", 0.3)),
+        ("critical", "critical_rate", ("--rates", 0.1, 2)),
+        ("rates", "diverged_step", ("--rates", 0.1, 2, "--line", 0, -1, 0, 3)),
+    ],
+)
+def test_map(tmp_path, capsys, name, variable, options):
+    assert phase(tmp_path / "out", "--map", name, "--size", 40, 30, "--format", "png,svg", *options) == 0
+    assert listing(tmp_path / "out") == [f"{name}.{suffix}" for suffix in ("nc", "png", "svg", "txt")]
+    assert not is_blank(tmp_path / "out" / f"{name}.png")
+    result = xr.load_dataset(tmp_path / "out" / f"{name}.nc", engine="h5netcdf")
+    assert result[variable].shape == (30, 40)
+    said = capsys.readouterr().out
+    if name == "critical":
+        assert f"{int(np.isposinf(result['critical_rate']).sum())} at none" in said
+    else:
+        lost = int((result["outcome"] == OUTCOMES.index("diverged")).sum())
+        assert 0 < lost < 1200
+        assert said.startswith("1,200 starts: ")
+        assert f"{lost:,} diverged" in said
+
+
+def test_batches_of_the_users_own_data(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=40)
+    pd.DataFrame({"a": x, "b": x + rng.normal(size=40)}).to_csv(tmp_path / "d.csv", index=False)
+    options = ("--method", "sgd", "--batch", 10, "--data", tmp_path / "d.csv", "--x", "a", "--y", "b", "--size", 12)
+    assert phase(tmp_path / "out", *options, "--format", "svg") == 0
+    assert "mini-batches of 10 of 40 samples" in (tmp_path / "out" / "portrait.txt").read_text()
+
+
+BAD = [
+    (("--map", "valley"), "invalid choice: 'valley'"),
+    (("--layers", "1", "1"), "layers must be two different ones, got 1 twice"),
+    (("--layers", "1", "3"), "layers must be an integer from 1 to 2, got 3"),
+    (("--depth", "1"), "depth must be an integer from 2"),
+    (("--fixed", "1"), "others must give the 0 other layers of depth 2, got 1"),
+    (("--depth", "3", "--fixed", "x"), "others must be finite numbers, w1 or w2, got 'x'"),
+    (("--box", "2", "2"), "box must reach from a smaller to a larger weight, got 2 to 2"),
+    (("--box", "0", "1", "2"), "--box takes 2 or 4 numbers, got 3"),
+    (("--size", "0"), "size must be an integer from 1"),
+    (("--size", "1", "2", "3"), "--size takes 1 or 2 numbers, got 3"),
+    (("--map", "basin", "--size", "1e6"), "GiB"),
+    (("--lr", "0"), "--lr must be a number > 0"),
+    (("--steps", "0"), "--steps must be at least 1"),
+    (("--noise", "0.1"), "--noise is not used by --method gd"),
+    (("--method", "noise"), "--method noise needs --noise"),
+    (("--method", "sgd", "--batch", "443"), "--batch must be from 1 to the 442 rows"),
+    (("--data", "d.csv"), "--data, --x and --y are what --method sgd draws its batches from, not gd"),
+    (("--rates", "0.1", "1"), "--rates is not used by the portrait, only by --map rates, --map critical"),
+    (("--map", "rates", "--lr", "0.1"), "--lr is not used by --map rates, only by the portrait, --map basin"),
+    (("--map", "basin", "--trajectories", "3"), "--trajectories is not used by --map basin"),
+    (("--map", "critical", "--within", "0.1"), "--within is not used by --map critical"),
+    (("--map", "critical", "--rates", "1", "0.1"), "rates must be a smaller and a larger one, got 1 and 0.1"),
+    (("--map", "rates", "--rates", "-1", "0.1"), "rates must be a finite number > 0"),
+    (("--map", "rates", "--line", "1", "1", "1", "1"), "line must be four numbers, a start and a different one"),
+    (("--map", "basin", "--within", "0"), "within must be a finite number > 0"),
+    (("--seed", "-1"), "seed must be an integer from 0"),
+    (("--format", "gif"), "format must be one of pdf, png, svg, got 'gif'"),
+    (("--trajectories", "-1"), "trajectories must be an integer from 0"),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), BAD, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_bad_input_gets_one_line_and_leaves_nothing(tmp_path, capsys, options, message):
+    size = () if "--size" in options else ("--size", "8")
+    assert phase(tmp_path / "new" / "out", *size, *options) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert message in said.err
+    assert listing(tmp_path) == []
+
+
+def test_out_is_a_new_picture_or_directory(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("mine")
+    assert phase(tmp_path / "mine", "--size", 8) == 2
+    assert "already holds file" in capsys.readouterr().err
+    (tmp_path / "a.png").mkdir()
+    assert phase(tmp_path / "a.png", "--size", 8) == 2
+    assert "is a directory" in capsys.readouterr().err
+    assert phase(tmp_path / "b.png", "--size", 8, "--format", "png") == 2
+    assert "--format is for a directory" in capsys.readouterr().err
+    assert listing(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(OSError("No space left on device"), 2), (KeyboardInterrupt(), 130)], ids=["full", "ctrl-c"]
+)
+def test_a_failure_midway_leaves_nothing(tmp_path, capsys, monkeypatch, error, code):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)  # the pictures are written by then
+    assert phase(tmp_path / "new" / "out", "--size", 8, "--format", "png") == code
+    assert capsys.readouterr().err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.002, "0.002"), (1.5, "1.5"), (30000, "30000"), (1e5, "$10^{5}$"), (2e-7, "$2 \\cdot 10^{-7}$")],
+)
+def test_ticks_say_numbers_plainly(value, text):
+    assert _number(value) == text
+
+
+def test_help_has_an_example(capsys):
+    assert main(["phase", "--help"]) == 0
+    assert "linreg-dyn phase --method noise" in capsys.readouterr().out
