@@ -74,24 +74,6 @@ def replaced(settings: dict[str, Any], where: str, path: str, value: Any) -> dic
     return settings
 
 
-def schedule(where: str, value: Any) -> Any:
-    """A number as it is; a table as the schedule that it describes."""
-    if not isinstance(value, dict):
-        return value
-    try:
-        if from_spec := getattr(schedules, "from_spec", None):
-            return from_spec(value, where)
-        kinds = {"Constant": schedules.Constant, "Adaptive": schedules.Adaptive}
-        kind = choice(f"{where}.type", value.get("type"), tuple(kinds))
-        return kinds[kind](**{name: item for name, item in value.items() if name != "type"})
-    except (TypeError, ValueError, KeyError) as error:
-        raise ValueError(_named(where, error)) from None
-
-
-def _named(where: str, error: Exception) -> str:
-    return str(error) if str(error).startswith(where) else f"{where}: {error}"
-
-
 def arguments(where: str, settings: dict[str, Any], data: NormalizedData | None) -> dict[str, Any]:
     """The keyword arguments of `simulate` for one point, `method` among them, without starts and record.
 
@@ -133,12 +115,12 @@ def _checked_schedule(where: str, name: str, settings: dict[str, Any], steps: in
     value = settings[name]
     if not isinstance(value, dict):
         return number(f"{where}.{name}", value, **bounds)
-    found = schedule(f"{where}.{name}", value)
+    found = schedules.from_spec(value, f"{where}.{name}")
     length = getattr(found, "length", None)
     if length is not None and length < steps:
         raise ValueError(f"{where}.{name}: the schedule has {length} steps, shorter than the run of {steps}")
-    if hasattr(found, "limits"):
-        number(f"{where}.{name}: the least value of the schedule", found.limits[0], **bounds)
+    if hasattr(found, "limits"):  # AutoL2 has none
+        number(f"{where}.{name}: the least value of the schedule", found.limits[0], least=0)
     return found
 
 

@@ -51,7 +51,7 @@ def metadata(sweep: Sweep, layout: Layout, *, complete: bool, origins: Sequence[
     """
     import zarr
 
-    names = dict.fromkeys(name for origin in origins for name in origin)
+    names = sorted({name for origin in origins for name in origin})
     attributes = {name: " + ".join(dict.fromkeys(origin.get(name, "") for origin in origins)) for name in names} | {
         "title": "linreg_dyn sweep",
         "spec": json.dumps(json.loads(identity(sweep)), sort_keys=True),
