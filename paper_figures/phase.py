@@ -55,7 +55,7 @@ def draw_portrait(figure: Figure, result: xr.Dataset, box: Box, title: str) -> N
         _plane_axes(axes, result, box)
         axes.set_title(heading)
     right.set_ylabel("")
-    figure.suptitle(_wrapped(title, 130), fontsize=8.5)
+    figure.suptitle(_wrapped(title, 150), fontsize=8.5)
     figure.legend(handles=entries, loc="outside lower center", ncols=4)
 
 
@@ -158,7 +158,7 @@ def draw_map(figure: Figure, result: xr.Dataset, name: str, box: Box, title: str
         _rate_axes(axes, result, box)
     else:
         _plane_axes(axes, result, box)
-    figure.suptitle(_wrapped(title, 95), fontsize=8.5)
+    figure.suptitle(_wrapped(title, 105), fontsize=8.5)
     if entries:
         figure.legend(handles=entries, loc="outside lower center", ncols=3)
 
@@ -226,6 +226,7 @@ def _image(axes: Axes, rgb: np.ndarray, box: Box) -> None:
 def _plane_axes(axes: Axes, result: xr.Dataset, box: Box) -> None:
     first, second = (result[name].attrs["long_name"].split()[3] for name in ("first", "second"))
     axes.set(xlim=box[:2], ylim=box[2:], xlabel=f"$w_{{{first}}}$", ylabel=f"$w_{{{second}}}$")
+    axes.locator_params(nbins=7)
     shape = (box[3] - box[2]) / (box[1] - box[0])
     if 0.5 <= shape <= 2:
         axes.set_aspect("equal")
@@ -241,7 +242,7 @@ def _rate_axes(axes: Axes, result: xr.Dataset, box: Box) -> None:
     elif y == y_end:
         label = f"$w_{{{first}}}$ at the start ($w_{{{second}}} = {y:g}$)"
     else:
-        label = f"$w_{{{first}}}$ at the start ($w_{{{second}}}$ from {y:g} to {y_end:g})"
+        label = f"$w_{{{first}}}$ at the start ($w_{{{second}}}$ from ${y:g}$ to ${y_end:g}$)"
     axes.set(xlim=box[:2], ylim=box[2:], xlabel=label, ylabel="learning rate")
 
 
@@ -284,4 +285,9 @@ def rate_box(result: xr.Dataset) -> tuple[float, float, float, float]:
 
 
 def _wrapped(title: str, width: int) -> str:
-    return "\n".join(line for part in title.split("\n") for line in textwrap.wrap(part, width, break_long_words=False))
+    """Broken into lines between words, but not within mathematics."""
+    parts = title.split("$")
+    parts[1::2] = [mathematics.replace(" ", "\xa0") for mathematics in parts[1::2]]
+    lines = "$".join(parts).split("\n")
+    wrapped = [line for part in lines for line in textwrap.wrap(part, width, break_long_words=False)]
+    return "\n".join(wrapped).replace("\xa0", " ")

@@ -97,7 +97,7 @@ def test_map(tmp_path, capsys, name, variable, options):
     else:
         lost = int((result["outcome"] == OUTCOMES.index("diverged")).sum())
         assert 0 < lost < 1200
-        assert said.startswith("1,200 starts: ")
+        assert said.startswith("1,200 runs: " if name == "rates" else "1,200 starts: ")
         assert f"{lost:,} diverged" in said
 
 

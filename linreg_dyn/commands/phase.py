@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,10 +126,15 @@ def _picture(args: argparse.Namespace, plane: Plane, method: Method) -> tuple[xr
 
 
 def _compute(args: argparse.Namespace, plane: Plane, method: Method, training: dict[str, Any]) -> xr.Dataset:
-    from linreg_dyn import phase
-
     size = args.size or (SIZES.get(args.map, 1000),)
     size = (size[0], size[-1])
+    with _progress(args.map or "portrait") as watch:
+        return _run(args, plane, method, size, {"watch": watch, **training})
+
+
+def _run(args, plane: Plane, method: Method, size: tuple[int, int], training: dict[str, Any]) -> xr.Dataset:
+    from linreg_dyn import phase
+
     rates = args.rates or DEFAULT_RATES
     if args.map is None:
         samples = args.trajectories
@@ -143,9 +150,21 @@ def _compute(args: argparse.Namespace, plane: Plane, method: Method, training: d
     return phase.start_map(plane, size, method, within=args.within, observable=observable, **training)
 
 
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[float], None]]:
+    """A function to tell the finished fraction; on a terminal it moves a bar."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(name, total=1.0)
+        yield lambda fraction: progress.update(task, completed=fraction)
+
+
 def counted(result: xr.Dataset) -> str:
     """How many starts there were, and how they ended."""
-    starts = f"{result.attrs['starts']:,} starts"
+    starts = f"{result.attrs['starts']:,} {'runs' if 'learning_rate' in result.dims else 'starts'}"
     if "critical_rate" in result:
         always, never = (f"{result.attrs[name]:,}" for name in ("always", "never"))
         return f"{starts}: {always} diverge at every rate tried, {never} at none"

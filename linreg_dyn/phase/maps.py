@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble import Record, provenance
-from linreg_dyn.ensemble.discrete import DIVERGED
+from linreg_dyn.ensemble.discrete import DIVERGED, MOST_STEPS
 from linreg_dyn.ensemble.methods import GradientDescent, Method
 from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS
 from linreg_dyn.phase.field import coordinates
 from linreg_dyn.phase.plane import Plane
-from linreg_dyn.phase.runs import OUTCOMES, Starts, checked_size, outcome, tiles
+from linreg_dyn.phase.runs import OUTCOMES, Starts, Watch, checked_size, outcome, tiles
 from linreg_dyn.problem import Array
 
 END_OBSERVABLES = tuple(name for name in OBSERVABLES if name != WEIGHTS)
@@ -36,14 +36,17 @@ def start_map(
     size: tuple[int, int],
     method: Method,
     *,
+    steps: int,
     within: float | None = None,
     observable: str | None = None,
+    watch: Watch | None = None,
     **training: Any,
 ) -> xr.Dataset:
     """How training ends from each of `size` = (first, second) starts at cell centres of the plane.
 
-    `training` are the arguments of `simulate` (steps, learning_rate, weight_decay, seed, ...). `within` is
-    how near to 1 the end-to-end weight counts as arrived (default: `default_within`).
+    `training` are other arguments of `simulate` (learning_rate, weight_decay, seed, ...). `within` is
+    how near to 1 the end-to-end weight counts as arrived (default: `default_within`); `watch` is told the finished
+    fraction now and then.
 
     A dataset with the dims (second, first): `outcome` (its flags: at a minimum with these signs of the two
     layers, at the origin, diverged, stalled, or elsewhere), `diverged_step` (-1: never) and, if it is asked
@@ -54,10 +57,13 @@ def start_map(
     width, height = checked_size(size, 1 + 4 + (8 if observable else 0))
     if observable is not None:
         choice("observable", observable, END_OBSERVABLES)
-        training["record"] = Record(every=max(1, training["steps"]), observables=(observable,))
+        training["record"] = Record(
+            every=max(1, integer("steps", steps, least=0, most=MOST_STEPS)), observables=(observable,)
+        )
+    training["steps"] = steps
     within = _within(within, method, training)
     starts: Starts = lambda numbers: plane.cells(numbers, (width, height))  # noqa: E731
-    grid = _ends(width * height, starts, plane, method, within, observable, None, training)
+    grid = _ends(width * height, starts, plane, method, within, observable, None, watch, training)
     spec = {"plane": plane, "size": [width, height], "within": within, "method": method, **training}
     return _dataset(grid, ("second", "first"), coordinates(plane, (width, height)), spec)
 
@@ -70,6 +76,7 @@ def rate_map(
     method: Method,
     *,
     within: float | None = None,
+    watch: Watch | None = None,
     **training: Any,
 ) -> xr.Dataset:
     """How training ends from `size[0]` starts along a line, at each of `size[1]` learning rates.
@@ -87,7 +94,7 @@ def rate_map(
     first, second = (np.linspace(ends[k], ends[k + 2], width) for k in (0, 1))
     at = np.geomspace(*checked_rates(rates), height)
     starts: Starts = lambda numbers: plane.starts(first[numbers % width], second[numbers % width])  # noqa: E731
-    grid = _ends(width * height, starts, plane, method, within, None, np.repeat(at, width), training)
+    grid = _ends(width * height, starts, plane, method, within, None, np.repeat(at, width), watch, training)
     labels: dict[str, Any] = {"learning_rate": ("learning_rate", at, {"long_name": "learning rate", "units": "1"})}
     for name, values, layer in zip(("first", "second"), (first, second), plane.layers, strict=True):
         labels[name] = ("start", values, {"long_name": f"weight of layer {layer} at the start", "units": "1"})
@@ -102,6 +109,7 @@ def critical_map(
     *,
     rates: tuple[float, float],
     rounds: int = 12,
+    watch: Watch | None = None,
     **training: Any,
 ) -> xr.Dataset:
     """At which learning rate training from each start begins to diverge within the steps: bisection.
@@ -116,11 +124,19 @@ def critical_map(
     rounds = integer("rounds", rounds, least=1, most=50)
     count = width * height
 
+    done = 0
+
+    def part_of(fraction: float) -> None:
+        if watch:
+            watch((done + fraction) / (rounds + 2))
+
     def diverges(at: Array) -> NDArray[np.bool_]:
+        nonlocal done
         lost = np.empty(count, dtype=bool)
         starts: Starts = lambda numbers: plane.cells(numbers, (width, height))  # noqa: E731
-        for part, result in tiles(count, starts, plane.depth, method, rates=at, **training):
+        for part, result in tiles(count, starts, plane.depth, method, rates=at, watch=part_of, **training):
             lost[part] = result["status"].values == DIVERGED
+        done += 1
         return lost
 
     low, high = np.full(count, low_rate), np.full(count, high_rate)
@@ -157,11 +173,11 @@ def _within(within: float | None, method: Method, training: dict[str, Any]) -> f
     return number("within", within, above=0)
 
 
-def _ends(count, starts, plane, method, within, observable, rates, training) -> dict[str, tuple]:
+def _ends(count, starts, plane, method, within, observable, rates, watch, training) -> dict[str, tuple]:
     """`outcome`, `diverged_step` and the observable of the starts 0, ..., count - 1: values and attributes."""
     outcomes, when = np.empty(count, np.int8), np.empty(count, np.int32)
     values = np.empty(count if observable else 0)
-    for part, result in tiles(count, starts, plane.depth, method, rates=rates, **training):
+    for part, result in tiles(count, starts, plane.depth, method, rates=rates, watch=watch, **training):
         outcomes[part] = outcome(result, plane, within)
         when[part] = result["diverged_step"].values
         if observable:
@@ -180,7 +196,7 @@ def _dataset(grid: dict[str, tuple], dims: tuple[str, str], labels: dict, spec: 
     shape = spec["size"][::-1]
     variables = {name: (dims, values.reshape(shape), about) for name, (values, about) in grid.items()}
     counts = np.bincount(grid["outcome"][0], minlength=len(OUTCOMES))
-    attributes = _attributes(spec) | {"starts": int(counts.sum()), "outcome_counts": counts}
+    attributes = _attributes(spec) | {"starts": int(counts.sum()), "outcome_counts": counts, "within": spec["within"]}
     return xr.Dataset(variables, labels, attributes)
 
 

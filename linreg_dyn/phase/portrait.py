@@ -9,13 +9,14 @@ import xarray as xr
 
 from linreg_dyn._checks import integer
 from linreg_dyn.ensemble import Record, provenance, simulate
+from linreg_dyn.ensemble.discrete import MOST_STEPS
 from linreg_dyn.ensemble.methods import GradientDescent, Method
 from linreg_dyn.phase.field import field
 from linreg_dyn.phase.maps import default_within
 from linreg_dyn.phase.plane import Plane
-from linreg_dyn.phase.runs import OUTCOMES, checked_size, outcome, path, replicate_free, tiles
+from linreg_dyn.phase.runs import OUTCOMES, Watch, checked_size, outcome, path, replicate_free, tiles
 from linreg_dyn.problem import Array
-from linreg_dyn.schedules import as_schedule
+from linreg_dyn.schedules import Schedule, as_schedule
 
 MOST_RECORDED = 5000
 """Recorded steps of a sample trajectory."""
@@ -25,12 +26,15 @@ def portrait(
     plane: Plane,
     method: Method,
     *,
+    steps: int,
+    learning_rate: float | Schedule,
     size: tuple[int, int] = (1000, 1000),
     trajectories: int = 12,
     cells: int = 160,
+    watch: Watch | None = None,
     **training: Any,
 ) -> xr.Dataset:
-    """Everything of a phase portrait; `training` are the arguments of `simulate` (steps, learning_rate, ...).
+    """Everything of a phase portrait; `training` are other arguments of `simulate` (weight_decay, seed, ...).
 
     A dataset with the variables of `field`, and `end_count` (end_second, end_first): how many of the `size` =
     (first, second) starts at cell centres of the plane end in each of `cells` x `cells` cells of the box, those
@@ -41,36 +45,40 @@ def portrait(
     size = checked_size(size, 0)
     cells = integer("cells", cells, least=2, most=4096)
     samples = integer("trajectories", trajectories, least=0, most=10_000)
-    rate, decay = training["learning_rate"], training.get("weight_decay", 0.0)
-    momentum = training.get("momentum", 0.0)
+    rate, decay, momentum = as_schedule(learning_rate), training.get("weight_decay", 0.0), training.get("momentum", 0.0)
+    training |= {"steps": integer("steps", steps, least=0, most=MOST_STEPS), "learning_rate": rate}
     result = field(plane, method, learning_rate=rate, weight_decay=decay, momentum=momentum)
-    counts, ended, outside = _ends(plane, method, size, cells, training)
+    counts, ended, outside = _ends(plane, method, size, cells, watch, training)
     labels = {}
     for name, values in zip(("end_first", "end_second"), plane.axes((cells, cells)), strict=True):
         labels[name] = (name, values, {"long_name": f"weight at the end, layer of {name[4:]}", "units": "1"})
     variables: dict = {"end_count": (("end_second", "end_first"), counts, {"long_name": "starts that end here"})}
     if samples:
-        every = -(-training["steps"] // MOST_RECORDED)
+        every = -(-steps // MOST_RECORDED)
         record = Record(every=max(1, every), observables=("weights",))
         run = simulate(replicate_free(plane, samples), method, record=record, **training)
         about = {"long_name": "weights of the two layers", "units": "1"}
         variables["path"] = (("step", "trajectory", "pair"), path(run, plane), about)
         labels |= {"step": run["step"], "pair": ("pair", list(plane.layers), {"long_name": "layer"})}
-    training = training | {"learning_rate": as_schedule(rate)}
     spec = {"plane": plane, "size": list(size), "cells": cells, "trajectories": samples, "method": method}
     attributes = provenance.attributes("phase portrait", spec | training, backend="cpu", dtype="float64")
     random = int(type(method) is not GradientDescent)
     attributes |= {"starts": size[0] * size[1], "outcome_counts": ended, "outside": outside, "random": random}
+    attributes["within"] = default_within(method, decay)
     return result.assign(variables).assign_coords(labels).assign_attrs(attributes)
 
 
-def _ends(plane: Plane, method: Method, size: tuple[int, int], cells: int, training: dict[str, Any]):
+def _ends(
+    plane: Plane, method: Method, size: tuple[int, int], cells: int, watch: Watch | None, training: dict[str, Any]
+):
     """Starts that end in each cell (second, first), counts of `OUTCOMES`, and how many end outside the box."""
     within = default_within(method, training.get("weight_decay", 0.0))
     counts = np.zeros(cells * cells, dtype=np.int64)
     ended = np.zeros(len(OUTCOMES), dtype=np.int64)
     outside = 0
-    for _, run in tiles(size[0] * size[1], lambda n: plane.cells(n, size), plane.depth, method, **training):
+    for _, run in tiles(
+        size[0] * size[1], lambda n: plane.cells(n, size), plane.depth, method, watch=watch, **training
+    ):
         code = outcome(run, plane, within)
         ended += np.bincount(code, minlength=len(OUTCOMES))
         final = run["final_weights"].values[code != OUTCOMES.index("diverged")]

@@ -23,6 +23,8 @@ OUTCOMES = ("elsewhere", "minimum_++", "minimum_+-", "minimum_-+", "minimum_--",
 """How a net ended; a minimum with the signs of the two layers of the plane."""
 ELSEWHERE, FIRST_MINIMUM, ORIGIN, LOST, STUCK = 0, 1, 5, 6, 7
 Starts = Callable[[NDArray[np.int64]], Array]
+Watch = Callable[[float], object]
+"""Told the finished fraction of the work after every tile."""
 
 
 def checked_size(size: tuple[int, int], bytes_per_start: int) -> tuple[int, int]:
@@ -33,7 +35,14 @@ def checked_size(size: tuple[int, int], bytes_per_start: int) -> tuple[int, int]
 
 
 def tiles(
-    count: int, starts: Starts, depth: int, method: Method, *, rates: Array | None = None, **training: Any
+    count: int,
+    starts: Starts,
+    depth: int,
+    method: Method,
+    *,
+    rates: Array | None = None,
+    watch: Watch | None = None,
+    **training: Any,
 ) -> Iterator[tuple[slice, xr.Dataset]]:
     """Run the starts 0, ..., count - 1 through `simulate`: for each tile which starts it has, and its dataset.
 
@@ -46,6 +55,8 @@ def tiles(
         if rates is not None:
             training["learning_rate"] = rates[part]
         yield part, simulate(starts(np.arange(part.start, part.stop)), method, first_trajectory=first, **training)
+        if watch:
+            watch(part.stop / count)
 
 
 def outcome(result: xr.Dataset, plane: Plane, within: float) -> NDArray[np.int8]:

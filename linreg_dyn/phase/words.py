@@ -30,7 +30,14 @@ def caption(result: xr.Dataset, plane: Plane, title: str) -> str:
     first, second = plane.layers
     text = [*title.split("\n"), f"Layers {first} and {second} of {plane.depth}. {_exactness(plane)}"]
     if "velocity_first" in result:
-        text.append("Streamlines: the mean over the noise of the velocity, $-2 (g W/w_i + \\mu w_i)$.")
+        of = "the mean over the noise of the velocity" if result.attrs["random"] else "the velocity"
+        text.append(f"Streamlines: {of}, $-2 (g W/w_i + \\mu w_i)$.")
+    if "within" in result.attrs:
+        text.append(f"At a minimum: $|W - 1| \\leq {result.attrs['within']:g}$; at the origin: every $|w_i|$ is.")
+    if "stable" in result:
+        text.append("Minima are unstable at this rate where its product with $\\sum 1/w_i^2$ exceeds 1.")
+    if "mean_residual" in result:
+        text.append("Dotted: $W = 1/(1 + \\sigma^2)$ for noise of variance $\\sigma^2$: the mean gradient of L is 0.")
     for name in sorted(map(str, result.data_vars)):
         if name.startswith("band_"):
             about = result[name].attrs
@@ -50,7 +57,7 @@ def _exactness(plane: Plane) -> str:
 
 def _others(plane: Plane) -> list[str]:
     if len(plane.others) > 1 and len(set(plane.others)) == 1:
-        return [f"the others ${_symbol(plane.others[0])}$"]
+        return [f"the others $= {_symbol(plane.others[0])}$"]
     numbers = (layer for layer in range(1, plane.depth + 1) if layer not in plane.layers)
     return [f"$w_{{{layer}}} = {_symbol(value)}$" for layer, value in zip(numbers, plane.others, strict=True)]
 
