@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -97,25 +98,19 @@ def _description(planned: Plan, out: str, args: argparse.Namespace) -> list[str]
     sweep, layout = planned.sweep, planned.layout
     points = " x ".join(f"{len(axis)} {axis.name}" for axis in sweep.axes)
     chunks = sum(map(len, planned.groups))
-    workers = max(1, cluster.local_size(args.workers, args.threads)) * args.threads
+    workers = max(1, cluster.local_size(args.workers, args.threads)) * args.threads  # 0: this process
     free = shutil.disk_usage(next(p for p in Path(out).resolve().parents if p.exists())).free
     where = "per core of the cluster" if args.scheduler else f"on {workers} core{'s' if workers != 1 else ''}"
     seconds = planned.seconds / (1 if args.scheduler else workers)
     box = " x ".join(str(size) for size in layout.box.values())
     return [
-        f"{'points':<14}{len(planned.groups) and _product(sweep.shape)} ({points})",
-        f"{'trajectories':<14}{sweep.trajectories} at each point, {sweep.trajectories * _product(sweep.shape)} in all",
+        f"{'points':<14}{math.prod(sweep.shape)} ({points})",
+        f"{'trajectories':<14}{sweep.trajectories} at each point, {sweep.trajectories * math.prod(sweep.shape)} in all",
         f"{'chunks':<14}{chunks}, each at most {box} ({', '.join(layout.box)})",
         f"{'time':<14}about {_duration(seconds)} {where}, if a core takes 1e8 to 1e9 layer-steps a second",
         f"{'size':<14}{_size(layout.nbytes)} before compression; {_size(free)} are free",
         f"{'store':<14}{out}",
     ]
-
-
-def _product(sizes: tuple[int, ...]) -> int:
-    import math
-
-    return math.prod(sizes)
 
 
 def _duration(seconds: float) -> str:
@@ -137,7 +132,7 @@ def _summary(outcome: Outcome, out: str) -> list[str]:
     damaged = f" ({outcome.damaged} of them damaged on disk)" if outcome.damaged else ""
     lines = [f"{outcome.total} chunks: {outcome.found} found, {outcome.computed} computed{damaged}"]
     for chunk, error in outcome.failures:
-        points = ", ".join(f"{fields}" for fields in chunk.spec["axes"])
+        points = ", ".join(f"{path} {values}" for fields in chunk.spec["axes"] for path, values in fields.items())
         lines.append(f"FAILED {chunk.name[:12]} at {points:.200}: {' '.join(str(error).split()):.300}")
     if outcome.missing:
         lines.append(f"{outcome.missing} chunks are missing in {out}; the same command tries them again")

@@ -57,7 +57,7 @@ def here(tasks: Iterable[Task]) -> Generator[tuple[Task, Result | Exception]]:
     for task in tasks:
         try:
             yield task, compute(task)
-        except (ValueError, TypeError, MemoryError, ArithmeticError) as error:
+        except Exception as error:
             yield task, error
 
 
