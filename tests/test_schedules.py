@@ -56,13 +56,15 @@ def test_values_are_bitwise_the_same_alone_in_pieces_and_in_any_order(schedule, 
         assert np.array(other).tobytes() == values.tobytes()
 
 
-@pytest.mark.parametrize("schedule", [HALVES, Exponential(0.1, factor=0.97, every=391), Cosine(0.1, steps=99_991)])
-def test_long_arrays_are_bitwise_their_elements(schedule):
-    """Where vector loops of numpy's power and cosine need not be: thousands of steps at once."""
-    steps = np.arange(100_000)
-    values = schedule.at(steps)
-    some = steps[::997]
-    assert [schedule.at(step) for step in some.tolist()] == values[some].tolist()
+def test_long_arrays_are_bitwise_their_elements():
+    """Thousands of steps at once, where vector loops need not round as numpy's or `math`'s lone numbers do."""
+    steps = range(0, 1_000_000, 99)
+    decay, cosine = Exponential(0.1, factor=0.97, every=391), Cosine(1, steps=999_983)
+    assert decay.at(steps).tolist() == [0.1 * math.pow(0.97, step / 391) for step in steps]
+    weights = [(1 + math.cos(math.pi * min(step / 999_983, 1.0))) / 2 for step in steps]
+    assert cosine.at(steps).tolist() == weights
+    for schedule in (decay, cosine):
+        assert [schedule.at(step) for step in steps] == schedule.at(steps).tolist()
 
 
 def test_shapes_and_integer_types():

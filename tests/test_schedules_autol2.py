@@ -117,7 +117,7 @@ def test_it_compiles_and_works_lane_by_lane():
     lanes(state, losses, errors, LONG.every, LONG.factor, LONG.refractory)
     expected = [run(LONG, zip(losses[:, k].tolist(), errors[:, k].tolist(), strict=True))[-1] for k in range(8)]
     assert state[0].tolist() == expected
-    assert len(set(expected)) > 2
+    assert len(set(expected)) > 1
 
 
 @pytest.mark.parametrize(

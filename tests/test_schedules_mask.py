@@ -22,6 +22,7 @@ def test_a_mask_holds_until_the_sparsity_changes():
     different = [step for step in range(1, 50) if (masks[step] != masks[step - 1]).any()]
     assert different == [20, 30]
     assert (masks[0] != masks[49]).any()
+    assert GradientMask(Window(0.5, start=3, outside=0.5)).redraws == (), "a window that changes nothing"
 
 
 def test_table_1_redraws_when_its_sparsity_changes():
