@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
-.PHONY: audit test lint format figures clean
+.PHONY: audit test lint format figures bench bench-gpu clean
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "linreg_dyn needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
@@ -15,6 +15,10 @@ $(VENV)/.base: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.base
 	$(PIP) torch==2.13.0
 	$(PIP) -e '.[test,lint]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.base
+	$(PIP) -e '.[bench]'
 	@touch $@
 
 audit: $(VENV)/.base
@@ -35,6 +39,12 @@ format: $(VENV)/.dev
 
 figures: $(VENV)/.base
 	$(BIN)/linreg-dyn figures --out report/figures
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m tests.benchmarks.run
+
+bench-gpu: $(VENV)/.base
+	$(BIN)/python -m tests.benchmarks.gpu
 
 clean:
 	rm -rf $(VENV) report build dist .pytest_cache .ruff_cache .hypothesis *.egg-info

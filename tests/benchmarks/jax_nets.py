@@ -173,7 +173,7 @@ def draw(case: Case, t, trajectories: int) -> Any:
     if case.rule == "rademacher":
         return HALF_WIDTH * random.rademacher(key, shape, dtype)
     if case.rule == "gaussian":
-        return HALF_WIDTH * random.truncated_normal(key, -3.0, 3.0, shape, dtype)
+        return HALF_WIDTH / 3 * random.truncated_normal(key, -3.0, 3.0, shape, dtype)
     if case.rule == "table":
         return HALF_WIDTH * jax.numpy.asarray(TABLE, dtype=dtype)[random.randint(key, shape, 0, len(TABLE))]
     return random.uniform(key, shape, dtype, -HALF_WIDTH, HALF_WIDTH)

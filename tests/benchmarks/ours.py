@@ -12,7 +12,18 @@ from linreg_dyn import noise
 from linreg_dyn.ensemble.methods import Method
 from linreg_dyn.problem import Array
 from linreg_dyn.schedules import Adaptive
-from tests.benchmarks.cases import BATCH_SIZE, HALF_WIDTH, INERT, MOMENTUM, NOISELESS, TABLE, Case, Contender, data
+from tests.benchmarks.cases import (
+    BATCH_SIZE,
+    HALF_WIDTH,
+    INERT,
+    MOMENTUM,
+    NOISELESS,
+    NOISY,
+    TABLE,
+    Case,
+    Contender,
+    data,
+)
 
 SEED = 3
 
@@ -23,11 +34,14 @@ def method(case: Case) -> Method:
         return ld.MiniBatch(data(), BATCH_SIZE)
     if case.rule == "sgd":
         return ld.SGDNoise(HALF_WIDTH)
-    if case.rule == "table":
-        return ld.NoiseAugmentation(HALF_WIDTH, distribution=TABLE)
-    if case.rule in ("uniform", "rademacher", "gaussian"):
-        return ld.NoiseAugmentation(HALF_WIDTH, distribution=case.rule)
+    if case.rule in NOISY:
+        return ld.NoiseAugmentation(HALF_WIDTH, distribution=distribution(case))
     return ld.GradientDescent()
+
+
+def distribution(case: Case) -> Any:
+    """The argument `distribution` of a case with noise."""
+    return {"sgd": "uniform", "table": TABLE}.get(case.rule, case.rule)
 
 
 def options(case: Case) -> dict[str, Any]:
@@ -41,19 +55,25 @@ def options(case: Case) -> dict[str, Any]:
 
 
 def draws(case: Case, trajectories: int, steps: int):
-    """What `simulate` draws: from the plain functions of `linreg_dyn.noise`, one trajectory and step at a time."""
+    """What `simulate` draws for each step and trajectory.
+
+    Uniform and Rademacher noise come from the plain functions of `linreg_dyn.noise`. The others are seen in a net of
+    one layer under SGD noise: with the rate 1/2 its weight is `w - (w - 1 + eta) = 1 - eta` after each step.
+    """
     if case.rule == "batch":
         return _moments(trajectories, steps)
-    kind, table = noise.uniform, np.empty(0)
-    if case.rule == "rademacher":
-        kind = noise.rademacher
-    elif case.rule in ("gaussian", "table"):
-        kind, table = ld.ensemble.methods.distribution_of(method(case))  # pyright: ignore
+    if case.rule in ("gaussian", "table"):
+        probe = ld.SGDNoise(HALF_WIDTH, distribution=distribution(case))
+        record = ld.Record(1, ("weights",))
+        weights = np.ones((trajectories, 1))
+        run = ld.simulate(weights, probe, steps=steps, learning_rate=0.5, seed=SEED, record=record, dtype=case.dtype)
+        return 1.0 - run.weights.values[1:, :, 0].astype(np.float64)
+    kind = noise.rademacher if case.rule == "rademacher" else noise.uniform
     out = np.empty((steps, trajectories))
     for t in range(steps):
         for n in range(trajectories):
             words = noise.philox(*noise.amplitude_counter(n, t), SEED, 0)
-            out[t, n] = HALF_WIDTH * kind(words[t & 3], table)
+            out[t, n] = HALF_WIDTH * kind(words[t & 3], np.empty(0))
     return out
 
 
