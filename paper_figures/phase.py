@@ -33,6 +33,8 @@ OUTCOME_COLORS = {
     "origin": "#000000",
 }
 REST = "0.8"
+LARGE, TINY = 1e6, 1e-300
+"""What contours are clipped at, far from their levels; what a velocity is divided by at least."""
 LABELS = {
     "diverged_step": "steps until divergence",
     "critical_rate": "learning rate at which divergence begins",
@@ -64,40 +66,43 @@ def _bands(axes: Axes, result: xr.Dataset) -> list[Any]:
     found = [result[name] for name in sorted(map(str, result.data_vars)) if name.startswith("band_")]
     found = [margin for margin in found if float(margin.min()) < 0 <= float(margin.max())]
     for fill, margin in zip(FILLS, found, strict=False):
-        at = result["first"], result["second"], margin
-        axes.contourf(*at, levels=[0, np.inf], colors=[fill], zorder=0)
-        axes.contour(*at, levels=[0], colors="0.6", linewidths=0.5, linestyles="-", zorder=0)
+        inside = np.clip(margin.values, -LARGE, LARGE)
+        axes.contourf(result["first"], result["second"], inside, levels=[0, 2 * LARGE], colors=[fill], zorder=0)
+        _level(axes, result, inside, 0, color="0.6", linewidth=0.5, linestyle="-")
     return [Patch(color=fill, label=margin.attrs["long_name"]) for fill, margin in zip(FILLS, found, strict=False)]
 
 
 def _streamlines(axes: Axes, result: xr.Dataset) -> list[Any]:
     thin = result.isel(first=slice(None, None, 4), second=slice(None, None, 4))
-    velocity = thin["velocity_first"].values, thin["velocity_second"].values
+    velocity = np.stack([thin["velocity_first"].values, thin["velocity_second"].values])
+    velocity = np.ma.masked_invalid(velocity / max(np.abs(velocity).max(where=np.isfinite(velocity), initial=0), TINY))
     look: Any = {"color": "0.45", "linewidth": 0.5}
     axes.streamplot(thin["first"].values, thin["second"].values, *velocity, density=1.1, arrowsize=0.5, **look)
     return [Line2D([], [], linestyle="-", **look, label="mean velocity")]
 
 
 def _minima(axes: Axes, result: xr.Dataset) -> list[Any]:
-    """The minima W = 1, dashed where steps of this rate cannot stay; and where the mean velocity turns."""
-    at = result["first"].values, result["second"].values
+    """The minima W = 1, dashed where steps of this rate cannot stay; and where the mean gradient vanishes."""
     W = result["end_to_end"].values
-    look: Any = {"colors": "C1", "zorder": 2}
-    entries = [Line2D([], [], color="C1", linestyle="-", linewidth=1.4, label="minima $W = 1$")]
     stable = result["stable"].values > 0 if "stable" in result else np.ones(W.shape, dtype=bool)
-    axes.contour(*at, np.where(stable, W, np.nan), levels=[1], linewidths=1.4, linestyles="-", **look)
-    if _crosses(np.where(stable, np.nan, W)):
-        axes.contour(*at, np.where(stable, np.nan, W), levels=[1], linewidths=1, linestyles="--", **look)
-        entries.append(Line2D([], [], color="C1", linestyle="--", linewidth=1, label="unstable at this rate"))
+    solid: Any = {"color": "C1", "linestyle": "-", "linewidth": 1.4}
+    dashed: Any = {"color": "C1", "linestyle": "--", "linewidth": 1.0}
+    entries = _level(axes, result, np.where(stable, W, np.nan), 1, "minima $W = 1$", **solid)
+    entries += _level(axes, result, np.where(stable, np.nan, W), 1, "minima, unstable at this rate", **dashed)
     if "mean_residual" in result:
-        g = result["mean_residual"].values
-        axes.contour(*at, g, levels=[0], colors="C3", linewidths=1, linestyles=":", zorder=2)
-        entries.append(Line2D([], [], color="C3", linestyle=":", linewidth=1, label="mean gradient 0"))
+        dotted: Any = {"color": "C3", "linestyle": ":", "linewidth": 1.0}
+        entries += _level(axes, result, result["mean_residual"].values, 0, "mean gradient 0", **dotted)
     return entries
 
 
-def _crosses(W: np.ndarray) -> bool:
-    return bool(np.nanmin(W, initial=1) < 1 < np.nanmax(W, initial=1))
+def _level(axes: Axes, result: xr.Dataset, values: np.ndarray, level: float, label: str = "", **look: Any) -> list[Any]:
+    """Draw where `values` pass `level`, if they do; what the legend says of it."""
+    values = np.clip(values, -LARGE, LARGE)
+    if not np.nanmin(values, initial=np.inf) < level < np.nanmax(values, initial=-np.inf):
+        return []
+    contour: Any = {f"{name}s": value for name, value in look.items()}
+    axes.contour(result["first"], result["second"], values, levels=[level], **contour, zorder=2)
+    return [Line2D([], [], **look, label=label)]
 
 
 def _paths(axes: Axes, result: xr.Dataset, box: Box) -> list[Any]:
@@ -130,8 +135,7 @@ def _paths(axes: Axes, result: xr.Dataset, box: Box) -> list[Any]:
 def _density(figure: Figure, axes: Axes, result: xr.Dataset) -> None:
     """A dot for each cell in which starts end, coloured by how many; the minima as a thin line below."""
     counts = result["end_count"].transpose("end_first", "end_second").values
-    at = result["first"].values, result["second"].values
-    axes.contour(*at, result["end_to_end"].values, levels=[1], colors="0.6", linewidths=0.4, zorder=0)
+    _level(axes, result, result["end_to_end"].values, 1, color="0.6", linewidth=0.4, linestyle="-")
     first, second = np.nonzero(counts)
     if not len(first):
         axes.text(0.5, 0.5, "no start ends in the box", transform=axes.transAxes, ha="center")
@@ -144,7 +148,13 @@ def _density(figure: Figure, axes: Axes, result: xr.Dataset) -> None:
     norm = LogNorm(low, high)
     colors = ListedColormap(colormaps[f"{COLORMAP}_r"](np.linspace(0.2, 1, 256)))
     points = 1.4 if len(found) > 100 else 4.0
-    look: Any = {"s": points**2, "marker": "s" if len(found) > 100 else "o", "linewidths": 0, "rasterized": True}
+    look: Any = {
+        "zorder": 3,
+        "s": points**2,
+        "marker": "s" if len(found) > 100 else "o",
+        "linewidths": 0,
+        "rasterized": True,
+    }
     dots = axes.scatter(*where, c=found[order], norm=norm, cmap=colors, **look)
     bar = figure.colorbar(dots, ax=axes, label="starts that end in a cell", shrink=0.8, extend="min")
     _log_ticks(bar.ax.yaxis, low, high)

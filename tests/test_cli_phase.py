@@ -40,6 +40,9 @@ PORTRAITS = [
     ("--method", "noise", "--noise", 0.4, "--lr", "adaptive:0.05", "--depth", 4, "--fixed", "w1", "w2"),
     ("--method", "sgd-noise", "--noise", 0.3, "--trajectories", 0),
     ("--method", "sgd", "--batch", 100, "--lr", 0.05),
+    ("--box", 2, 3),  # without minima
+    ("--box", 0, 1e150, "--method", "noise", "--noise", 0.2),  # where products leave float64
+    ("--depth", 24, "--fixed", *["w1"] * 11, *["w2"] * 11),
     ("--lr", 5),  # of which every start diverges, or next to all
 ]
 

@@ -168,7 +168,8 @@ def test_tiles_do_not_matter(monkeypatch):
     tiled = start_map(plane, (64, 50), method, observable="loss", watch=watched.append, **training)
     assert watched[1:] == [n / 3200 for n in (1024, 2048, 3072, 3200)]
     assert whole.equals(tiled)
-    assert not whole.equals(start_map(plane, (64, 50), method, observable="loss", **(training | {"seed": 6})))
+    training["seed"] = 6
+    assert not whole.equals(start_map(plane, (64, 50), method, observable="loss", **training))
 
 
 def test_each_row_of_a_rate_map_has_its_rate():
@@ -221,6 +222,7 @@ def test_critical_rate_is_where_divergence_begins():
         (lambda: rate_map(Plane(), (0, 0, 1, 1), (0, 1), (5, 5), GD, steps=5), "rates must be a finite number > 0"),
         (lambda: critical_map(Plane(), (5, 5), GD, rates=(1, 0.1), steps=5), "rates must be a smaller and a larger"),
         (lambda: critical_map(Plane(), (5, 5), GD, rates=(0.1, 1), rounds=0, steps=5), "rounds must be an integer"),
+        (lambda: field(Plane(4096), GD, learning_rate=0.1, size=(2**16, 2**16)), "GiB.*take fewer layers"),
         (lambda: portrait(Plane(), GD, steps=5, learning_rate=0.1, cells=1), "cells must be an integer from 2"),
     ],
 )

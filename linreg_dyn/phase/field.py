@@ -10,6 +10,7 @@ import xarray as xr
 from linreg_dyn import rules
 from linreg_dyn._checks import number
 from linreg_dyn.ensemble.methods import GradientDescent, Method, MiniBatch, NoiseAugmentation, SGDNoise
+from linreg_dyn.ensemble.record import refuse_too_large
 from linreg_dyn.phase.bands import bands
 from linreg_dyn.phase.plane import Plane
 from linreg_dyn.problem import Array
@@ -68,24 +69,34 @@ def field(
     `momentum`, about which nothing is proved, `stable` and the bands are left out.
     """
     rate, weight_decay = as_schedule(learning_rate), number("weight_decay", weight_decay, least=0)
-    weights = plane.grid(size)
-    velocity = mean_velocity(weights, method, weight_decay)
-    dims, per_time = ("second", "first"), "weight per (learning rate * step)"
-    variables: dict = {"end_to_end": (dims, rules.end_to_end(weights), {"long_name": "end-to-end weight W"})}
+    refuse_too_large(size[0] * size[1], plane.depth, 0, 0, "take fewer layers or a smaller size")
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # far out and deep, products leave float64
+        variables = _variables(plane, method, plane.grid(size), rate, weight_decay, momentum)
+    described = {name: (("second", "first"), values, about) for name, (values, about) in variables.items()}
+    return xr.Dataset(described, coordinates(plane, size))
+
+
+def _variables(
+    plane: Plane, method: Method, weights: list[Array], rate: Schedule, decay: float, momentum: float
+) -> dict[str, tuple[Array, dict[str, str]]]:
+    """The variables of `field`: values and attributes."""
+    W, velocity = rules.end_to_end(weights), mean_velocity(weights, method, decay)
+    found = {"end_to_end": (W, {"long_name": "end-to-end weight W", "units": "1"})}
     for name, layer in zip(("first", "second"), plane.layers, strict=True):
-        about = {"long_name": f"mean velocity of layer {layer}", "units": per_time}
-        variables[f"velocity_{name}"] = (dims, velocity[layer - 1], about)
+        about = {"long_name": f"mean velocity of layer {layer}", "units": "weight per (learning rate * step)"}
+        found[f"velocity_{name}"] = (velocity[layer - 1], about)
     if isinstance(method, NoiseAugmentation):
-        g = mean_residual(method, rules.end_to_end(weights))
-        variables["mean_residual"] = (dims, g, {"long_name": "mean residual: 0 where the mean gradient of L is"})
-    if type(method) is GradientDescent and isinstance(rate, Constant) and not weight_decay and not momentum:
-        with np.errstate(divide="ignore"):
-            stable = 1 - rate.value * sum(1 / w**2 for w in weights)
-        variables["stable"] = (dims, stable, {"long_name": "1 - lr sum 1/w_i^2: positive at stable minima"})
-    for count, band in enumerate(() if momentum else bands(method, rate, weight_decay), start=1):
-        about = {"long_name": band.name, "statement": band.statement, "claim": band.claim}
-        variables[f"band_{count}"] = (dims, band.margin(weights), about)
-    return xr.Dataset(variables, coordinates(plane, size))
+        text = "mean residual: 0 where the mean gradient of L is"
+        found["mean_residual"] = (mean_residual(method, W), {"long_name": text, "units": "1"})
+    if momentum:
+        return found
+    if type(method) is GradientDescent and isinstance(rate, Constant) and not decay:
+        text = "1 - lr sum 1/w_i^2: positive at stable minima"
+        found["stable"] = (1 - rate.value * sum(1 / w**2 for w in weights), {"long_name": text, "units": "1"})
+    for count, band in enumerate(bands(method, rate, decay), start=1):
+        about = {"long_name": band.name, "statement": band.statement, "claim": band.claim, "units": "1"}
+        found[f"band_{count}"] = (band.margin(weights), about)
+    return found
 
 
 def coordinates(plane: Plane, size: tuple[int, int]) -> dict:
