@@ -59,7 +59,17 @@ def _others(plane: Plane) -> list[str]:
     if len(plane.others) > 1 and len(set(plane.others)) == 1:
         return [f"the others $= {_symbol(plane.others[0])}$"]
     numbers = (layer for layer in range(1, plane.depth + 1) if layer not in plane.layers)
-    return [f"$w_{{{layer}}} = {_symbol(value)}$" for layer, value in zip(numbers, plane.others, strict=True)]
+    runs: list[tuple[list[int], float | str]] = []
+    for layer, value in zip(numbers, plane.others, strict=True):
+        if not runs or runs[-1][1] != value:
+            runs.append(([], value))
+        runs[-1][0].append(layer)
+    return [f"${_named(layers)} = {_symbol(value)}$" for layers, value in runs]
+
+
+def _named(layers: list[int]) -> str:
+    names = [f"w_{{{layer}}}" for layer in layers]
+    return " = ".join(names) if len(names) < 3 else rf"{names[0]} = \dots = {names[-1]}"
 
 
 def _symbol(value: float | str) -> str:
