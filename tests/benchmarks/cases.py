@@ -81,6 +81,7 @@ class Contender:
             code, as arrays (step, trajectory): the noise, or a pair (m2, m1) of the moments of its batches.
         rules: the rules that it has.
         most_steps: at most so many steps are timed, where more would take minutes.
+        parallel: it uses all cores it may.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Contender:
     draws: Callable | None = None
     rules: tuple[str, ...] = RULES
     most_steps: int = 10**9
+    parallel: bool = True
 
 
 def starts(trajectories: int, depth: int, seed: int = 0) -> Array:

@@ -41,6 +41,7 @@ def training(case: Case, contenders: Sequence[Contender], settings: Settings, pe
     cells: dict[str, Row] = {}
     runs: dict[str, Callable] = {}
     steps: dict[str, int] = {}
+    parallel: dict[str, bool] = {}
     weights = starts(settings.trajectories, case.depth)
     for contender in contenders:
         if case.rule not in contender.rules:
@@ -48,13 +49,14 @@ def training(case: Case, contenders: Sequence[Contender], settings: Settings, pe
         name = contender.name
         try:
             cells[name] = {"error": verify(contender, case)} if name != "ours, 0 steps" else {}
+            parallel[name] = contender.parallel
             steps[name] = min(settings.steps, contender.most_steps)
             runs[name] = contender.prepare(case, weights, steps[name])
         except Exception as error:  # whatever a contender dies of, the others are still to be timed
             cells[name] = _reason(error)
     times = interleaved(runs, turns=settings.turns, budget=settings.budget)
     for name, timing in times.items():
-        cells[name] |= asdict(timing) | {"steps": steps[name]}
+        cells[name] |= asdict(timing) | {"steps": steps[name], "threads": settings.threads if parallel[name] else 1}
     _derive_engine(cells)
     overhead = cells.pop("ours, 0 steps", {})
     for cell in cells.values():
@@ -72,7 +74,7 @@ def _derive_engine(cells: dict[str, Row]) -> None:
 
 
 def _speeds(cell: Row, case: Case, settings: Settings, peak: float | None) -> None:
-    seconds = cell["wall"] if settings.clock == "wall" else cell["cpu"] / settings.threads
+    seconds = cell["wall"] if settings.clock == "wall" else cell["cpu"] / cell["threads"]
     speed = settings.trajectories * cell["steps"] / seconds
     cell["trajectory_steps_per_s"] = speed
     cell["layer_steps_per_s"] = speed * case.depth

@@ -148,4 +148,5 @@ def numpy_contender() -> Contender:
     def prepare(case: Case, starts: Array, steps: int) -> Callable:
         return lambda: _numpy_steps(case, starts, steps)
 
-    return Contender("NumPy", prepare, lambda w: w.T.astype(np.float64), rules=NOISELESS + INERT, most_steps=60)
+    everything = NOISELESS + INERT
+    return Contender("NumPy", prepare, lambda w: w.T.astype(np.float64), rules=everything, parallel=False)

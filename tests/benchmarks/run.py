@@ -20,7 +20,8 @@ DEPTHS = (2, 3, 4, 8, 16, 32, 64)
 FLOW_DEPTHS = (2, 4, 16)
 RESULTS = Path(__file__).parent / "results"
 DTYPES = ("float64", "float32")
-SLOW_STEPS = 60
+BATCH_STEPS = 10
+"""Steps of mini-batches in JAX, which sorts for each trajectory and step, and takes a second or so for these."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,11 +81,12 @@ def cores(threads: int | None) -> int:
     return threads
 
 
-def contenders(threads: int) -> list[Contender]:
+def contenders(threads: int, rule: str) -> list[Contender]:
     """Who competes on the CPU."""
     from tests.benchmarks import c_kernels, jax_nets, ours
 
-    jax = [jax_nets.contender(name, most_steps=SLOW_STEPS) for name in jax_nets.FORMS]
+    steps = BATCH_STEPS if rule in BATCHES else 10**9
+    jax = [jax_nets.contender(name, most_steps=steps) for name in jax_nets.FORMS]
     return [ours.contender(threads), ours.overhead(threads), c_kernels.contender(threads), *jax, ours.numpy_contender()]
 
 
@@ -119,7 +121,7 @@ def main(argv: list[str] | None = None) -> int:
     for rule in (word for word in words if word not in OTHERS):
         for dtype in dtypes:
             for depth in depths:
-                add(measure.training(Case(rule, depth, dtype), contenders(threads), settings, peak[dtype]))
+                add(measure.training(Case(rule, depth, dtype), contenders(threads, rule), settings, peak[dtype]))
     for depth in (depth for depth in FLOW_DEPTHS if "flow" in words and depth in depths):
         add(measure.flow(depth, settings))
     if "record" in words:
