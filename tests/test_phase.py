@@ -9,12 +9,13 @@ import pytest
 
 from linreg_dyn import rules
 from linreg_dyn.ensemble import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise, flow, simulate
+from linreg_dyn.ensemble.methods import Table, TruncatedGaussian
 from linreg_dyn.phase import OUTCOMES, Plane, bands, critical_map, field, mean_velocity, portrait, rate_map, start_map
 from linreg_dyn.phase import runs as phase_runs
 from linreg_dyn.phase.bands import THEOREM_4_RATE, batch_slopes
 from linreg_dyn.phase.words import setting
 from linreg_dyn.problem import NormalizedData
-from linreg_dyn.schedules import Adaptive, Constant
+from linreg_dyn.schedules import Adaptive, Constant, Exponential
 
 GD = GradientDescent()
 
@@ -84,7 +85,7 @@ def test_words_name_every_layer_once():
     text = setting(tied, NoiseAugmentation(0.4), training)
     assert text == (
         r"9 layers, $w_{3} = \dots = w_{5} = w_{1}$, $w_{6} = 0.5$, $w_{7} = w_{8} = w_{2}$, $w_{9} = 0.5$, "
-        r"noise augmentation, $\eta$ uniform, $|\eta| \leq 0.4$, learning rate $0.25 \,/\, \sum 1/w_i^2$, 7 steps"
+        r"noise augmentation, $\eta$ uniform, $|\eta| \leq$ 0.4, learning rate $0.25 \,/\, \sum 1/w_i^2$, 7 steps"
     )
     assert setting(Plane(4), MiniBatch(data(), 3), {"steps": 7, "weight_decay": 0.1}) == (
         r"4 layers, the others $= 1$, mini-batches of 3 of 8 samples, weight decay $\mu = 0.1$, 7 steps"
@@ -252,12 +253,18 @@ METHODS = [
     GD,
     NoiseAugmentation(0.7),
     NoiseAugmentation(0.5, "rademacher"),
+    NoiseAugmentation(0.6, TruncatedGaussian(1.5)),
+    NoiseAugmentation(0.8, Table((-1.0, -0.5, 0.9, 1.0))),
     SGDNoise(0.8),
+    SGDNoise(0.8, Table((-0.5, 1.0, 1.0))),
     MiniBatch(data(), 3),
 ]
 
 
-@pytest.mark.parametrize("method", METHODS, ids=["gd", "noise", "rademacher", "sgd-noise", "sgd"])
+METHOD_IDS = ["gd", "noise", "rademacher", "gaussian", "table", "sgd-noise", "sgd-noise table", "sgd"]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=METHOD_IDS)
 def test_mean_velocity_is_the_mean_of_many_steps(method):
     start, lr, decay, count = np.array([1.3, -0.6, -0.9]), 0.05, 0.2, 100_000
     run = simulate(np.tile(start, (count, 1)), method, steps=1, learning_rate=lr, weight_decay=decay, seed=9)
@@ -266,7 +273,7 @@ def test_mean_velocity_is_the_mean_of_many_steps(method):
     # Five standard errors of the mean, and the rounding of a sum of so many terms, one after the other.
     allowed = 5 * velocities.std(axis=0) / math.sqrt(count) + count * 2.0**-52 * abs(expected)
     assert (abs(means - expected) < allowed).all()
-    if isinstance(method, NoiseAugmentation):  # whose mean is not that of plain gradient descent
+    if isinstance(method, NoiseAugmentation) or "table" in str(method).lower():  # not the mean of plain descent
         assert (abs(means - np.array(mean_velocity(list(start), GD, decay))) > 5 * allowed).all()
 
 
@@ -388,6 +395,7 @@ def test_no_band_where_nothing_is_proved():
     assert bands(SGDNoise(0.3), Adaptive(0.1), 0.1) == ()
     assert bands(GD, Adaptive(1.5)) == ()
     assert bands(NoiseAugmentation(1.0), Constant(0.1)) == ()
+    assert bands(NoiseAugmentation(Exponential(0.4, factor=0.9)), Constant(0.1)) == ()
     assert "band_1" not in field(Plane(), GD, learning_rate=0.1, momentum=0.5, size=(3, 3))
     assert "band_1" in field(Plane(), GD, learning_rate=0.1, size=(3, 3))
 

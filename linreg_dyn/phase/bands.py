@@ -38,11 +38,11 @@ def bands(method: Method, learning_rate: Schedule, weight_decay: float = 0.0) ->
     """
     if type(method) is GradientDescent:
         return (_decay_band(weight_decay),) if weight_decay else _descent(learning_rate)
-    if weight_decay or not isinstance(getattr(method, "half_width", 0.0), float):  # or noise that is scheduled
+    if weight_decay:
         return ()
-    if isinstance(method, NoiseAugmentation):
+    if isinstance(method, NoiseAugmentation) and isinstance(method.half_width, float):
         return _noise(method.half_width, learning_rate)
-    if isinstance(method, SGDNoise):
+    if isinstance(method, SGDNoise) and isinstance(method.half_width, float):
         return _sgd_noise(method.half_width, learning_rate)
     if isinstance(method, MiniBatch):
         least, most = batch_slopes(method.data, method.batch_size)

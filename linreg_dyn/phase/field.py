@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import xarray as xr
 
 from linreg_dyn import rules
 from linreg_dyn._checks import number
-from linreg_dyn.ensemble.methods import GradientDescent, Method, MiniBatch, NoiseAugmentation, SGDNoise
-from linreg_dyn.ensemble.record import refuse_too_large
+from linreg_dyn.ensemble.memory import refuse_too_large
+from linreg_dyn.ensemble.methods import (
+    Distribution,
+    GradientDescent,
+    Method,
+    MiniBatch,
+    NoiseAugmentation,
+    SGDNoise,
+    Table,
+)
 from linreg_dyn.phase.bands import bands
 from linreg_dyn.phase.plane import Plane
 from linreg_dyn.problem import Array
 from linreg_dyn.schedules import Constant, Schedule, as_schedule
 
-UNIT_VARIANCES = {"uniform": 1 / 3, "rademacher": 1.0}
-"""Variance of the noise of half width 1."""
+UNIT_MOMENTS = {"uniform": (0.0, 1 / 3), "rademacher": (0.0, 1.0)}
+
+
+def unit_moments(distribution: Distribution) -> tuple[float, float]:
+    """Mean and variance of noise of half width 1."""
+    if isinstance(distribution, str):
+        return UNIT_MOMENTS[distribution]
+    table = distribution.table()
+    if isinstance(distribution, Table):
+        return float(table.mean()), float(table.var())
+    low, high = table[:-1], table[1:]  # uniform on cells of equal probability, symmetric about 0
+    return 0.0, float(((low * low + low * high + high * high) / 3).mean())
 
 
 def mean_residual(method: Method, W: Array) -> Array:
     """The expectation of the method's residual `g` over the noise of a step, at end-to-end weights `W`.
 
-    SGD noise has mean 0 and leaves `W - 1`. A mini-batch leaves `W` times the mean of `x^2` minus that of
-    `x y`, which are 1 by eq. (2). Under noise augmentation `g` is quadratic in eta, whose mean is 0, so with
-    sigma its standard deviation the mean is that of eta = sigma and eta = -sigma: `(1 + sigma^2) W - 1`.
-    It vanishes at `W = 1/(1 + sigma^2)`, not at 1.
+    A mini-batch leaves `W` times the mean of `x^2` minus that of `x y`, which are 1 by eq. (2). Other residuals
+    are polynomials of degree 2 at most in eta, so with m its mean and s its standard deviation their mean is
+    that of eta = m + s and eta = m - s. SGD noise with m = 0 leaves `W - 1`; noise augmentation with m = 0
+    leaves `(1 + s^2) W - 1`, which vanishes at `W = 1/(1 + s^2)`, not at 1.
+
+    Raises TypeError for a half width that is scheduled: it has no one mean.
     """
-    if isinstance(method, NoiseAugmentation):
-        sigma = number("half_width of a portrait", method.half_width) * math.sqrt(UNIT_VARIANCES[method.distribution])
-        return (rules.noise_augmentation(W, sigma) + rules.noise_augmentation(W, -sigma)) / 2
+    if isinstance(method, NoiseAugmentation | SGDNoise):
+        residual = rules.noise_augmentation if isinstance(method, NoiseAugmentation) else rules.sgd_noise
+        half_width = number("half_width of a portrait", method.half_width)
+        mean, variance = (half_width**k * moment for k, moment in enumerate(unit_moments(method.distribution), 1))
+        return (residual(W, mean + variance**0.5) + residual(W, mean - variance**0.5)) / 2
     if isinstance(method, MiniBatch):
         return rules.mini_batch(W, method.data.squares.mean(), method.data.products.mean())
-    if isinstance(method, GradientDescent | SGDNoise):
+    if isinstance(method, GradientDescent):
         return rules.gradient_descent(W)
     raise TypeError(f"no mean velocity is known for the method {method!r}")
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from linreg_dyn._checks import integer
 from linreg_dyn.ensemble import simulate
 from linreg_dyn.ensemble.discrete import DIVERGED, STALLED
+from linreg_dyn.ensemble.memory import refuse_too_large
 from linreg_dyn.ensemble.methods import Method
-from linreg_dyn.ensemble.record import refuse_too_large
 from linreg_dyn.phase.plane import Plane
 from linreg_dyn.problem import Array
 

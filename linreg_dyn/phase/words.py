@@ -37,7 +37,7 @@ def caption(result: xr.Dataset, plane: Plane, title: str) -> str:
     if "stable" in result:
         text.append("Minima are unstable at this rate where its product with $\\sum 1/w_i^2$ exceeds 1.")
     if "mean_residual" in result:
-        text.append("Dotted: $W = 1/(1 + \\sigma^2)$ for noise of variance $\\sigma^2$: the mean gradient of L is 0.")
+        text.append("Dotted: where the mean gradient of L is 0, $W = 1/(1 + \\sigma^2)$ for noise of mean 0.")
     for name in sorted(map(str, result.data_vars)):
         if name.startswith("band_"):
             about = result[name].attrs
@@ -81,7 +81,8 @@ def _method(method: Method) -> str:
         return f"mini-batches of {method.batch_size} of {len(method.data)} samples"
     if isinstance(method, NoiseAugmentation | SGDNoise):
         name = "noise augmentation" if isinstance(method, NoiseAugmentation) else "SGD noise"
-        return f"{name}, $\\eta$ {method.distribution}, $|\\eta| \\leq {method.half_width:g}$"
+        width = f"{method.half_width:g}" if isinstance(method.half_width, float) else "a schedule"
+        return f"{name}, $\\eta$ {method.distribution}, $|\\eta| \\leq$ {width}"
     return "gradient descent"
 
 
