@@ -13,11 +13,13 @@ import operator
 import textwrap
 from collections.abc import Callable
 from functools import cache
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 from numba.extending import register_jitable
+
+from linreg_dyn.arithmetic import fused, one
 
 ARITHMETIC = {
     ast.Add: operator.add,
@@ -30,51 +32,78 @@ ARITHMETIC = {
 WHOLE = (ast.LShift, ast.RShift, ast.BitAnd, ast.BitOr, ast.BitXor, ast.FloorDiv, ast.Mod)
 
 
-def typed(function: Callable, dtype: Any) -> Callable:
+def typed(function: Callable, dtype: Any, fma: Callable | None = None) -> Callable:
     """`function` with its literals and float globals as numbers of `dtype`, and so the functions that it calls.
 
     Those are the functions of its own package. Literals that index, that bound a `range`, or that stand under a
-    shift, a mask, `//` or `%` stay integers, and so do defaults of arguments: it is for functions of floats whose
-    integers only count loops. The same function for float64, which literals turn into by themselves. numba can
-    call what comes back.
+    shift, a mask, `//` or `%` or beside a `len`, stay integers, and so do defaults of arguments: it is for functions
+    of floats whose integers only count loops. numba can call what comes back; for float64, which literals turn into
+    by themselves, it is the function itself.
+
+    With `fma(a, b, c)`, a device's `a b + c` rounded once, that is what `arithmetic.fused` becomes, and `a b` becomes
+    `fma(a, b, -0.0)`, which is the same number: so a compiler has no product left to fuse with a sum as it likes,
+    and what is computed is what is written.
 
     Raises TypeError if `function` is not a function by `def` without free variables.
     """
     if not isinstance(function, FunctionType) or function.__closure__ or function.__name__ == "<lambda>":
         raise TypeError(f"function must be made by def, without free variables, got {function!r}")
-    return function if np.dtype(dtype) == np.float64 else _typed(function, np.dtype(dtype).type)
+    return _typed(function, np.dtype(dtype).type, fma)
 
 
 @cache
-def _typed(function: FunctionType, number: type[np.floating]) -> Callable:
+def _typed(function: FunctionType, number: type[np.floating], fma: Callable | None) -> Callable:
+    if number is np.float64 and fma is None:
+        return register_jitable(function)
+    if function is fused and fma:
+        return fma
+    if function is one:
+        unit = number(1)  # not `like * 0 + 1`, which a compiler must compute: `like` may be infinite
+        return register_jitable(lambda like: unit)
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
-    literals = _Literals(number)
-    definition.body = [literals.visit(line) for line in definition.body]
+    names, literals = _Names(function.__globals__), _Literals(number)
+    passes = (names, _Products(), literals) if fma else (names, literals)
+    for transform in passes:
+        definition.body = [transform.visit(line) for line in definition.body]
     ast.increment_lineno(ast.fix_missing_locations(tree), function.__code__.co_firstlineno - 1)
 
     # A namespace of its own, with only what it names, so that it pickles small and the same every time.
-    used = {node.id for node in ast.walk(definition) if isinstance(node, ast.Name)}
-    namespace: dict[str, Any] = {"__name__": function.__module__}
-    for name in sorted(used & function.__globals__.keys() - {function.__name__}):
-        value = function.__globals__[name]
-        package = function.__module__.partition(".")[0]
-        ours = isinstance(value, FunctionType) and value.__module__.partition(".")[0] == package
-        value = _typed(value, number) if ours else value
+    package = function.__module__.partition(".")[0]
+    namespace: dict[str, Any] = {"__name__": function.__module__, "fma": fma} | literals.constants
+    for name, value in sorted(names.values.items()):
+        if isinstance(value, FunctionType) and value.__module__.partition(".")[0] == package and value != function:
+            value = _typed(value, number, fma)
         namespace[name] = number(value) if isinstance(value, float) else value
-    namespace |= literals.constants
     exec(compile(tree, function.__code__.co_filename, "exec", dont_inherit=True), namespace)
     return register_jitable(namespace[function.__name__])
 
 
-class _Literals(ast.NodeTransformer):
-    """Replaces numbers by names of constants, which it collects in `constants`."""
+class _Names(ast.NodeTransformer):
+    """Collects in `values` what a function names of its module's globals; `module.name` becomes `module_name`."""
 
-    def __init__(self, number: type[np.floating]):
-        self.number = number
-        self.constants: dict[str, np.floating] = {}
+    def __init__(self, available: dict[str, Any]):
+        self.available = available
+        self.values: dict[str, Any] = {}
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in self.available:
+            self.values[node.id] = self.available[node.id]
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        module = self.available.get(node.value.id) if isinstance(node.value, ast.Name) else None
+        if not isinstance(module, ModuleType):
+            return self.generic_visit(node)
+        name = f"{module.__name__}_{node.attr}".replace(".", "_")
+        self.values[name] = getattr(module, node.attr)
+        return ast.Name(name, ast.Load())
+
+
+class _Whole(ast.NodeTransformer):
+    """Leaves alone what indexes, counts or shifts."""
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         node.value = self.visit(node.value)
@@ -84,13 +113,38 @@ class _Literals(ast.NodeTransformer):
         return node if isinstance(node.func, ast.Name) and node.func.id == "range" else self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        return node if isinstance(node.op, WHOLE) else self.generic_visit(node)
+        return node if _is_whole(node) else self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        if isinstance(node.op, WHOLE):
-            return node
+        return node if _is_whole(node) else self.generic_visit(node)
+
+
+class _Products(_Whole):
+    """Writes products as calls of `fma`."""
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        if _is_whole(node) or not isinstance(node.op, ast.Mult) or not isinstance(node.target, ast.Name):
+            return super().visit_AugAssign(node)
+        value = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
+        return ast.Assign([node.target], self.visit(value), lineno=node.lineno)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        if _is_whole(node) or not isinstance(node.op, ast.Mult) or _constant(node) is not None:
+            return super().visit_BinOp(node)
+        factors = [self.visit(node.left), self.visit(node.right)]
+        return ast.Call(ast.Name("fma", ast.Load()), [*factors, ast.Constant(-0.0)], [])
+
+
+class _Literals(_Whole):
+    """Replaces numbers by names of constants, which it collects in `constants`."""
+
+    def __init__(self, number: type[np.floating]):
+        self.number = number
+        self.constants: dict[str, np.floating] = {}
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         value = _constant(node)
-        return self.generic_visit(node) if value is None else self._name(value)
+        return super().visit_BinOp(node) if value is None or _is_whole(node) else self._name(value)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         value = _constant(node)
@@ -104,6 +158,15 @@ class _Literals(ast.NodeTransformer):
         name = f"literal_{len(self.constants)}"
         self.constants[name] = self.number(value)
         return ast.Name(name, ast.Load())
+
+
+def _is_whole(node: ast.AST) -> bool:
+    """Whether it is a shift or its like, or has a `len` outside of its indices."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "len"
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, WHOLE) or _is_whole(node.left) or _is_whole(node.right)
+    return isinstance(node, ast.AugAssign) and (isinstance(node.op, WHOLE) or _is_whole(node.value))
 
 
 def _constant(node: ast.AST) -> int | float | None:

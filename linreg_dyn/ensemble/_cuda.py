@@ -1,0 +1,209 @@
+"""The engine that runs ensembles on a CUDA device: memory, launches, and which kernel when.
+
+Nothing here imports numba.cuda before an engine is made or a device is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
+from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Moments
+from linreg_dyn.problem import Array
+from linreg_dyn.schedules import Schedule
+
+PIECE = 2**41
+"""Layer-steps of one launch, a second or so, so that Ctrl-C is heard; a table has at most `TABLE` steps."""
+TABLE = 2**20
+BLOCKS = 1024
+"""Blocks of a reduction: fixed, so that its order does not depend on the device."""
+WORTHWHILE = 2**24
+"""Trajectory-steps from which a device is worth its launches and copies, when nothing else is said."""
+
+
+@cache
+def cuda_available() -> tuple[bool, str]:
+    """Whether a CUDA device can be used, and its name; or, in one line, what is missing. Raises nothing."""
+    try:
+        from numba import cuda
+    except Exception as error:
+        return False, f"numba's CUDA target does not load ({error}): pip install 'linreg-dyn[cuda]'"
+    try:
+        if cuda.is_available():
+            name = cuda.get_current_device().name
+            return True, name.decode() if isinstance(name, bytes) else str(name)
+        reason = str(cuda.cuda_error() or "the driver sees no device").strip().replace("\n", " ")
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".replace("\n", " ")
+    if getattr(cuda, "implementation", "NVIDIA") == "Built-in":
+        reason += "; the package numba-cuda is missing too: pip install 'linreg-dyn[cuda]'"
+    return False, f"no CUDA device can be used: {reason:.300}"
+
+
+def chosen(backend: str, trajectories: int, steps: int) -> str:
+    """ "cpu" or "cuda" for the backend asked for; "auto" takes a device if there is one and enough to do.
+
+    Raises:
+        RuntimeError: "cuda" was asked for and cannot be had.
+    """
+    if backend == "auto":
+        worthwhile = trajectories * steps >= WORTHWHILE and "NUMBA_ENABLE_CUDASIM" not in os.environ
+        return "cuda" if worthwhile and cuda_available()[0] else "cpu"
+    if backend == "cuda" and not cuda_available()[0]:
+        raise RuntimeError(f'backend="cuda" cannot run: {cuda_available()[1]}')
+    return backend
+
+
+class CudaEngine:
+    """An ensemble in the memory of a CUDA device, used as `CpuEngine` is; a context, at whose end it is given back.
+
+    Args:
+        plan: what to run.
+        weights: (trajectory, layer), kept as it is.
+        velocities: (trajectory, layer) of the heavy ball; None: at rest.
+        diverged_step: (trajectory,), of a run to be continued; None: nothing has diverged.
+        threads: trajectories of a block, a power of 2.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        weights: Array,
+        velocities: Array | None = None,
+        diverged_step: np.ndarray | None = None,
+        *,
+        threads: int = 128,
+    ):
+        from numba import cuda
+
+        from linreg_dyn.ensemble import _cuda_kernels, _cuda_observe
+
+        self.plan, self.threads = plan, threads
+        self.trajectories = len(weights)
+        self._cuda: Any = cuda
+        self._observe = _cuda_observe
+        self._blocks = -(-self.trajectories // threads)
+        self._weights: Any = self._device(np.ascontiguousarray(weights.T, dtype=plan.dtype))
+        self._velocities: Any = self._device(np.zeros((plan.depth if plan.momentum else 1, 1), dtype=plan.dtype))
+        if plan.momentum:
+            rest = np.zeros_like(weights) if velocities is None else velocities
+            self._velocities = self._device(np.ascontiguousarray(rest.T, dtype=plan.dtype))
+        start = np.full(self.trajectories, NEVER) if diverged_step is None else diverged_step
+        self._diverged: Any = self._device(np.ascontiguousarray(start, dtype=np.int64))
+        own = ((np.ones(1) if own is None else own).astype(plan.dtype) for own in (plan.rates, plan.decays))
+        self._factors: Any = tuple(map(self._device, own))
+        if plan.auto_l2:
+            states = np.repeat(np.array(plan.auto_l2.start())[:, np.newaxis], self.trajectories, axis=1)
+            self._auto_l2 = self._device(states)
+        squares, products, batch = plan.batches
+        nothing = np.zeros(1)
+        data = (plan.quantiles, squares, products) if batch else (plan.quantiles, nothing, nothing)
+        self._data = tuple(self._device(np.ascontiguousarray(array, dtype=np.float64)) for array in data)
+        self._kind = _kind(plan, len(squares), batch)
+        self._kernels = _cuda_kernels.advance_kernels(self._kind)
+        self.moments: dict[str, Moments] = {}
+        self.values: dict[str, Array] = {}
+
+    def __enter__(self) -> CudaEngine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._weights = self._velocities = self._diverged = self._factors = self._data = self._auto_l2 = None
+
+    def _device(self, array: np.ndarray) -> Any:
+        return self._cuda.to_device(array)
+
+    def advance(self, start: int, stop: int, reduced: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> None:
+        """Take the steps start, ..., stop - 1; then measure: `moments` of `reduced`, `values` of `kept`."""
+        every = self.plan.auto_l2.every if self.plan.auto_l2 else stop
+        piece = max(4, min(TABLE, PIECE // (self.trajectories * self.plan.depth)))
+        while start < stop:
+            pause = min(stop, start + piece, (start // every + 1) * every)
+            self._piece(start, pause)
+            if self.plan.auto_l2 and pause % every == 0:
+                self._measure_l2(pause)
+            start = pause
+        self.measure(reduced, kept)
+
+    def _piece(self, start: int, stop: int) -> None:
+        plan, kind, count = self.plan, self._kind, stop - start
+        varies = (kind.rate_varies, kind.decay_varies, kind.width_varies)
+        tables = plan.table(start, stop if any(varies) else start + 1)
+        tables = tuple(self._device(table if v else table[:1]) for table, v in zip(tables, varies, strict=True))
+        head = min(count, -start % 4) if kind.distribution else 0
+        body = head + (count - head) // 4 * 4
+        momentum = np.dtype(plan.dtype).type(plan.momentum)
+        key = plan.seed & 0xFFFFFFFF, plan.seed >> 32
+        for kernel in self._kernels:
+            kernel[self._blocks, self.threads](
+                self._weights, self._velocities, self._diverged, self._factors, tables, self._data, momentum,
+                start, np.int32(head), np.int32(body), np.int32(count), plan.first_trajectory, *key,
+            )  # fmt: skip
+
+    def _measure_l2(self, step: int) -> None:
+        schedule = self.plan.auto_l2
+        assert schedule is not None
+        scale = schedule.weight_decay(1.0)
+        update = self._observe.auto_l2_kernel(self.plan.depth, schedule.factor, schedule.refractory, scale)
+        update[self._blocks, self.threads](self._weights, self._auto_l2, self._factors[1], step)
+
+    def measure(self, reduced: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> None:
+        """Measure as `advance` does, without a step."""
+        self.moments, self.values = {}, {}
+        if reduced:
+            functions = tuple(OBSERVABLES[name][0] for name in reduced)
+            blocks = min(self._blocks, BLOCKS)
+            rows = self._cuda.device_array((len(reduced), blocks, 5), np.float64)
+            kernel = self._observe.reduce_kernel(self.plan.depth, functions, self.threads)
+            kernel[blocks, self.threads](self._weights, self._diverged, rows)
+            self.moments = dict(zip(reduced, map(Moments.merged, rows.copy_to_host()), strict=True))
+        for name in kept:
+            if name == WEIGHTS:
+                self.values[name] = self.fetch()[0]
+                continue
+            out = self._cuda.device_array(self.trajectories, np.float64)
+            self._observe.observe_kernel(self.plan.depth, OBSERVABLES[name][0])[self._blocks, self.threads](
+                self._weights, out
+            )
+            self.values[name] = out.copy_to_host()
+
+    @property
+    def diverged_step(self) -> np.ndarray:
+        """(trajectory,): the step at which each diverged; -1: it did not."""
+        return self._diverged.copy_to_host()
+
+    def fetch(self) -> tuple[Array, Array | None]:
+        """Weights and, with momentum, velocities: (trajectory, layer)."""
+        velocities = self._velocities.copy_to_host().T.copy() if self.plan.momentum else None
+        return self._weights.copy_to_host().T.copy(), velocities
+
+
+def _kind(plan: Plan, samples: int, batch: int):
+    """What to compile for a plan."""
+    from linreg_dyn.ensemble import _cuda_kernels, _kernels
+
+    def varies(x: Any) -> bool:
+        return isinstance(x, Schedule) and x.limits[0] != x.limits[1]
+
+    return _cuda_kernels.Kind(
+        depth=plan.depth,
+        dtype=plan.dtype,
+        limit=OVERFLOW[plan.dtype],
+        residual=_kernels.RESIDUALS[type(plan.method)],
+        distribution=plan.distribution if plan.draw == "amplitude" else None,
+        batch=batch,
+        samples=samples,
+        adaptive=plan.adaptive,
+        decaying=plan.decaying,
+        rate_varies=varies(plan.learning_rate),
+        decay_varies=varies(plan.weight_decay),
+        width_varies=varies(getattr(plan.method, "half_width", 0.0)),
+        own_rates=plan.rates is not None,
+        own_decays=plan.decays is not None,
+        moving=plan.momentum > 0,
+        nesterov=plan.nesterov,
+    )

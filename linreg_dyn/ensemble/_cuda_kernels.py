@@ -1,0 +1,270 @@
+"""CUDA kernels: one thread per trajectory, its weights in registers over many steps, no mathematics of its own.
+
+Imports numba.cuda; the engine imports this when it is made. A kernel is made for a `Kind`: what is compiled into
+it. Depth is among that, so that all loops over layers are unrolled and every place of an array is a register.
+
+The functions of `rules` are compiled so that nothing is left to a compiler to fuse (`literals.typed`): however it
+copies and unrolls the code of a step, all copies round alike, and as on the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numba.cuda
+import numpy as np
+from numba.core import types
+from numba.extending import register_jitable
+
+from linreg_dyn import noise, rules
+from linreg_dyn.ensemble.literals import typed
+from linreg_dyn.ensemble.plan import NEVER
+from linreg_dyn.schedules.rates import adaptive_rate
+
+SUSPECT = -2
+"""In the place of `diverged_step`: it diverges within the piece at hand, nobody knows yet at which step."""
+
+cuda: Any = numba.cuda
+int32: Any = types.int32
+uint32: Any = types.uint32
+
+
+class Kind(NamedTuple):
+    """What a kernel is compiled for.
+
+    `residual(W, u, m)` has what the step draws: an amplitude `u`, or a mini-batch's moments `u = m2, m = m1`. Rate,
+    decay and width are one number, or one for each step where they vary; times a factor of each trajectory's own.
+    `batch` and `samples` are 0 if no batch is drawn, `distribution` is None if no amplitude is; `moving` is with
+    momentum.
+    """
+
+    depth: int
+    dtype: str
+    limit: float
+    residual: Callable
+    distribution: Callable | None = None
+    batch: int = 0
+    samples: int = 0
+    adaptive: bool = False
+    decaying: bool = False
+    rate_varies: bool = False
+    decay_varies: bool = False
+    width_varies: bool = False
+    own_rates: bool = False
+    own_decays: bool = False
+    moving: bool = False
+    nesterov: bool = False
+
+
+@register_jitable
+def fma(a, b, c):
+    """`a b + c`, rounded once."""
+    return cuda.fma(a, b, c)
+
+
+@cache
+def stepper(kind: Kind):
+    """The functions `gather(net)`: `W`, and what a step needs of products; and `take(...)`: one step of all layers.
+
+    `net` is the weights, their products as `rules.fill_prefixes` writes them, and the velocities. `take` works in
+    place and returns what `gather` does.
+    """
+    dtype, adaptive, decaying, nesterov = kind.dtype, kind.adaptive, kind.decaying, kind.nesterov
+    number, depth, moving = np.dtype(dtype).type, kind.depth, kind.moving
+    unit, minus_zero = number(1), number(-0.0)
+    plain = (rules.fill_prefixes, rules.fill_shares, rules.move_all, rules.pull, rules.move, rules.contraction)
+    fill_prefixes, fill_shares, move_all, pull, move, contraction = (typed(f, dtype, fma) for f in plain)
+    plain = (rules.velocity, rules.accumulate, rules.look_ahead, rules.drift, kind.residual, adaptive_rate)
+    velocity, accumulate, look_ahead, drift, residual, rate = (typed(f, dtype, fma) for f in plain)
+
+    @register_jitable
+    def gather(net):
+        return fill_prefixes(net[0], net[1])
+
+    @register_jitable
+    def left(lr, decay):
+        return contraction(lr, decay) if decaying else unit
+
+    @register_jitable
+    def at_once(net, W, u, m, lr, decay, momentum):
+        move_all(net[0], net[1], pull(residual(W, u, m), lr), left(lr, decay))
+        return gather(net)
+
+    @register_jitable
+    def by_shares(net, W, u, m, lr, decay, momentum):
+        w, shares, v = net
+        fill_shares(w, unit, shares)
+        g = residual(W, u, m)
+        if adaptive:
+            q = fma(shares[depth - 1], shares[depth - 1], minus_zero)
+            for i in range(depth - 2, -1, -1):
+                q = q + fma(shares[i], shares[i], minus_zero)
+            lr = rate(lr, W, q)
+        for i in range(depth):
+            if moving:
+                force = velocity(w[i], shares[i], g, decay)
+                v[i] = accumulate(v[i], force, momentum)
+                w[i] = drift(w[i], look_ahead(v[i], force, momentum) if nesterov else v[i], lr)
+            else:
+                w[i] = move(w[i], pull(g, lr), shares[i], left(lr, decay))
+        return gather(net)
+
+    return gather, by_shares if adaptive or moving else at_once
+
+
+@cache
+def drawer(kind: Kind):
+    """`block(trajectory, step, keys)`: the noise words of four steps; `draw(...)`: what one step draws, `(u, m)`."""
+    number = np.dtype(kind.dtype).type
+    zero, minus_zero, batch = number(0), number(-0.0), kind.batch
+    philox, counter = typed(noise.philox, np.float64), typed(noise.amplitude_counter, np.float64)
+    sample, restore, mean = (typed(f, np.float64) for f in (noise.sample, noise.restore, noise.moments))
+    amplitudes, distribution = kind.distribution is not None, typed(kind.distribution or noise.uniform, np.float64)
+
+    @register_jitable
+    def block(trajectory, step, keys):
+        if amplitudes:
+            c0, c1, c2, c3 = counter(trajectory, step)
+            return philox(c0, c1, c2, c3, keys[0], keys[1])
+        return 0, 0, 0, 0
+
+    @register_jitable
+    def amplitude(word, width, data, shuffle, trajectory, step, keys):
+        if amplitudes:
+            return fma(width, number(distribution(word, data[0])), minus_zero), zero
+        return zero, zero
+
+    @register_jitable
+    def moments(word, width, data, shuffle, trajectory, step, keys):
+        _, squares, products = data
+        order, swaps = shuffle
+        sample(order, swaps, trajectory, step, keys[0], keys[1])
+        m2, m1 = mean(order, batch, squares, products)
+        restore(order, swaps)
+        return number(m2), number(m1)
+
+    return block, moments if batch else amplitude
+
+
+@cache
+def advance_kernels(kind: Kind):
+    """The kernels `advance` and `retrace`, which a piece of a run calls one after the other.
+
+    `advance` takes `count` steps from `start` on: `head` to a step that a block of noise words begins with, then
+    fours up to `body`, then the rest. It leaves trajectories that diverge where they were, marked SUSPECT:
+    `retrace` takes their steps again, one by one, and stops before the one that diverges. `weights` and
+    `velocities` are [layer, trajectory]; `factors` are the trajectories' own of rate and decay, `tables` the rates,
+    decays and widths, `data` the quantiles of a distribution and the squares and products of samples, `k0` and `k1`
+    the two words of the seed, `offset` is the number of the first trajectory.
+    """
+    gather, take = stepper(kind)
+    block, draw = drawer(kind)
+    kept = numba.from_dtype(np.dtype(kind.dtype))
+    depth, moving, limit = kind.depth, kind.moving, np.dtype(kind.dtype).type(kind.limit)
+    moved, samples, batch = depth if moving else 1, max(kind.samples, 1), max(kind.batch, 1)
+    batches, place = kind.batch > 0, types.int16 if kind.samples < 2**15 else types.int32
+    rate_varies, decay_varies, width_varies = kind.rate_varies, kind.decay_varies, kind.width_varies
+    own_rates, own_decays, minus_zero = kind.own_rates, kind.own_decays, np.dtype(kind.dtype).type(-0.0)
+
+    @register_jitable
+    def load(net, shuffle, weights, velocities, t):
+        for i in range(depth):
+            net[0][i] = weights[i, t]
+            if moving:
+                net[2][i] = velocities[i, t]
+        if batches:
+            for k in range(samples):
+                shuffle[0][k] = k
+        return gather(net)
+
+    @register_jitable
+    def store(net, weights, velocities, t):
+        for i in range(depth):
+            weights[i, t] = net[0][i]
+            if moving:
+                velocities[i, t] = net[2][i]
+
+    @register_jitable
+    def values(k, own, tables):
+        # An unsigned index is not looked at for being negative.
+        lr = tables[0][uint32(k) if rate_varies else 0]
+        decay = tables[1][uint32(k) if decay_varies else 0]
+        width = tables[2][uint32(k) if width_varies else 0]
+        if own_rates:
+            lr = fma(own[0], lr, minus_zero)
+        if own_decays:
+            decay = fma(own[1], decay, minus_zero)
+        return lr, decay, width
+
+    @register_jitable
+    def one(net, shuffle, W, word, own, tables, data, trajectory, start, k, keys):
+        lr, decay, width = values(k, own, tables)
+        u, m = draw(word, width, data, shuffle, trajectory, int(start + k), keys)
+        return take(net, W, u, m, lr, decay, own[2])
+
+    @register_jitable
+    def single(net, shuffle, W, own, tables, data, trajectory, start, k, keys):
+        step = int(start + k)
+        w0, w1, w2, w3 = block(trajectory, step, keys)
+        odd, late = step & 1, step & 2
+        word = (w3 if odd else w2) if late else (w1 if odd else w0)
+        return one(net, shuffle, W, word, own, tables, data, trajectory, start, k, keys)
+
+    @cuda.jit(cache=False)
+    def advance(
+        weights, velocities, diverged, factors, tables, data, momentum, start, head, body, count, offset, k0, k1
+    ):
+        t = cuda.grid(1)
+        if t >= weights.shape[1] or diverged[t] != NEVER:
+            return
+        net = cuda.local.array(depth, kept), cuda.local.array(depth, kept), cuda.local.array(moved, kept)
+        shuffle = cuda.local.array(samples, place), cuda.local.array(batch, types.int64)
+        keys = k0 & noise.MASK, k1 & noise.MASK
+        trajectory = int(offset + t)
+        own = factors[0][t if own_rates else 0], factors[1][t if own_decays else 0], momentum
+        W = load(net, shuffle, weights, velocities, t)
+        fine = abs(W) <= limit
+        k = int32(0)
+        while k < head and fine:
+            W = single(net, shuffle, W, own, tables, data, trajectory, start, k, keys)
+            fine = abs(W) <= limit
+            k = int32(k + 1)
+        while not batches and k < body and fine:
+            w0, w1, w2, w3 = block(trajectory, int(start + k), keys)
+            W1 = one(net, shuffle, W, w0, own, tables, data, trajectory, start, k, keys)
+            W2 = one(net, shuffle, W1, w1, own, tables, data, trajectory, start, k + 1, keys)
+            W3 = one(net, shuffle, W2, w2, own, tables, data, trajectory, start, k + 2, keys)
+            W = one(net, shuffle, W3, w3, own, tables, data, trajectory, start, k + 3, keys)
+            fine = (abs(W1) <= limit) & (abs(W2) <= limit) & (abs(W3) <= limit) & (abs(W) <= limit)
+            k = int32(k + 4)
+        while k < count and fine:
+            W = single(net, shuffle, W, own, tables, data, trajectory, start, k, keys)
+            fine = abs(W) <= limit
+            k = int32(k + 1)
+        if fine:
+            store(net, weights, velocities, t)
+        else:
+            diverged[t] = SUSPECT
+
+    @cuda.jit(cache=False)
+    def retrace(
+        weights, velocities, diverged, factors, tables, data, momentum, start, head, body, count, offset, k0, k1
+    ):
+        t = cuda.grid(1)
+        if t >= weights.shape[1] or diverged[t] != SUSPECT:
+            return
+        net = cuda.local.array(depth, kept), cuda.local.array(depth, kept), cuda.local.array(moved, kept)
+        shuffle = cuda.local.array(samples, place), cuda.local.array(batch, types.int64)
+        keys = k0 & noise.MASK, k1 & noise.MASK
+        own = factors[0][t if own_rates else 0], factors[1][t if own_decays else 0], momentum
+        W = load(net, shuffle, weights, velocities, t)
+        k = int32(0)
+        while k < count and abs(W) <= limit:
+            store(net, weights, velocities, t)
+            W = single(net, shuffle, W, own, tables, data, int(offset + t), start, k, keys)
+            k = int32(k + 1)
+        diverged[t] = start + k
+
+    return advance, retrace
