@@ -7,8 +7,8 @@ the same lines are right for Python integers and for machine integers of 64 bits
 
 The counter of a block of four words is
 
-    (step >> 1, 0, trajectory low, trajectory high)
-        for the amplitude of a step: words 0 and 1 if it is even, 2 and 3 if it is odd
+    (step >> 2, 0, trajectory low, trajectory high)
+        for the amplitude of a step: word step & 3
     (step, 1 + (draw >> 2), trajectory low, trajectory high)
         for the choice of a mini-batch: word draw & 3
 
@@ -41,19 +41,9 @@ def philox(c0, c1, c2, c3, k0, k1):
     return c0, c1, c2, c3
 
 
-def philox_lanes(words, k0, k1):
-    """`philox` in place on every lane of `words` [4, lane]; lanes innermost, for compilers to vectorise."""
-    for _ in range(ROUNDS):
-        for lane in range(len(words[0])):
-            words[0][lane], words[1][lane], words[2][lane], words[3][lane] = philox_round(
-                words[0][lane], words[1][lane], words[2][lane], words[3][lane], k0, k1
-            )
-        k0, k1 = next_key(k0, k1)
-
-
 def amplitude_counter(trajectory, step):
-    """Counter of the block that holds the amplitudes of `step` and of its neighbour, `step ^ 1`."""
-    return (step >> 1) & MASK, 0, trajectory & MASK, (trajectory >> 32) & MASK
+    """Counter of the block that holds the amplitudes of `step` and of its three neighbours, `step ^ 1, 2, 3`."""
+    return (step >> 2) & MASK, 0, trajectory & MASK, (trajectory >> 32) & MASK
 
 
 def batch_counter(trajectory, step, draw):
@@ -61,14 +51,28 @@ def batch_counter(trajectory, step, draw):
     return step & MASK, 1 + (draw >> 2), trajectory & MASK, (trajectory >> 32) & MASK
 
 
-def uniform(low, high):
-    """Uniform on (-1, 1): an odd multiple of 2^-52, exact, and as likely as its negative."""
-    return (2 * ((high << 20) | (low >> 12)) + 1 - (1 << 52)) * 2.0**-52
+# A distribution makes a number of [-1, 1] of one word; `table` is for those that need one.
+def uniform(word, table):
+    """Uniform on (-1, 1): an odd multiple of 2^-32, exact in float64, and as likely as its negative."""
+    return (2 * word + 1 - (1 << 32)) * 2.0**-32
 
 
-def rademacher(low, high):
+def rademacher(word, table):
     """-1 or 1, each with probability 1/2."""
-    return ((high >> 31) * 2 - 1) * 1.0
+    return ((word >> 31) * 2 - 1) * 1.0
+
+
+def atom(word, table):
+    """One of the numbers of `table`, all equally likely (to within `len(table)` in 2^32)."""
+    return table[(word * len(table)) >> 32]
+
+
+def quantile(word, table):
+    """Interpolates `table`, the quantiles at the probabilities 0, 1/n, ..., 1: uniform between neighbours."""
+    position = word * (len(table) - 1)
+    cell = position >> 32
+    low = table[cell]
+    return low + (table[cell + 1] - low) * ((position & MASK) * 2.0**-32)
 
 
 def sample(order, swaps, trajectory, step, k0, k1):
@@ -102,3 +106,13 @@ def restore(order, swaps):
     for k in range(len(swaps) - 1, -1, -1):
         j = swaps[k]
         order[k], order[j] = order[j], order[k]
+
+
+def moments(order, size, squares, products):
+    """The means `m2` of `squares` and `m1` of `products` over the first `size` samples of `order`."""
+    m2 = 0.0
+    m1 = 0.0
+    for k in range(size):
+        m2 += squares[order[k]]
+        m1 += products[order[k]]
+    return m2 / size, m1 / size

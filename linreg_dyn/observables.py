@@ -5,6 +5,7 @@ that compare (`layer_imbalance`) need ordered numbers; those that divide (`inver
 it) are infinite at a zero weight when compiled, and raise ZeroDivisionError in plain Python.
 """
 
+from linreg_dyn.arithmetic import larger, smaller
 from linreg_dyn.rules import end_to_end, gradient_descent
 
 __all__ = [
@@ -28,9 +29,7 @@ def largest_square(weights):
     """`max_i w_i^2`."""
     largest = weights[0] * weights[0]
     for i in range(1, len(weights)):
-        square = weights[i] * weights[i]
-        if square > largest:
-            largest = square
+        largest = larger(largest, weights[i] * weights[i])
     return largest
 
 
@@ -38,9 +37,7 @@ def smallest_square(weights):
     """`min_i w_i^2`."""
     smallest = weights[0] * weights[0]
     for i in range(1, len(weights)):
-        square = weights[i] * weights[i]
-        if square < smallest:
-            smallest = square
+        smallest = smaller(smallest, weights[i] * weights[i])
     return smallest
 
 

@@ -14,9 +14,9 @@ MOST_SAMPLES = 2**31 - 1
 
 
 def as_floats(name: str, values: Any) -> Array:
-    """`values` as a fresh float64 array of finite numbers."""
+    """`values` as a float64 array of finite numbers: the very same array if it is one."""
     try:
-        array = np.array(values, dtype=np.float64)
+        array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be an array of numbers, got {values!r:.80}") from None
     if not np.isfinite(array).all():
@@ -25,7 +25,7 @@ def as_floats(name: str, values: Any) -> Array:
 
 
 def as_starts(starts: ArrayLike) -> Array:
-    """Starting weights as a fresh (trajectory, layer) float64 array; a (layer,) array is one trajectory."""
+    """Starting weights as a (trajectory, layer) float64 array, not copied if they are; a (layer,) array is one."""
     array = as_floats("starts", starts)
     if array.ndim == 1:
         array = array[np.newaxis]
@@ -57,7 +57,7 @@ class NormalizedData:
     """`x_n y_n`, shape (sample,): a mini-batch's mean of them is its `m1`."""
 
     def __post_init__(self):
-        x, y = as_floats("x of the data", self.x), as_floats("y of the data", self.y)
+        x, y = np.array(as_floats("x of the data", self.x)), np.array(as_floats("y of the data", self.y))
         if x.ndim != 1 or x.shape != y.shape or not 2 <= x.size <= MOST_SAMPLES:
             raise ValueError(
                 f"the data must be x and y of one shape (sample,), sample >= 2, got {x.shape} and {y.shape}"

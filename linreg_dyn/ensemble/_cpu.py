@@ -1,175 +1,179 @@
-"""The numba driver: blocks of trajectories in lanes, many steps over each block, no mathematics of its own.
-
-The weights of a block are an array [layer, lane] that stays in the innermost cache while many steps pass over
-it; the loops over lanes are what LLVM vectorises. Depth, lanes, method and schedule are compile-time
-constants of a kernel. Kernels release the GIL and touch only their own blocks, so that the caller may run
-them in threads.
-"""
+"""The engine that runs ensembles on the processor's cores: memory, threads, and which kernel when."""
 
 from __future__ import annotations
 
-import inspect
-import zlib
-from functools import cache
+from contextlib import ExitStack
 
 import numpy as np
 from numba import njit
-from numba.extending import register_jitable
 
-from linreg_dyn import noise, observables, rules, schedules
-from linreg_dyn.ensemble import _lanes, methods
-from linreg_dyn.ensemble._lanes import OVERFLOW, amplitudes, hold, left_products, moments, note
+from linreg_dyn.ensemble import _kernels
+from linreg_dyn.ensemble._kernels import PADDING, SOURCES, Shape
+from linreg_dyn.ensemble._vector import aligned
+from linreg_dyn.ensemble.plan import NEVER, Plan
+from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Moments
+from linreg_dyn.ensemble.threads import spread
 from linreg_dyn.problem import Array
-from linreg_dyn.schedules import rates
+from linreg_dyn.schedules import auto_l2
 
-PLAIN = (rules, observables, rates, noise, _lanes)
-for _module in PLAIN:
-    for _function in vars(_module).values():
-        if inspect.isfunction(_function) and _function.__module__ == _module.__name__:
-            register_jitable(_function)
-
-# numba's cache on disk watches only the file a kernel is written in. The kernels below name this fingerprint
-# of the functions they are compiled from, so that a changed rule is never run from an old cache.
-SOURCES = zlib.crc32("".join(inspect.getsource(module) for module in PLAIN).encode())
+PIECE = 2**30
+"""Layer-steps after which kernels come up for air, so that Ctrl-C is heard within a second or so."""
+TABLE = 2**16
+"""Steps whose scheduled values are tabulated at a time."""
 
 
-# A residual as the kernel calls it: u and v are what the method draws for this lane and step.
-@register_jitable
-def _gradient_descent(W, u, v):
-    return rules.gradient_descent(W)
+class CpuEngine:
+    """An ensemble in the memory of the processor; a context, at whose end its threads are gone.
+
+    Args:
+        plan: what to run.
+        weights: (trajectory, layer), kept as it is.
+        velocities: (trajectory, layer) of the heavy ball; None: at rest.
+        diverged_step: (trajectory,), of a run to be continued; None: nothing has diverged.
+        auto_l2: (6, trajectory), states of AutoL2; None: at its start.
+        threads: how many threads work.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        weights: Array,
+        velocities: Array | None = None,
+        diverged_step: np.ndarray | None = None,
+        auto_l2: Array | None = None,
+        *,
+        threads: int = 1,
+    ):
+        self.plan = plan
+        self.trajectories = len(weights)
+        self.shape = _kernels.shape_for(plan.depth, plan.dtype)
+        self.state = pack(weights, self.shape)
+        blocks, lanes = len(self.state), self.shape.lanes
+        self.velocities = aligned((blocks if plan.momentum else 0, plan.depth, lanes), plan.dtype)
+        if plan.momentum:
+            self.velocities[:] = 0 if velocities is None else pack(velocities, self.shape)
+        self.diverged = np.full((blocks, lanes), NEVER)
+        self.diverged.reshape(-1)[self.trajectories :] = PADDING
+        if diverged_step is not None:
+            self.diverged.reshape(-1)[: self.trajectories] = diverged_step
+        own = plan.rates is not None or plan.decays is not None
+        self.own = tuple(self._factors(x, own) for x in (plan.rates, plan.decays))
+        self.auto_l2 = self._start_auto_l2(auto_l2) if plan.auto_l2 else None
+        self.moments: dict[str, Moments] = {}
+        self.values: dict[str, Array] = {}
+        self._advance = _kernels.advance_kernel(self.shape, plan)
+        self._exit = ExitStack()
+        self._run = self._exit.enter_context(spread(blocks, threads))
+
+    def __enter__(self) -> CpuEngine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._exit.__exit__(None, None, None)
+
+    def _factors(self, values: Array | None, own: bool) -> Array:
+        """Factors of every lane, (block, lane), 1 where there is none; empty if no trajectory has its own."""
+        factors = aligned(self.diverged.shape if own else (0, self.shape.lanes), self.plan.dtype)
+        factors[:] = 1
+        if values is not None:
+            factors.reshape(-1)[: self.trajectories] = values
+        return factors
+
+    def _start_auto_l2(self, before: Array | None) -> Array:
+        assert self.plan.auto_l2 is not None
+        state = np.repeat(np.array(self.plan.auto_l2.start())[:, np.newaxis], self.diverged.size, axis=1)
+        if before is not None:
+            state[:, : self.trajectories] = before
+            self.own[1].reshape(-1)[:] = self.plan.auto_l2.weight_decay(1.0) * state[0]
+        return state
+
+    def advance(self, start: int, stop: int, reduced: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> None:
+        """Take the steps start, ..., stop - 1; then measure: `moments` of `reduced`, `values` of `kept`."""
+        every = self.plan.auto_l2.every if self.plan.auto_l2 else stop
+        piece = max(1, min(TABLE, PIECE // self.state.size))
+        if start == stop:
+            self._piece(stop, stop, reduced, kept)
+        while start < stop:
+            pause = min(stop, start + piece, (start // every + 1) * every)
+            last = pause == stop
+            self._piece(start, pause, reduced if last else (), kept if last else ())
+            if self.plan.auto_l2 and pause % every == 0:
+                self._measure_l2(pause)
+            start = pause
+
+    def _piece(self, start: int, stop: int, reduced: tuple[str, ...], kept: tuple[str, ...]) -> None:
+        plan = self.plan
+        table = plan.table(start, stop)
+        random = (plan.seed & 0xFFFFFFFF, plan.seed >> 32, plan.first_trajectory, plan.quantiles)
+        shared = (table, self.own, self.state.dtype.type(plan.momentum), random, plan.batches)
+        nothing, unused = np.empty((0, self.shape.lanes)), np.empty((0, 5))
+        partial = {name: np.empty((len(self.state), 5)) for name in reduced}
+        values = {name: aligned(self.diverged.shape, np.float64) for name in kept if name != WEIGHTS}
+        kernels = {name: _kernels.measure_kernel(self.shape, OBSERVABLES[name][0]) for name in (*partial, *values)}
+
+        def work(first: int, last: int) -> None:
+            if stop > start:
+                self._advance(self.state, self.velocities, self.diverged, first, last, start, stop, *shared)
+            for name, array in partial.items():
+                kernels[name](self.state, self.diverged, first, last, nothing, array)
+            for name, array in values.items():
+                kernels[name](self.state, self.diverged, first, last, array, unused)
+
+        self._run(work)
+        self.moments = {name: Moments.merged(array) for name, array in partial.items()}
+        self.values = {name: array.reshape(-1)[: self.trajectories] for name, array in values.items()}
+        if WEIGHTS in kept:
+            self.values[WEIGHTS] = unpack(self.state, self.trajectories)
+
+    def _measure_l2(self, step: int) -> None:
+        assert self.auto_l2 is not None
+        assert self.plan.auto_l2 is not None
+        self._piece(step, step, (), ("loss",))
+        schedule, loss = self.plan.auto_l2, np.full(self.diverged.size, np.nan)
+        loss[: self.trajectories] = self.values["loss"]
+        _update_l2(self.auto_l2, step, loss, schedule.factor, schedule.refractory)
+        self.own[1].reshape(-1)[:] = schedule.weight_decay(1.0) * self.auto_l2[0]
+
+    @property
+    def diverged_step(self) -> np.ndarray:
+        """(trajectory,): the step at which each diverged; -1: it did not."""
+        return self.diverged.reshape(-1)[: self.trajectories]
+
+    def fetch(self) -> tuple[Array, Array | None]:
+        """Weights and, with momentum, velocities: (trajectory, layer)."""
+        velocities = unpack(self.velocities, self.trajectories) if self.plan.momentum else None
+        return unpack(self.state, self.trajectories), velocities
 
 
-@register_jitable
-def _noise_augmentation(W, u, v):
-    return rules.noise_augmentation(W, u)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _update_l2(states, step, loss, factor, refractory):
+    """One measurement of AutoL2 for every trajectory; `states` is [6, trajectory]."""
+    _ = SOURCES
+    for k in range(states.shape[1]):
+        l2, low, low_error, pause, last, error = states[:, k]
+        new = auto_l2(l2, low, low_error, pause, last, error, step, loss[k], 0.0, factor, refractory)
+        for j in range(6):
+            states[j, k] = new[j]
 
 
-@register_jitable
-def _sgd_noise(W, u, v):
-    return rules.sgd_noise(W, u)
-
-
-@register_jitable
-def _mini_batch(W, u, v):
-    return rules.mini_batch(W, u, v)
-
-
-RESIDUALS = {
-    methods.GradientDescent: _gradient_descent,
-    methods.NoiseAugmentation: _noise_augmentation,
-    methods.SGDNoise: _sgd_noise,
-    methods.MiniBatch: _mini_batch,
-}
-RATES = {schedules.Constant: schedules.constant_rate, schedules.Adaptive: schedules.adaptive_rate}
-DISTRIBUTIONS = {"uniform": noise.uniform, "rademacher": noise.rademacher}
-
-
-def lanes_for(depth: int, trajectories: int) -> int:
-    """Lanes of a block: 64, or fewer to keep three weight arrays in 32 KiB of cache, or to waste none."""
-    lanes = 64
-    while lanes > 8 and (3 * 8 * depth * lanes > 32768 or lanes >= 2 * trajectories):
-        lanes //= 2
-    return lanes
-
-
-def advance_kernel(depth: int, lanes: int, method: methods.Method, schedule: schedules.Schedule):
-    """The compiled `advance` of `_advance` for this depth, method and schedule, made once for each kind."""
-    distribution = DISTRIBUTIONS[getattr(method, "distribution", "uniform")]
-    return _advance(depth, lanes, RESIDUALS[type(method)], RATES[type(schedule)], _draw(method), distribution)
-
-
-def _draw(method: methods.Method) -> str:
-    if isinstance(method, methods.MiniBatch):
-        return "batch"
-    return "amplitude" if hasattr(method, "half_width") else "nothing"
-
-
-@cache
-def _advance(depth, lanes, residual, rate, draw, distribution):
-    draws_amplitude = draw == "amplitude"
-    draws_batch = draw == "batch"
-    sources = SOURCES
-
-    @njit(nogil=True, cache=True, error_model="numpy")
-    def advance(state, diverged, first, last, start, stop, lr, decay, k0, k1, half_width, squares, products, batch):
-        """Take the steps `start`, ..., `stop - 1` with the blocks `first`, ..., `last - 1` of `state`."""
-        _ = sources
-        # Separate allocations: LLVM knows that they do not overlap, and vectorises without asking.
-        first_weights, second_weights = np.empty((depth, lanes)), np.empty((depth, lanes))
-        prefix, others = np.empty((depth, lanes)), np.empty((depth, lanes))
-        W, suffix, q = np.empty(lanes), np.empty(lanes), np.empty(lanes)
-        g, rates = np.empty(lanes), np.empty(lanes)
-        drawn = np.zeros((2, lanes))
-        words = np.empty((4, lanes), dtype=np.int64)
-        order, swaps = np.arange(len(squares)), np.empty(batch, dtype=np.int64)
-        for block in range(first, last):
-            w, new = first_weights, second_weights
-            w[:] = state[block]
-            left_products(w, prefix, W)
-            lost = note(W, diverged[block], start)
-            for step in range(start, stop):
-                if lost == lanes:
-                    break
-                if draws_amplitude:
-                    amplitudes(drawn, words, block * lanes, step, step == start, k0, k1, half_width, distribution)
-                if draws_batch:
-                    moments(drawn, order, swaps, squares, products, block * lanes, step, k0, k1)
-                # W/w_i in the order of rules.others; as a function of its own this loses the vectorisation.
-                for lane in range(lanes):
-                    suffix[lane] = 1.0
-                    q[lane] = 0.0
-                for i in range(depth - 1, -1, -1):
-                    for lane in range(lanes):
-                        product = prefix[i, lane] * suffix[lane]
-                        others[i, lane] = product
-                        suffix[lane] *= w[i, lane]
-                        q[lane] += product * product
-                for lane in range(lanes):
-                    g[lane] = residual(W[lane], drawn[0, lane], drawn[1, lane])
-                    rates[lane] = rate(lr, W[lane], q[lane])
-                for i in range(depth):
-                    for lane in range(lanes):
-                        new[i, lane] = rules.layer_step(w[i, lane], others[i, lane], g[lane], rates[lane], decay)
-                left_products(new, prefix, W)
-                bad = 0
-                for lane in range(lanes):
-                    bad += not abs(W[lane]) <= OVERFLOW
-                if lost + bad > 0:
-                    lost = note(W, diverged[block], step + 1)
-                    hold(w, new, diverged[block])
-                    left_products(new, prefix, W)
-                w, new = new, w
-            state[block] = w
-
-    return advance
-
-
-@cache
-def observe_kernel(observable):
-    """The compiled `observe(state, first, last, out)`: a plain function of the weights, lane by lane."""
-    sources = SOURCES
-
-    @njit(nogil=True, cache=True, error_model="numpy")
-    def observe(state, first, last, out):
-        _ = sources
-        weights = np.empty(state.shape[1])
-        for block in range(first, last):
-            for lane in range(state.shape[2]):
-                weights[:] = state[block, :, lane]
-                out[block, lane] = observable(weights)
-
-    return observe
-
-
-def pack(starts: Array, lanes: int) -> Array:
+def pack(rows: Array, shape: Shape) -> Array:
     """(trajectory, layer) to [block, layer, lane]; the lanes left over rest at the minimum of weights 1."""
-    trajectories, depth = starts.shape
-    blocks = -(-trajectories // lanes)
-    padded = np.ones((blocks * lanes, depth))
-    padded[:trajectories] = starts
-    return np.ascontiguousarray(padded.reshape(blocks, lanes, depth).swapaxes(1, 2))
+    blocks, left = divmod(len(rows), shape.lanes)
+    state = aligned((blocks + (left > 0), shape.depth, shape.lanes), shape.dtype)
+    whole = blocks * shape.lanes
+    state[:blocks] = rows[:whole].reshape(blocks, shape.lanes, shape.depth).swapaxes(1, 2)
+    if left:
+        state[blocks] = 1
+        state[blocks, :, :left] = rows[whole:].T
+    return state
 
 
 def unpack(state: Array, trajectories: int) -> Array:
     """[block, layer, lane] back to (trajectory, layer)."""
-    return np.ascontiguousarray(state.swapaxes(1, 2).reshape(-1, state.shape[1])[:trajectories])
+    _, depth, lanes = state.shape
+    blocks, left = divmod(trajectories, lanes)
+    rows = np.empty((trajectories, depth), dtype=state.dtype)
+    rows[: blocks * lanes].reshape(blocks, lanes, depth)[:] = state[:blocks].swapaxes(1, 2)
+    if left:
+        rows[blocks * lanes :] = state[blocks, :, :left].T
+    return rows

@@ -9,19 +9,20 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from linreg_dyn._checks import choice, integer, number
-from linreg_dyn.ensemble import _cpu, provenance
-from linreg_dyn.ensemble._lanes import NEVER
+from linreg_dyn.ensemble import backends, provenance, resuming
 from linreg_dyn.ensemble.dataset import labelled
-from linreg_dyn.ensemble.methods import Method, MiniBatch
-from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Record, Recorder, refuse_too_large
-from linreg_dyn.ensemble.threads import spread, workers
-from linreg_dyn.problem import Array, as_starts
-from linreg_dyn.schedules import Adaptive, Schedule, adaptive_unit_rate, as_schedule
+from linreg_dyn.ensemble.memory import refuse_too_large
+from linreg_dyn.ensemble.methods import METHODS, Method
+from linreg_dyn.ensemble.plan import NEVER, Plan
+from linreg_dyn.ensemble.record import Record
+from linreg_dyn.ensemble.recorder import Recorder
+from linreg_dyn.ensemble.threads import workers
+from linreg_dyn.problem import Array, as_floats, as_starts
+from linreg_dyn.rules import end_to_end
+from linreg_dyn.schedules import AutoL2, Constant, Schedule, as_schedule, squared_products
 
 MOST_STEPS = 2**32 - 1
 """A step is one word of the random numbers' counter."""
-PIECE = 2**28
-"""Layer-steps after which kernels come up for air, so that Ctrl-C is heard within a second or so."""
 STATUSES = ("ok", "diverged", "stalled")
 OK, DIVERGED, STALLED = range(3)
 
@@ -31,141 +32,195 @@ def simulate(
     method: Method,
     *,
     steps: int,
-    learning_rate: float | Schedule,
-    weight_decay: float = 0.0,
+    learning_rate: float | Schedule | ArrayLike,
+    weight_decay: float | Schedule | AutoL2 | ArrayLike = 0.0,
+    momentum: float = 0.0,
+    nesterov: bool = False,
     record: Record | None = None,
     seed: int = 0,
+    first_trajectory: int = 0,
+    resume: xr.Dataset | None = None,
     backend: str = "auto",
     dtype: str = "float64",
     threads: int | None = None,
 ) -> xr.Dataset:
     """Train scalar deep linear nets from many starts: `w_i <- w_i - 2 lr (g W/w_i + weight_decay w_i)`.
 
-    The update is `rules.layer_step` with the method's residual `g` (Ginsburg, eqs. 8, 11, 12 and section 5).
-    Time is counted in steps. For one seed the result is bitwise the same for any number of threads.
+    The update is `rules.step` with the method's residual `g` (Ginsburg, eqs. 8, 11, 12 and section 5). With
+    momentum it is the heavy ball as `torch.optim.SGD` has it: `v <- momentum v - 2 (g W/w_i + weight_decay w_i)`,
+    `w_i <- w_i + lr v`, at rest before the first step; `nesterov` looks ahead by one more `momentum v`.
+    Time is counted in steps. For one seed the result is bitwise the same for any number of threads, and on the
+    processors of any machine.
 
     Args:
         starts: initial weights, (trajectory, layer), or (layer,) for one trajectory.
         method: `GradientDescent()`, `NoiseAugmentation(...)`, `SGDNoise(...)` or `MiniBatch(...)`.
         steps: how many steps to take, 0 to 2^32 - 1.
-        learning_rate: a number > 0, `schedules.Constant(value)` or `schedules.Adaptive(c)`.
-        weight_decay: `mu >= 0` of the loss `L + mu sum w_i^2`; its gradient is `2 mu w_i`.
+        learning_rate: a number > 0, a schedule, `schedules.Adaptive(c)`, or numbers > 0 (trajectory,).
+        weight_decay: `mu >= 0` of the loss `L + mu sum w_i^2`; its gradient is `2 mu w_i`. A number, a schedule,
+            numbers (trajectory,), or `schedules.AutoL2`, which each trajectory follows by its own loss.
+        momentum: in [0, 1).
+        nesterov: needs momentum.
         record: what to record on the way; None records nothing but the end.
         seed: 0 to 2^64 - 1; what trajectory n draws at a step depends on the seed, n and the step alone.
-        backend: "cpu", or "auto", which is the same for now.
-        dtype: "float64".
-        threads: how many threads work; None takes every core this process may use.
+        first_trajectory: the number n of the first start, for a part of a larger ensemble.
+        resume: a dataset that this function returned for the same arguments and fewer steps; the run goes on from
+            its end, and the result is bitwise that of the uninterrupted run.
+        backend: "cpu", "cuda", or "auto": the GPU if there is one and the ensemble is large enough for it.
+        dtype: "float64", or "float32" for the weights; what is recorded is always computed in float64.
+        threads: how many threads work on the CPU; None takes every core this process may use.
 
     Returns:
         A dataset with the dims trajectory, layer (1 to depth) and step (the recorded ones): `final_weights`,
-        `status` (0 ok; 1 diverged: |W| passed 2^200 or a product of weights left float64, the weights are
-        those before that step, and what is recorded from it on is NaN, or left out of reductions; 2 stalled:
-        the adaptive rate is 0 at the final weights, because one of them is zero or a square underflows),
-        `diverged_step` (-1: never), the recorded observables, and the origin of it all as attributes.
+        `status` (0 ok; 1 diverged: |W| passed 2^200, in float32 2^40, or a product of weights left the dtype; the
+        weights are those before that step, and what is recorded from it on is NaN, or left out of reductions; 2
+        stalled: the adaptive rate is 0 at the final weights, because one of them is zero or a square
+        underflows), `diverged_step` (-1: never), with momentum `velocities`, with AutoL2 its `auto_l2_state`, the
+        recorded observables, and the origin of it all as attributes.
 
     Raises:
         TypeError, ValueError: an argument is not as above, or the run would not fit in memory; nothing ran.
+        RuntimeError: the backend is "cuda", and something that it needs is missing.
     """
     weights = as_starts(starts)
-    spec = _checked_spec(weights, method, steps, learning_rate, weight_decay, record, seed)
-    choice("backend", backend, ("auto", "cpu"))
-    choice("dtype", dtype, ("float64",))
-    threads = workers(threads)
     trajectories, depth = weights.shape
-    if record is not None:
-        advice = "take fewer trajectories, a larger every, fewer observables, or a reduce"
-        refuse_too_large(trajectories, depth, record.count(steps), record.width(trajectories, depth), advice)
-    else:
-        refuse_too_large(trajectories, depth, 0, 0, "take fewer trajectories")
-    recorder = Recorder(record, spec["steps"], trajectories, depth) if record else None
-    final, diverged_step = _run(weights, spec, recorder, threads)
-    status = _status(final, diverged_step, spec["learning_rate"])
-    return _dataset(final, status, diverged_step, recorder, spec)
-
-
-def _checked_spec(weights, method, steps, learning_rate, weight_decay, record, seed) -> dict[str, Any]:
-    if type(method) not in _cpu.RESIDUALS:
-        names = ", ".join(kind.__name__ for kind in _cpu.RESIDUALS)
+    steps = integer("steps", steps, least=0, most=MOST_STEPS)
+    rates = _each("learning_rate", learning_rate, trajectories, above=0)
+    decays = _each("weight_decay", weight_decay, trajectories, least=0)
+    auto_l2 = weight_decay if isinstance(weight_decay, AutoL2) else None
+    if type(method) not in METHODS:
+        names = ", ".join(kind.__name__ for kind in METHODS)
         raise TypeError(f"method must be one of {names}, made with its arguments, got {method!r}")
+    half_width: Any = getattr(method, "half_width", 0.0)
+    if isinstance(half_width, Schedule):
+        as_schedule(half_width, f"half_width of {type(method).__name__}", zero=True, steps=steps)
+    if auto_l2 is not None:
+        decays = np.full(trajectories, auto_l2.weight_decay(auto_l2.l2))
+    lr: Any = Constant(1.0) if rates is not None else learning_rate
+    decay: Any = Constant(1.0) if decays is not None else weight_decay
+    plan = Plan(
+        depth=depth,
+        dtype=choice("dtype", dtype, ("float64", "float32")),
+        method=method,
+        learning_rate=as_schedule(lr, steps=steps),
+        weight_decay=_timed("weight_decay", as_schedule(decay, "weight_decay", zero=True, steps=steps)),
+        momentum=_momentum(momentum, nesterov),
+        nesterov=bool(nesterov),
+        seed=integer("seed", seed, least=0, most=2**64 - 1),
+        first_trajectory=integer("first_trajectory", first_trajectory, least=0, most=2**63 - trajectories),
+        rates=rates,
+        decays=decays,
+        auto_l2=auto_l2,
+    )
     if record is not None and not isinstance(record, Record):
         raise TypeError(f"record must be a Record or None, got {record!r}")
+    spec = _spec(weights, plan, steps, record)
+    threads = workers(threads)
+    backend = backends.chosen(backend, trajectories, steps)
+    _refuse_too_large(trajectories, plan, record, steps)
+    origin = provenance.attributes(
+        "simulate", spec, seed=str(plan.seed), backend=backend, dtype=plan.dtype, **backends.origin(backend)
+    )
+    before = None if resume is None else resuming.before(resume, origin, steps)
+    return _run(weights, plan, steps, record, before, origin, threads)
+
+
+def _each(name: str, value: Any, trajectories: int, **bounds: float) -> Array | None:
+    """The numbers of an argument that gives each trajectory its own; None for a number or a schedule."""
+    if isinstance(value, (Schedule, AutoL2, str, bytes)) or np.ndim(value) == 0:
+        return None
+    array = as_floats(name, value)
+    if array.shape != (trajectories,):
+        raise ValueError(f"{name} must be a number, a schedule or numbers ({trajectories},), got shape {array.shape}")
+    number(f"the least of {name}", array.min(), **bounds)
+    return array
+
+
+def _timed(name: str, schedule: Schedule) -> Schedule:
+    if schedule.follows_weights:
+        raise ValueError(f"{name} must be a number or a schedule of time alone, got {schedule!r}")
+    return schedule
+
+
+def _momentum(momentum: Any, nesterov: Any) -> float:
+    value = number("momentum", momentum, least=0)
+    if value >= 1:
+        raise ValueError(f"momentum must be in [0, 1), got {momentum!r}")
+    if not isinstance(nesterov, (bool, np.bool_)):
+        raise TypeError(f"nesterov must be True or False, got {nesterov!r}")
+    if nesterov and not value:
+        raise ValueError("nesterov needs a momentum > 0, got 0")
+    return value
+
+
+def _spec(weights: Array, plan: Plan, steps: int, record: Record | None) -> dict[str, Any]:
+    """The arguments as data: what tells one run from another."""
     return {
-        "starts": {"shape": list(weights.shape), "sha256": provenance.digest(weights)},
-        "method": method,
-        "steps": integer("steps", steps, least=0, most=MOST_STEPS),
-        "learning_rate": as_schedule(learning_rate),
-        "weight_decay": number("weight_decay", weight_decay, least=0),
+        "starts": provenance.described(weights),
+        "method": plan.method,
+        "steps": steps,
+        "learning_rate": plan.learning_rate if plan.rates is None else provenance.described(plan.rates),
+        "weight_decay": plan.auto_l2
+        or (plan.weight_decay if plan.decays is None else provenance.described(plan.decays)),
+        "momentum": plan.momentum,
+        "nesterov": plan.nesterov,
         "record": record,
-        "seed": integer("seed", seed, least=0, most=2**64 - 1),
+        "seed": plan.seed,
+        "first_trajectory": plan.first_trajectory,
     }
 
 
-def _run(weights: Array, spec: dict[str, Any], recorder: Recorder | None, threads: int):
-    """Advance the ensemble from one recorded step to the next; final weights and diverged_step."""
-    trajectories, depth = weights.shape
-    lanes = _cpu.lanes_for(depth, trajectories)
-    state = _cpu.pack(weights, lanes)
-    diverged = np.full((len(state), lanes), NEVER)
-    advance = _cpu.advance_kernel(depth, lanes, spec["method"], spec["learning_rate"])
-    arguments = _kernel_arguments(spec)
-    names = recorder.record.observables if recorder else ()
-    observe = {name: _cpu.observe_kernel(OBSERVABLES[name][0]) for name in names if name != WEIGHTS}
-    values = {name: np.empty(diverged.shape) for name in observe}
+def _refuse_too_large(trajectories: int, plan: Plan, record: Record | None, steps: int) -> None:
+    rows = record.count(steps) if record else 0
+    width = record.width(trajectories, plan.depth) if record else 0
+    advice = "take fewer trajectories, a larger every, fewer observables, or a reduce" if record else "take fewer"
+    passing = trajectories * len(record.kept) if record and record.reductions else 0
+    refuse_too_large(trajectories, plan.depth, rows, width, advice, copies=6 if plan.momentum else 3, more=8 * passing)
 
-    def work(first: int, last: int, start: int, stop: int) -> None:
-        advance(state, diverged, first, last, start, stop, *arguments)
-        for name, kernel in observe.items():
-            kernel(state, first, last, values[name])
 
-    with spread(len(state), threads) as run:
-        stops = recorder.steps if recorder else np.array([spec["steps"]])
-        piece = max(1, PIECE // state.size)
-        start = 0
-        for index, stop in enumerate(stops.tolist()):
-            for pause in [*range(start + piece, stop, piece), stop]:
-                run(lambda first, last, start=start, stop=pause: work(first, last, start, stop))
-                start = pause
+def _run(
+    weights: Array,
+    plan: Plan,
+    steps: int,
+    record: Record | None,
+    before: resuming.Before | None,
+    origin: dict[str, Any],
+    threads: int,
+) -> xr.Dataset:
+    """Advance the ensemble from one recorded step to the next, and label what comes out."""
+    trajectories = len(weights)
+    recorder = Recorder(record, steps, trajectories, plan.depth) if record else None
+    reduced, kept = (record.reduced, record.kept) if record else ((), ())
+    done, first = 0, 0
+    if before is not None:
+        done, weights = before.steps, before.weights
+        first = recorder.restore(before.dataset, done) if recorder else 0
+    with backends.engine(origin["backend"], plan, weights, before, threads) as engine:
+        del weights, before
+        for index, stop in enumerate(recorder.steps.tolist() if recorder else [steps]):
+            if index < first:
+                continue
+            engine.advance(done, stop, reduced, kept)
+            done = stop
             if recorder:
-                seen = {name: array.reshape(-1)[:trajectories] for name, array in values.items()}
-                if WEIGHTS in names:
-                    seen[WEIGHTS] = _cpu.unpack(state, trajectories)
-                recorder.put(index, seen, diverged.reshape(-1)[:trajectories] != NEVER)
-    return _cpu.unpack(state, trajectories), diverged.reshape(-1)[:trajectories].copy()
-
-
-def _kernel_arguments(spec: dict[str, Any]) -> tuple:
-    method, schedule = spec["method"], spec["learning_rate"]
-    value = schedule.c if isinstance(schedule, Adaptive) else schedule.value
-    nothing = np.empty(0)
-    squares, products, batch = nothing, nothing, 0
-    if isinstance(method, MiniBatch):
-        squares, products, batch = method.data.squares, method.data.products, method.batch_size
-    key = (spec["seed"] & 0xFFFFFFFF, spec["seed"] >> 32)
-    return value, spec["weight_decay"], *key, getattr(method, "half_width", 0.0), squares, products, batch
-
-
-def _status(final: Array, diverged_step: np.ndarray, schedule: Schedule) -> np.ndarray:
-    status = np.where(diverged_step == NEVER, OK, DIVERGED).astype(np.int8)
-    if isinstance(schedule, Adaptive):
-        # The rate is at most c min w_i^2, and W^2 enters it: only where one of them underflows is it 0.
-        with np.errstate(over="ignore", invalid="ignore"):
-            tiny = np.minimum(np.abs(final).min(axis=1), np.abs(final.prod(axis=1))) < 2.0**-500
-        suspects = np.flatnonzero((status == OK) & tiny)
-        if len(suspects):
-            rates = np.empty((len(suspects), 1))
-            kernel = _cpu.observe_kernel(adaptive_unit_rate)  # each a block of one lane
-            kernel(final[suspects][:, :, np.newaxis], 0, len(suspects), rates)
-            status[suspects[rates[:, 0] == 0]] = STALLED
-    return status
-
-
-def _dataset(final, status, diverged_step, recorder: Recorder | None, spec: dict[str, Any]) -> xr.Dataset:
+                recorder.put(index, engine.moments, engine.values, engine.diverged_step != NEVER)
+        final, velocities = engine.fetch()
+        diverged_step, auto_l2_state = engine.diverged_step.copy(), engine.auto_l2
     when = {"long_name": "steps taken when it diverged; -1: it did not", "units": "step"}
     variables: dict[str, Any] = {"diverged_step": ("trajectory", diverged_step, when)}
-    coordinates: dict[str, Any] = {}
-    if recorder:
-        variables |= recorder.variables()
-        coordinates["step"] = ("step", recorder.steps, {"long_name": "steps taken", "units": "step"})
-    where = {"seed": str(spec["seed"]), "backend": "cpu", "dtype": "float64"}
-    attributes = provenance.attributes("simulate", spec, **where)
-    return labelled(final, status, STATUSES, variables, coordinates, attributes)
+    variables |= resuming.variables(velocities, auto_l2_state, trajectories)
+    variables |= recorder.variables() if recorder else {}
+    coordinates = recorder.coordinates() if recorder else {}
+    return labelled(final, _status(final, diverged_step, plan), STATUSES, variables, coordinates, origin)
+
+
+def _status(final: Array, diverged_step: np.ndarray, plan: Plan) -> np.ndarray:
+    status = np.where(diverged_step == NEVER, OK, DIVERGED).astype(np.int8)
+    for first in range(0, len(final) if plan.adaptive else 0, 2**16):
+        rows = slice(first, first + 2**16)
+        layers = [np.ascontiguousarray(column) for column in final[rows].T]
+        with np.errstate(all="ignore"):
+            W, q = end_to_end(layers), squared_products(layers)
+            stalled = ~((W * W != 0) & (q != 0) & (W * W / q != 0))
+        status[rows][stalled & (status[rows] == OK)] = STALLED
+    return status

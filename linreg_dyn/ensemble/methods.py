@@ -5,10 +5,85 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from linreg_dyn._checks import choice, integer, number
-from linreg_dyn.problem import NormalizedData
+from linreg_dyn.problem import Array, NormalizedData, as_floats
+from linreg_dyn.schedules import Schedule, as_schedule
 
 DISTRIBUTIONS = ("uniform", "rademacher")
+CELLS = 2048
+"""Cells of equal probability into which the truncated Gaussian is divided, uniform within each."""
+
+
+@dataclass(frozen=True)
+class TruncatedGaussian:
+    """A Gaussian cut off at plus and minus `sigmas` standard deviations, which the half width stands for.
+
+    Drawn from 2048 cells of equal probability, uniform within each: no probability is off by more than
+    `1e-6 * sigmas^2`.
+
+    Args:
+        sigmas: how many standard deviations of the Gaussian the half width has, above 0, at most 8.
+    """
+
+    sigmas: float = 2.0
+
+    def __post_init__(self):
+        sigmas = number("sigmas of TruncatedGaussian", self.sigmas, above=0)
+        if sigmas > 8:
+            raise ValueError(f"sigmas of TruncatedGaussian must be at most 8, got {self.sigmas!r}")
+        object.__setattr__(self, "sigmas", sigmas)
+
+    def table(self) -> Array:
+        """The quantiles at the probabilities 0, 1/2048, ..., 1, in half widths."""
+        from scipy.special import ndtr, ndtri
+
+        # From the median down, where ndtri is exact in the tail; the other half by symmetry.
+        low = ndtri(np.linspace(ndtr(-self.sigmas), 0.5, CELLS // 2 + 1)) / self.sigmas
+        low[0], low[-1] = -1.0, 0.0
+        return np.concatenate([low, -low[-2::-1]])
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers of your own, each as likely as the others (to within their count in 2^32), in half widths.
+
+    Args:
+        values: one or more numbers of [-1, 1], (value,); a measured noise divided by its largest magnitude.
+    """
+
+    values: tuple[float, ...]
+
+    def __post_init__(self):
+        values = as_floats("values of Table", self.values)
+        if values.ndim != 1 or not 1 <= values.size <= 2**20 or np.abs(values).max() > 1:
+            raise ValueError(f"values of Table must be 1 to 2^20 numbers of [-1, 1], got shape {values.shape}")
+        object.__setattr__(self, "values", tuple(values.tolist()))
+
+    def table(self) -> Array:
+        """The values as an array."""
+        return np.array(self.values)
+
+
+Distribution = str | TruncatedGaussian | Table
+
+
+def _checked_noise(method: Any, most: float | None) -> None:
+    """Check and set `half_width` and `distribution` of a noise method."""
+    name = f"half_width of {type(method).__name__}"
+    half_width: Any = method.half_width
+    if isinstance(half_width, Schedule):
+        as_schedule(half_width, name, zero=True, most=most)
+        if half_width.follows_weights:
+            raise ValueError(f"{name} must be a number or a schedule of time alone, got {half_width!r}")
+    else:
+        half_width = number(name, half_width, least=0)
+        if most is not None and half_width > most:
+            raise ValueError(f"{name} must be in [0, {most:g}], got {method.half_width!r}")
+    object.__setattr__(method, "half_width", half_width)
+    if not isinstance(method.distribution, (TruncatedGaussian, Table)):
+        choice("distribution", method.distribution, DISTRIBUTIONS)
 
 
 @dataclass(frozen=True)
@@ -21,19 +96,17 @@ class NoiseAugmentation:
     """Inputs multiplied by `1 + eta`, a fresh `eta` at every step: `g = (1 + eta)((1 + eta) W - 1)` (eq. 11).
 
     Args:
-        half_width: the bound on `|eta|`, in [0, 1]; 1 with "rademacher" is dropout of half the inputs.
-        distribution: "uniform" on (-half_width, half_width), or "rademacher": plus or minus half_width.
+        half_width: the bound on `|eta|`, in [0, 1], a number or a schedule; 1 with "rademacher" is dropout of
+            half the inputs. Beyond 1 inputs would change their sign.
+        distribution: "uniform" on (-half_width, half_width), "rademacher": plus or minus half_width,
+            `TruncatedGaussian(sigmas)` or `Table(values)`.
     """
 
-    half_width: float
-    distribution: str = "uniform"
+    half_width: float | Schedule
+    distribution: Distribution = "uniform"
 
     def __post_init__(self):
-        half_width = number("half_width", self.half_width, least=0)
-        if half_width > 1:  # inputs would change their sign
-            raise ValueError(f"half_width of NoiseAugmentation must be in [0, 1], got {self.half_width!r}")
-        object.__setattr__(self, "half_width", half_width)
-        choice("distribution", self.distribution, DISTRIBUTIONS)
+        _checked_noise(self, most=1)
 
 
 @dataclass(frozen=True)
@@ -41,16 +114,15 @@ class SGDNoise:
     """Additive gradient noise, a fresh `eta` at every step: `g = W - 1 + eta` (Ginsburg, eq. 12).
 
     Args:
-        half_width: the bound on `|eta|`, at least 0.
-        distribution: "uniform" on (-half_width, half_width), or "rademacher": plus or minus half_width.
+        half_width: the bound on `|eta|`, at least 0, a number or a schedule.
+        distribution: as of `NoiseAugmentation`.
     """
 
-    half_width: float
-    distribution: str = "uniform"
+    half_width: float | Schedule
+    distribution: Distribution = "uniform"
 
     def __post_init__(self):
-        object.__setattr__(self, "half_width", number("half_width", self.half_width, least=0))
-        choice("distribution", self.distribution, DISTRIBUTIONS)
+        _checked_noise(self, most=None)
 
 
 @dataclass(frozen=True)
@@ -78,3 +150,4 @@ class MiniBatch:
 
 
 Method = GradientDescent | NoiseAugmentation | SGDNoise | MiniBatch
+METHODS = (GradientDescent, NoiseAugmentation, SGDNoise, MiniBatch)

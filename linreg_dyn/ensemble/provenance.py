@@ -12,6 +12,7 @@ import numpy as np
 
 from linreg_dyn.problem import NormalizedData
 from linreg_dyn.provenance import commit, version
+from linreg_dyn.schedules import AutoL2, Schedule, to_spec
 
 LIBRARIES = ("numpy", "numba", "llvmlite", "xarray")
 
@@ -29,12 +30,19 @@ def attributes(kind: str, spec: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
+def described(array: np.ndarray) -> dict[str, Any]:
+    """An array in a spec: its shape and which data it was."""
+    return {"shape": list(array.shape), "sha256": digest(array)}
+
+
 def digest(array: np.ndarray) -> str:
     """SHA-256 of an array's bytes, which says in a spec which data it was."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def _jsonable(value: Any) -> Any:
+    if isinstance(value, (Schedule, AutoL2)):
+        return to_spec(value)
     if isinstance(value, NormalizedData):
         return {"samples": len(value), "x_sha256": digest(value.x), "y_sha256": digest(value.y)}
     if dataclasses.is_dataclass(value):

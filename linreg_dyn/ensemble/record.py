@@ -1,11 +1,9 @@
-"""What is recorded of an ensemble, every how many steps, reduced how, and what that takes of memory."""
+"""What is recorded of an ensemble, every how many steps, and reduced how."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,8 @@ from numpy.typing import NDArray
 
 from linreg_dyn import observables as plain
 from linreg_dyn._checks import choice, integer
-from linreg_dyn.problem import Array
+from linreg_dyn.ensemble.memory import available_memory, refuse_too_large  # noqa: F401
+from linreg_dyn.problem import Array, as_floats
 
 WEIGHTS = "weights"
 
@@ -28,12 +27,99 @@ OBSERVABLES: dict[str, tuple[Callable[..., Any] | None, str]] = {
     "minimum_sharpness": (plain.minimum_sharpness, "2 sum 1/w_i^2, the sharpness of a minimum"),
     WEIGHTS: (None, "weights w_i"),
 }
-REDUCTIONS: dict[str, Callable[[NDArray], Any]] = {
-    "mean": lambda values: values.mean(axis=0),
-    "variance": lambda values: values.var(axis=0),
-    "min": lambda values: values.min(axis=0),
-    "max": lambda values: values.max(axis=0),
-}
+SIMPLE = ("mean", "variance", "min", "max")
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """A reduction: quantiles over the trajectories, interpolated linearly; a dimension `quantile` holds the levels.
+
+    Args:
+        levels: probabilities in [0, 1], ascending.
+    """
+
+    levels: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+    def __post_init__(self):
+        levels = as_floats("levels of Quantiles", self.levels)
+        if levels.ndim != 1 or not levels.size or (np.diff(levels) <= 0).any() or levels[0] < 0 or levels[-1] > 1:
+            raise ValueError(f"levels of Quantiles must ascend within [0, 1], got {self.levels!r}")
+        object.__setattr__(self, "levels", tuple(levels.tolist()))
+
+    name = "quantiles"
+
+    def of(self, values: Array) -> Array:
+        """The quantiles of `values` along their first dimension, (quantile, ...)."""
+        return np.quantile(values, self.levels, axis=0)
+
+    @property
+    def size(self) -> int:
+        """Numbers for each observable."""
+        return len(self.levels)
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A reduction: how many trajectories lie in each bin; a dimension `bin` numbers them.
+
+    The first and the last bin hold what lies below and above all edges; a value at an edge belongs to the bin
+    above it.
+
+    Args:
+        edges: the bounds of the bins, ascending, at least two.
+    """
+
+    edges: tuple[float, ...]
+
+    def __post_init__(self):
+        edges = as_floats("edges of Histogram", self.edges)
+        if edges.ndim != 1 or edges.size < 2 or (np.diff(edges) <= 0).any():
+            raise ValueError(f"edges of Histogram must be two or more ascending numbers, got {self.edges!r:.80}")
+        object.__setattr__(self, "edges", tuple(edges.tolist()))
+
+    name = "histogram"
+
+    def of(self, values: Array) -> NDArray:
+        """Counts of `values` (trajectory,) or (trajectory, layer), as (bin, ...)."""
+        columns = values.reshape(len(values), -1)
+        places = np.searchsorted(self.edges, columns, side="right")
+        counts = [np.bincount(places[:, k], minlength=self.size) for k in range(columns.shape[1])]
+        return np.stack(counts, axis=1).reshape(self.size, *values.shape[1:])
+
+    @property
+    def size(self) -> int:
+        """Numbers for each observable."""
+        return len(self.edges) + 1
+
+
+Reduction = str | Quantiles | Histogram
+
+
+@dataclass(frozen=True)
+class Moments:
+    """How many trajectories an observable was reduced over, its mean, population variance, minimum and maximum."""
+
+    number: int
+    mean: float
+    variance: float
+    min: float
+    max: float
+
+    @classmethod
+    def merged(cls, parts: Array) -> Moments:
+        """From parts [part, 5]: number, mean, sum of squared distances from it, minimum and maximum of each.
+
+        The parts are added pairwise in their order, which alone decides how the result is rounded.
+        """
+        number, means, squares, low, high = parts[parts[:, 0] > 0].T
+        if not number.size:
+            return cls(0, *[float("nan")] * 4)
+        count = number.sum()
+        with np.errstate(over="ignore", invalid="ignore"):  # an observable may be infinite by itself
+            mean = (number * means).sum() / count
+            distance = means - mean
+            variance = (squares + number * distance * distance).sum() / count
+        return cls(int(count), float(mean), float(variance), float(low.min()), float(high.max()))
 
 
 @dataclass(frozen=True)
@@ -43,14 +129,15 @@ class Record:
     Args:
         every: record the steps 0, every, 2 every, ... and the last one.
         observables: names out of `linreg_dyn.ensemble.record.OBSERVABLES`; "weights" has a layer dimension.
-        reduce: None keeps every trajectory; "mean", "variance" (population), "min" or "max" reduces over the
-            trajectories that have not diverged, as the run goes, so that memory does not grow with them. It
-            is not finite where an observable is not: `inverse_square_sum` at a zero weight.
+        reduce: None keeps every trajectory; "mean", "variance" (population), "min", "max", `Quantiles(levels)` or
+            `Histogram(edges)` reduces over the trajectories that have not diverged, as the run goes, so that
+            memory does not grow with them. Of several, in a tuple, each is a variable of its own, `loss_mean`
+            and so on. A moment is not finite where an observable is not: `inverse_square_sum` at a zero weight.
     """
 
     every: int = 1
     observables: tuple[str, ...] = ("loss", "layer_imbalance")
-    reduce: str | None = None
+    reduce: Reduction | tuple[Reduction, ...] | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "every", integer("every", self.every, least=1, most=2**62))
@@ -60,8 +147,34 @@ class Record:
         if not names or len(set(names)) < len(names):
             raise ValueError(f"observables must be one or more different names, got {names!r}")
         object.__setattr__(self, "observables", names)
-        if self.reduce is not None:
-            choice("reduce", self.reduce, tuple(REDUCTIONS))
+        if isinstance(self.reduce, list):
+            object.__setattr__(self, "reduce", tuple(self.reduce))
+        for reduction in self.reductions:
+            if not isinstance(reduction, (Quantiles, Histogram)):
+                choice("reduce", reduction, SIMPLE)
+        labels = [label_of(reduction) for reduction in self.reductions]
+        if len(set(labels)) < len(labels) or self.reduce == ():
+            raise ValueError(f"reduce must be one or more different reductions, got {self.reduce!r}")
+
+    @property
+    def reductions(self) -> tuple[Reduction, ...]:
+        """The reductions, none if every trajectory is kept."""
+        if self.reduce is None:
+            return ()
+        return self.reduce if isinstance(self.reduce, tuple) else (self.reduce,)
+
+    @property
+    def reduced(self) -> tuple[str, ...]:
+        """Observables of which an engine need tell only the moments."""
+        simple = any(isinstance(reduction, str) for reduction in self.reductions)
+        return tuple(name for name in self.observables if name != WEIGHTS) if simple else ()
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Observables of which an engine must tell every trajectory's value."""
+        if not self.reductions or any(not isinstance(reduction, str) for reduction in self.reductions):
+            return self.observables
+        return (WEIGHTS,) if WEIGHTS in self.observables else ()
 
     def count(self, steps: int) -> int:
         """How many steps are recorded in a run of `steps`."""
@@ -74,80 +187,12 @@ class Record:
 
     def width(self, trajectories: int, depth: int) -> int:
         """Numbers kept at every recorded step."""
-        scalars = len(self.observables) - (WEIGHTS in self.observables)
-        return (scalars + depth * (WEIGHTS in self.observables)) * (trajectories if self.reduce is None else 1)
+        each = len(self.observables) + (depth - 1) * (WEIGHTS in self.observables)
+        if not self.reductions:
+            return each * trajectories
+        return each * sum(1 if isinstance(reduction, str) else reduction.size for reduction in self.reductions)
 
 
-class Recorder:
-    """Holds what a `Record` asks for; the driver gives it the values of one recorded step after another."""
-
-    def __init__(self, record: Record, steps: int, trajectories: int, depth: int):
-        self.record = record
-        self.steps = record.at(steps)
-        self.held = np.zeros(len(self.steps), dtype=np.int64)
-        who = () if record.reduce else (trajectories,)
-        self.values = {
-            name: np.full((len(self.steps), *who, *((depth,) if name == WEIGHTS else ())), np.nan)
-            for name in record.observables
-        }
-
-    def put(self, index: int, values: dict[str, Array], diverged: NDArray[np.bool_]) -> None:
-        """Record step number `index`: arrays (trajectory, ...) by name, and who has diverged by now."""
-        lost = diverged.any()
-        self.held[index] = len(diverged) - diverged.sum()
-        for name, array in values.items():
-            if not self.record.reduce:
-                self.values[name][index] = array
-                self.values[name][index, diverged] = np.nan
-            elif self.held[index]:
-                kept = array[~diverged] if lost else array
-                with np.errstate(over="ignore", invalid="ignore"):  # an observable may be infinite by itself
-                    self.values[name][index] = REDUCTIONS[self.record.reduce](kept)
-
-    def variables(self) -> dict[str, tuple[tuple[str, ...], NDArray, dict[str, Any]]]:
-        """The dataset's variables: (dims, values, attributes) by name."""
-        reduce = self.record.reduce
-        out: dict[str, tuple[tuple[str, ...], NDArray, dict[str, Any]]] = {}
-        for name, array in self.values.items():
-            dims = ("step", *(() if reduce else ("trajectory",)), *(("layer",) if name == WEIGHTS else ()))
-            attributes = {"long_name": OBSERVABLES[name][1], "units": "1"}
-            if reduce:
-                attributes["long_name"] = f"{reduce} over trajectories of {OBSERVABLES[name][1]}"
-                attributes["cell_methods"] = f"trajectory: {reduce}"
-            else:
-                attributes["comment"] = "NaN from diverged_step on, where the trajectory has diverged"
-            out[name] = (dims, array, attributes)
-        if reduce:
-            text = "trajectories that have not diverged, which the reductions hold"
-            out["held"] = (("step",), self.held, {"long_name": text, "units": "1"})
-        return out
-
-
-def available_memory() -> float:
-    """Bytes that the system and the control group leave to this process; infinite where neither tells."""
-    limits = []
-    try:
-        fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        limits.append(1024.0 * int(fields["MemAvailable"].split()[0]))
-    except (OSError, KeyError, ValueError):
-        names = getattr(os, "sysconf_names", {})
-        if "SC_PHYS_PAGES" in names and "SC_PAGE_SIZE" in names:
-            limits.append(float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE"))
-    try:
-        group = Path("/sys/fs/cgroup")
-        limits.append(float((group / "memory.max").read_text()) - float((group / "memory.current").read_text()))
-    except (OSError, ValueError):  # no control group, or one without a limit ("max")
-        pass
-    return min(limits, default=float("inf"))
-
-
-def refuse_too_large(trajectories: int, depth: int, rows: int, width: int, advice: str) -> None:
-    """Raise a ValueError if 4 copies of the weights and `rows * width` recorded numbers cannot fit."""
-    need = 8 * (4 * trajectories * depth + rows * width + 2 * trajectories)
-    room = 0.8 * available_memory()
-    if need > room:
-        raise ValueError(
-            f"this run would take {need / 2**30:.3g} GiB ({trajectories} trajectories of depth {depth}, "
-            f"{rows} recorded times of {width} numbers each), and {max(room, 0) / 2**30:.3g} GiB may be "
-            f"used; {advice}"
-        )
+def label_of(reduction: Reduction) -> str:
+    """A reduction's name."""
+    return reduction if isinstance(reduction, str) else reduction.name

@@ -1,0 +1,322 @@
+"""The compiled loop: blocks of trajectories, many steps over each, the plain functions at vectors of lanes.
+
+There is no mathematics here. Shape, method and schedule are compile-time constants of a kernel; LLVM keeps the
+weights of shallow nets in registers and those of deep ones in the innermost cache. Kernels release the GIL and
+touch only their own blocks, so that the caller may run them in threads.
+"""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from numba import from_dtype, njit, types
+from numba.extending import register_jitable
+
+from linreg_dyn import arithmetic, noise, observables, rules
+from linreg_dyn.ensemble import _vector, methods
+from linreg_dyn.ensemble._vector import cast, exceeds, greatest, least, local, total, view, where
+from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
+from linreg_dyn.schedules import rates
+
+PLAIN = (rules, observables, rates, noise)
+for _module in PLAIN:
+    for _function in vars(_module).values():
+        if inspect.isfunction(_function) and _function.__module__ == _module.__name__:
+            register_jitable(_function)
+
+# numba's cache on disk watches only the file a kernel is written in. The kernels below name this fingerprint
+# of what else they are compiled from, so that a changed rule is never run from an old cache.
+SOURCES = zlib.crc32("".join(inspect.getsource(module) for module in (*PLAIN, arithmetic, _vector)).encode())
+
+PADDING = -2
+"""Stands for `diverged_step` in the lanes that fill up the last block."""
+CHECK = 32
+"""Steps between two looks at whether a lane has diverged; then they are taken again, one by one, to see when."""
+
+
+# A residual as the kernel calls it: u and v are what the method draws for this lane and step.
+@register_jitable
+def _gradient_descent(W, u, v):
+    return rules.gradient_descent(W)
+
+
+@register_jitable
+def _noise_augmentation(W, u, v):
+    return rules.noise_augmentation(W, u)
+
+
+@register_jitable
+def _sgd_noise(W, u, v):
+    return rules.sgd_noise(W, u)
+
+
+@register_jitable
+def _mini_batch(W, u, v):
+    return rules.mini_batch(W, u, v)
+
+
+RESIDUALS: dict[type, Callable[..., Any]] = {
+    methods.GradientDescent: _gradient_descent,
+    methods.NoiseAugmentation: _noise_augmentation,
+    methods.SGDNoise: _sgd_noise,
+    methods.MiniBatch: _mini_batch,
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the weights of a block lie in memory: [layer, lane], `parts` vectors of `width` lanes each."""
+
+    depth: int
+    dtype: str
+    width: int
+    parts: int
+
+    @property
+    def lanes(self) -> int:
+        """Trajectories of a block."""
+        return self.width * self.parts
+
+
+def shape_for(depth: int, dtype: str) -> Shape:
+    """The blocks for this machine: whole vector registers, as many as keep its arithmetic units busy.
+
+    Up to 8 layers the weights stay in the registers, of which half the state may take; deeper nets live in cache.
+    """
+    wide = bool(llvm.get_host_cpu_features().get("avx512f"))
+    width = (64 if wide else 32) // np.dtype(dtype).itemsize
+    parts = {1: 8, 2: 8, 3: 5, 4: 4, 5: 4, 6: 4, 7: 2, 8: 2}.get(depth, 4)
+    return Shape(depth, dtype, width, parts if wide else max(1, parts // 2))
+
+
+@register_jitable
+def copy(source, target):
+    """Copy a block."""
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@register_jitable
+def alive(diverged):
+    """Whether any lane has not diverged."""
+    for mark in diverged:  # noqa: SIM110 (numba compiles no generators)
+        if mark == NEVER:
+            return True
+    return False
+
+
+@register_jitable
+def suspects(largest, diverged, limit):
+    """Whether a lane may just have diverged."""
+    for lane in range(len(largest)):  # noqa: SIM110
+        if diverged[lane] == NEVER and not largest[lane] <= limit:
+            return True
+    return False
+
+
+@register_jitable
+def note(W, diverged, step, limit):
+    """Write `step` to the lanes that diverge now, and count them."""
+    found = 0
+    for lane in range(len(W)):
+        if diverged[lane] == NEVER and not abs(W[lane]) <= limit:
+            diverged[lane] = step
+            found += 1
+    return found
+
+
+def advance_kernel(shape: Shape, plan: Plan):
+    """The compiled `advance` of `_advance` for this kind of plan, made once for each."""
+    return _advance(
+        shape,
+        RESIDUALS[type(plan.method)],
+        plan.draw,
+        plan.distribution,
+        plan.adaptive,
+        plan.decaying,
+        plan.rates is not None or plan.decays is not None,
+        "nesterov" if plan.nesterov else "heavy ball" if plan.momentum else "none",
+    )
+
+
+def _mover(depth: int, heavy: bool, nesterov: bool):
+    """How every layer moves by its own W/w_i, which the adaptive rate and the heavy ball need as such."""
+
+    @register_jitable
+    def move(w, v, others, g, lr, decay, kept, momentum):
+        for i in range(depth):
+            w[i] = rules.move(w[i], rules.pull(g, lr), others[i], kept)
+
+    @register_jitable
+    def roll(w, v, others, g, lr, decay, kept, momentum):
+        for i in range(depth):
+            force = rules.velocity(w[i], others[i], g, decay)
+            speed = rules.accumulate(v[i], force, momentum)
+            v[i] = speed
+            w[i] = rules.drift(w[i], rules.look_ahead(speed, force, momentum) if nesterov else speed, lr)
+
+    return roll if heavy else move
+
+
+def _scheduled(shape: Shape, own: bool, adaptive: bool, decaying: bool):
+    """A step's value for these trajectories, its rate at these weights, and what decay leaves: as functions."""
+    row_of = view(shape.width, shape.parts, 1)
+    value = (lambda like, rows, k, x: cast(like, row_of(rows, k)[0]) * x) if own else (lambda like, rows, k, x: x)
+
+    @register_jitable
+    def adapted(lr, W, others):
+        q = cast(W, 0)
+        for i in range(len(others) - 1, -1, -1):
+            q = q + others[i] * others[i]
+        return rates.adaptive_rate(lr, W, q)
+
+    rate = adapted if adaptive else register_jitable(lambda lr, W, others: lr)
+    kept = rules.contraction if decaying else register_jitable(lambda lr, decay: 1)
+    return register_jitable(value), rate, kept
+
+
+@cache
+def _advance(shape, residual, draw, distribution, adaptive, decaying, own, inertia):
+    depth, lanes, width, parts = shape.depth, shape.lanes, shape.width, shape.parts
+    kind: Any = from_dtype(np.dtype(shape.dtype))
+    block_of, row_of = view(width, parts, depth), view(width, parts, 1)
+    new_block, new_pair, new_units = (local(kind, width, parts, length) for length in (depth, 2, 4))
+    draws_amplitude, draws_batch = draw == "amplitude", draw == "batch"
+    heavy = inertia != "none"
+    by_force = adaptive or heavy
+    move_each = _mover(depth, heavy, inertia == "nesterov")
+    value, rate, contraction = _scheduled(shape, own, adaptive, decaying)
+    limit, check, never = OVERFLOW[shape.dtype], CHECK, NEVER
+    sources = SOURCES
+
+    @njit(nogil=True, cache=True, error_model="numpy")
+    def advance(state, velocities, diverged, first, last, start, stop, table, own_table, momentum, random, batches):
+        """Take the steps `start`, ..., `stop - 1` with the blocks `first`, ..., `last - 1` of `state`."""
+        _ = sources
+        lrs, decays, amplitudes = table
+        own_rates, own_decays = own_table
+        k0, k1, origin, quantiles = random
+        squares, products, batch = batches
+        w, before, prefixes, v, v_before = new_block(), new_block(), new_block(), new_block(), new_block()
+        drawn, units = new_pair(), new_units()
+        held, m2, m1 = np.empty(lanes, kind), np.empty(lanes, kind), np.empty(lanes, kind)
+        order, swaps = np.arange(len(squares)), np.empty(batch, np.int64)
+        lane_numbers = np.arange(lanes)
+        for block in range(first, last):
+            here, speeds, marks = block_of(state, block), block_of(velocities, block), row_of(diverged, block)
+            copy(here, w)
+            if heavy:
+                copy(speeds, v)
+            numbers = row_of(lane_numbers, 0)[0] + (origin + block * lanes)
+            row_of(held, 0)[0] = rules.end_to_end(w)
+            note(held, diverged[block], start, limit)
+            careful = step = start
+            in_units = -1
+            while step < stop and alive(diverged[block]):
+                count = 1 if step < careful else min(check, stop - step)
+                copy(w, before)
+                if heavy:
+                    copy(v, v_before)
+                largest = cast(w[0], 0)
+                for t in range(step, step + count):
+                    if draws_amplitude:
+                        if t >> 2 != in_units:
+                            in_units = t >> 2
+                            c0, c1, c2, c3 = noise.amplitude_counter(numbers, t)
+                            words = noise.philox(cast(numbers, c0), cast(numbers, c1), c2, c3, k0, k1)
+                            units[0] = distribution(words[0], quantiles)
+                            units[1] = distribution(words[1], quantiles)
+                            units[2] = distribution(words[2], quantiles)
+                            units[3] = distribution(words[3], quantiles)
+                        drawn[0] = amplitudes[t - start] * units[t & 3]
+                    if draws_batch:
+                        for lane in range(lanes):
+                            noise.sample(order, swaps, origin + block * lanes + lane, t, k0, k1)
+                            m2[lane], m1[lane] = noise.moments(order, batch, squares, products)
+                            noise.restore(order, swaps)
+                        drawn[0], drawn[1] = row_of(m2, 0)[0], row_of(m1, 0)[0]
+                    lr = value(w[0], own_rates, block, lrs[t - start])
+                    decay = value(w[0], own_decays, block, decays[t - start])
+                    if by_force:
+                        W = rules.fill_others(w, prefixes)
+                        now = rate(lr, W, prefixes)
+                        g = residual(W, drawn[0], drawn[1])
+                        move_each(w, v, prefixes, g, now, decay, contraction(now, decay), momentum)
+                    else:
+                        W = rules.fill_prefixes(w, prefixes)
+                        g = residual(W, drawn[0], drawn[1])
+                        rules.move_all(w, prefixes, rules.pull(g, lr), contraction(lr, decay))
+                    largest = largest + arithmetic.magnitude(W)
+                end = rules.end_to_end(w)
+                # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
+                if not exceeds(largest + arithmetic.magnitude(end), limit):
+                    step += count
+                    continue
+                row_of(held, 0)[0] = end if count == 1 else largest + arithmetic.magnitude(end)
+                if count > 1 and suspects(held, diverged[block], limit):
+                    copy(before, w)  # who it was, and when, will be seen step by step
+                    if heavy:
+                        copy(v_before, v)
+                    careful = step + count
+                    continue
+                if count == 1 and note(held, diverged[block], step + 1, limit):
+                    for i in range(depth):  # they keep what they had before that step
+                        here[i] = where(marks[0], step + 1, before[i], here[i])
+                        if heavy:
+                            speeds[i] = where(marks[0], step + 1, v_before[i], speeds[i])
+                # Who has diverged waits at the minimum of weights 1, and does not set off the alarm again.
+                for i in range(depth):
+                    w[i] = where(marks[0], never, w[i], 1)
+                    if heavy:
+                        v[i] = where(marks[0], never, v[i], 0)
+                step += count
+            for i in range(depth):
+                here[i] = where(marks[0], never, w[i], here[i])
+                if heavy:
+                    speeds[i] = where(marks[0], never, v[i], speeds[i])
+
+    return advance
+
+
+@cache
+def measure_kernel(shape: Shape, observable):
+    """The compiled `measure(state, diverged, first, last, values, moments)`.
+
+    It writes a plain function of the weights, in float64, to `values` [block, lane]; or, if `values` is empty,
+    reduces it over the lanes of a block that have not diverged: `moments` [block, 5] has their number, the
+    mean, the sum of squared distances from it, the minimum and the maximum.
+    """
+    block_of, row_of = (view(shape.width, shape.parts, length) for length in (shape.depth, 1))
+    new_block, new_row = (local(types.float64, shape.width, shape.parts, length) for length in (shape.depth, 1))
+    never = NEVER
+    sources = SOURCES
+
+    @njit(nogil=True, cache=True, error_model="numpy")
+    def measure(state, diverged, first, last, values, moments):
+        _ = sources
+        w, seen = new_block(), new_row()
+        for block in range(first, last):
+            copy(block_of(state, block), w)
+            seen[0] = observable(w)
+            if len(values):
+                row_of(values, block)[0] = seen[0]
+                continue
+            marks, x = row_of(diverged, block)[0], seen[0]
+            number = total(where(marks, never, cast(x, 1), 0))
+            moments[block, 0] = number
+            if number > 0:
+                mean = total(where(marks, never, x, 0)) / number
+                spread = x - mean
+                moments[block, 1] = mean
+                moments[block, 2] = total(where(marks, never, spread * spread, 0))
+                moments[block, 3] = least(where(marks, never, x, np.inf))
+                moments[block, 4] = greatest(where(marks, never, x, -np.inf))
+
+    return measure

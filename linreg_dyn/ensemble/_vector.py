@@ -1,0 +1,467 @@
+"""Vectors of lanes as a numba type, so that the plain functions of `rules` run on many trajectories at once.
+
+`Lanes(dtype, count)` is one LLVM vector, a number for each of `count` trajectories: `+ - * /`, and on integers
+`& | ^ << >>`, act lane by lane, and a scalar operand joins as a constant of the vector's own dtype (a literal 2
+does not turn float32 into float64). `Block(dtype, count, length)` is a sequence of such vectors in memory, the
+weights of a net for example: what `rules.end_to_end` or an observable expects, with `len` and indices.
+
+A kernel so written holds a block of weights in registers over many steps. Nothing depends on what LLVM's own
+vectorisers recognise. Products and sums are rounded as they are written, and fused only where the function says
+`fused`: results are the same on every machine, bit by bit.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import extending
+from numba.core import cgutils, types
+from numba.core.datamodel import models
+from numba.core.imputils import lower_builtin
+from numba.core.typing import templates
+from numba.core.typing.templates import AbstractTemplate, signature
+from numba.extending import overload, register_jitable, register_model
+
+from linreg_dyn import arithmetic
+
+intrinsic: Any = extending.intrinsic  # what it makes is called without the typing context of its definition
+infer_global: Any = templates.infer_global
+
+
+class Lanes(types.Type):
+    """The type of `parts * width` numbers of `dtype`, kept as `parts` LLVM vectors.
+
+    `width` is a power of 2 that suits the machine; several parts keep its arithmetic units busy, as the
+    operations on one part do not wait for those on another.
+    """
+
+    def __init__(self, dtype: types.Type, width: int, parts: int):
+        self.dtype: Any = dtype
+        self.width, self.parts = width, parts
+        self.count = width * parts
+        super().__init__(f"Lanes({dtype}, {width}, {parts})")
+
+    def of(self, dtype: types.Type) -> Lanes:
+        """The same lanes, of numbers of another dtype."""
+        return Lanes(dtype, self.width, self.parts)
+
+
+class Block(types.Type):
+    """The type of `length` vectors of lanes that follow one another in memory."""
+
+    def __init__(self, lanes: Lanes, length: int):
+        self.lanes, self.length = lanes, length
+        super().__init__(f"Block({lanes}, {length})")
+
+
+def _vector(dmm, lanes: Lanes) -> ir.VectorType:
+    return ir.VectorType(dmm.lookup(lanes.dtype).get_value_type(), lanes.width)
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, ir.ArrayType(_vector(dmm, fe_type), fe_type.parts))
+
+
+@register_model(Block)
+class _BlockModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, dmm.lookup(fe_type.lanes.dtype).get_value_type().as_pointer())
+
+
+def _joint(context, builder, lanes: Lanes, parts):
+    """One value of the type `lanes` from its parts."""
+    whole = ir.Constant(context.get_value_type(lanes), ir.Undefined)
+    for k, part in enumerate(parts):
+        whole = builder.insert_value(whole, part, k)
+    return whole
+
+
+def _parts(builder, value) -> list:
+    return [builder.extract_value(value, k) for k in range(value.type.count)]
+
+
+def _splat(builder, value, width: int):
+    """A vector with `value` in every lane."""
+    vector = ir.VectorType(value.type, width)
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def _convert(context, builder, value, source, target: Lanes) -> list:
+    """The parts of `value` as the type `target`: scalars spread, integers and floats become its dtype."""
+    if not isinstance(source, Lanes):
+        scalar = context.cast(builder, value, source, target.dtype)
+        return [_splat(builder, scalar, target.width)] * target.parts
+    parts = _parts(builder, value)
+    if source.dtype == target.dtype:
+        return parts
+    vector = context.get_value_type(target).element
+    if isinstance(source.dtype, types.Integer):
+        return [builder.sitofp(part, vector) for part in parts]
+    narrower = source.dtype.bitwidth > target.dtype.bitwidth
+    return [(builder.fptrunc if narrower else builder.fpext)(part, vector) for part in parts]
+
+
+def _joined(a, b) -> Lanes | None:
+    """The type of the result of a binary operation of which one side, at least, is a vector."""
+    vectors = [x for x in (a, b) if isinstance(x, Lanes)]
+    others = [x for x in (a, b) if not isinstance(x, Lanes)]
+    if not vectors or not all(isinstance(x, types.Number) for x in others):
+        return None
+    if len({(x.width, x.parts) for x in vectors}) > 1:
+        return None
+    floats = [x for x in vectors if isinstance(x.dtype, types.Float)]
+    if floats:
+        return min(floats, key=lambda x: x.dtype.bitwidth)
+    if any(isinstance(x, types.Float) for x in others):
+        return vectors[0].of(types.float64)
+    return vectors[0]
+
+
+_FLOAT = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
+_INTEGER = {
+    operator.add: "add",
+    operator.sub: "sub",
+    operator.mul: "mul",
+    operator.and_: "and_",
+    operator.or_: "or_",
+    operator.xor: "xor",
+    operator.lshift: "shl",
+    operator.rshift: "ashr",
+}
+
+
+def _binary(function):
+    def lower(context, builder, sig, args):
+        kind = _FLOAT if isinstance(sig.return_type.dtype, types.Float) else _INTEGER
+        a, b = (_convert(context, builder, x, t, sig.return_type) for x, t in zip(args, sig.args, strict=True))
+        apply = getattr(builder, kind[function])
+        return _joint(context, builder, sig.return_type, map(apply, a, b))
+
+    class Template(AbstractTemplate):
+        def generic(self, args, kws):
+            joined = _joined(*args) if len(args) == 2 else None
+            if joined is not None and function in (_FLOAT if isinstance(joined.dtype, types.Float) else _INTEGER):
+                return signature(joined, *args)
+
+    infer_global(function)(Template)
+    for kinds in ((Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)):
+        lower_builtin(function, *kinds)(lower)
+
+
+for _function in {**_FLOAT, **_INTEGER}:
+    _binary(_function)
+
+
+@infer_global(operator.neg)
+class _Negative(AbstractTemplate):
+    def generic(self, args, kws):
+        if isinstance(args[0], Lanes):
+            return signature(args[0], args[0])
+
+
+@lower_builtin(operator.neg, Lanes)
+def _negate(context, builder, sig, args):
+    return _joint(context, builder, sig.return_type, map(builder.fneg, _parts(builder, args[0])))
+
+
+@infer_global(operator.getitem)
+class _GetVector(AbstractTemplate):
+    def generic(self, args, kws):
+        block, index = args
+        if isinstance(block, Block) and isinstance(index, types.Integer):
+            return signature(block.lanes, block, types.intp)
+
+
+@infer_global(operator.setitem)
+class _SetVector(AbstractTemplate):
+    def generic(self, args, kws):
+        block, index, value = args
+        if isinstance(block, Block) and isinstance(index, types.Integer) and isinstance(value, (Lanes, types.Number)):
+            return signature(types.none, block, types.intp, value)
+
+
+def _places(context, builder, block: Block, start, index):
+    """Pointers to the parts of vector number `index`."""
+    first = builder.mul(index, ir.Constant(index.type, block.lanes.count))
+    vector = context.get_value_type(block.lanes).element.as_pointer()
+    for k in range(block.lanes.parts):
+        place = builder.add(first, ir.Constant(index.type, k * block.lanes.width))
+        yield builder.bitcast(builder.gep(start, [place]), vector)
+
+
+@lower_builtin(operator.getitem, Block, types.Integer)
+def _load(context, builder, sig, args):
+    # Aligned as its numbers are, no more: a state may begin anywhere.
+    block = sig.args[0]
+    size = block.lanes.dtype.bitwidth // 8
+    parts = [builder.load(place, align=size) for place in _places(context, builder, block, *args)]
+    return _joint(context, builder, block.lanes, parts)
+
+
+@lower_builtin(operator.setitem, Block, types.Integer, types.Any)
+def _store(context, builder, sig, args):
+    block, _, kind = sig.args
+    size = block.lanes.dtype.bitwidth // 8
+    parts = _convert(context, builder, args[2], kind, block.lanes)
+    for part, place in zip(parts, _places(context, builder, block, *args[:2]), strict=True):
+        builder.store(part, place, align=size)
+    return context.get_dummy_value()
+
+
+@overload(len)
+def _length(block):
+    if isinstance(block, Block):
+        length = block.length
+        return lambda block: length
+    return None
+
+
+def view(width: int, parts: int, length: int):
+    """A jitable `f(array, k)`: the k-th block of `length` vectors of a C-contiguous array of lanes."""
+
+    @intrinsic
+    def block(typing, array, k):
+        kind = Block(Lanes(array.dtype, width, parts), length)
+
+        def lower(context, builder, sig, args):
+            data = cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).data
+            size = ir.Constant(args[1].type, length * kind.lanes.count)
+            return builder.gep(data, [builder.mul(args[1], size)])
+
+        return kind(array, types.intp), lower
+
+    return register_jitable(lambda array, k: block(array, k))
+
+
+def local(dtype: types.Type, width: int, parts: int, length: int):
+    """A jitable `f()`: a new block on the stack of the caller, which LLVM keeps in registers if it is small."""
+    kind = Block(Lanes(dtype, width, parts), length)
+
+    @intrinsic
+    def block(typing):
+        def lower(context, builder, sig, args):
+            vectors = ir.ArrayType(context.get_value_type(kind.lanes).element, kind.lanes.parts * length)
+            stack = cgutils.alloca_once(builder, vectors)
+            return builder.bitcast(stack, context.get_value_type(kind))
+
+        return kind(), lower
+
+    return register_jitable(lambda: block())
+
+
+@intrinsic
+def cast(typing, like, x):
+    """`x`, a number or a vector, as a vector of the type of `like`."""
+
+    def lower(context, builder, sig, args):
+        return _joint(context, builder, like, _convert(context, builder, args[1], x, like))
+
+    return like(like, x), lower
+
+
+def _by_parts(operation):
+    """An intrinsic of vectors of one type: `operation(builder, part, part, ...)` for each part of them."""
+
+    def lower(context, builder, sig, args):
+        parts = [_parts(builder, value) for value in args]
+        return _joint(
+            context, builder, sig.return_type, (operation(builder, *part) for part in zip(*parts, strict=True))
+        )
+
+    return lower
+
+
+def _greater(builder, a, b):
+    return builder.select(builder.fcmp_ordered(">", b, a), b, a)
+
+
+def _less(builder, a, b):
+    return builder.select(builder.fcmp_ordered("<", b, a), b, a)
+
+
+def _quotient(builder, a, b):
+    return builder.select(builder.fcmp_unordered("!=", b, ir.Constant(b.type, None)), builder.fdiv(a, b), b)
+
+
+def _without_sign(builder, x):
+    width = 32 if isinstance(x.type.element, ir.FloatType) else 64
+    whole = ir.VectorType(ir.IntType(width), x.type.count)
+    all_but_sign = ir.Constant(whole, [(1 << (width - 1)) - 1] * x.type.count)
+    return builder.bitcast(builder.and_(builder.bitcast(x, whole), all_but_sign), x.type)
+
+
+@intrinsic
+def _larger(typing, a, b):
+    return a(a, b), _by_parts(_greater)
+
+
+@intrinsic
+def _smaller(typing, a, b):
+    return a(a, b), _by_parts(_less)
+
+
+@intrinsic
+def _ratio(typing, a, b):
+    return a(a, b), _by_parts(_quotient)
+
+
+@intrinsic
+def _magnitude(typing, x):
+    return x(x), _by_parts(_without_sign)
+
+
+def _fma(builder, a, b, c):
+    name = f"llvm.fma.v{a.type.count}f{64 if isinstance(a.type.element, ir.DoubleType) else 32}"
+    kind = ir.FunctionType(a.type, [a.type] * 3)
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
+
+
+@intrinsic
+def _fused(typing, a, b, c):
+    result = next(x for x in (a, b, c) if isinstance(x, Lanes))
+
+    def lower(context, builder, sig, args):
+        parts = [_convert(context, builder, x, t, result) for x, t in zip(args, sig.args, strict=True)]
+        return _joint(context, builder, result, (_fma(builder, *part) for part in zip(*parts, strict=True)))
+
+    return result(a, b, c), lower
+
+
+@intrinsic
+def exceeds(typing, x, limit):
+    """Whether a lane of `x` is above the scalar `limit`, or no number."""
+
+    def lower(context, builder, sig, args):
+        bounds = _convert(context, builder, args[1], limit, x)
+        mask = None
+        for part, bound in zip(_parts(builder, args[0]), bounds, strict=True):
+            bits = builder.fcmp_unordered(">", part, bound)
+            mask = bits if mask is None else builder.or_(mask, bits)
+        whole = builder.bitcast(mask, ir.IntType(x.width))
+        return builder.icmp_unsigned("!=", whole, ir.Constant(whole.type, 0))
+
+    return types.boolean(x, limit), lower
+
+
+@intrinsic
+def where(typing, marks, mark, a, b):
+    """Lane by lane, `a` where the integer `marks` is `mark`, else `b`, each a vector or a number."""
+    result = next(x for x in (a, b) if isinstance(x, Lanes))
+
+    def lower(context, builder, sig, args):
+        equal = _convert(context, builder, args[1], mark, marks)
+        sides = [_convert(context, builder, args[k], sig.args[k], result) for k in (2, 3)]
+        chosen = [
+            builder.select(builder.icmp_signed("==", m, e), x, y)
+            for m, e, x, y in zip(_parts(builder, args[0]), equal, *sides, strict=True)
+        ]
+        return _joint(context, builder, result, chosen)
+
+    return result(marks, mark, a, b), lower
+
+
+def _folding(operation):
+    """An intrinsic `f(x)`: all lanes of `x` folded to one number, always in the same order, by halves."""
+
+    @intrinsic
+    def fold(typing, x):
+        def lower(context, builder, sig, args):
+            parts = _parts(builder, args[0])
+            total = parts[0]
+            for part in parts[1:]:
+                total = operation(builder, total, part)
+            width = x.width
+            while width > 1:
+                width //= 2
+                order = [*range(width, 2 * width), *range(width, x.width)]
+                places = ir.Constant(ir.VectorType(ir.IntType(32), x.width), order)
+                other = builder.shuffle_vector(total, ir.Constant(total.type, ir.Undefined), places)
+                total = operation(builder, total, other)
+            return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+        return x.dtype(x), lower
+
+    return fold
+
+
+total = _folding(lambda builder, a, b: builder.fadd(a, b))
+least = _folding(_less)
+greatest = _folding(_greater)
+
+
+@intrinsic
+def _gather(typing, table, index):
+    result = index.of(table.dtype)
+
+    def lower(context, builder, sig, args):
+        data = cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).data
+        parts = []
+        for places in _parts(builder, args[1]):
+            part = ir.Constant(context.get_value_type(result).element, ir.Undefined)
+            for lane in range(index.width):
+                at = ir.Constant(ir.IntType(32), lane)
+                entry = builder.load(builder.gep(data, [builder.extract_element(places, at)]))
+                part = builder.insert_element(part, entry, at)
+            parts.append(part)
+        return _joint(context, builder, result, parts)
+
+    return result(table, index), lower
+
+
+@overload(operator.getitem)
+def _take(table, index):
+    if isinstance(table, types.Array) and table.ndim == 1 and isinstance(index, Lanes):
+        return lambda table, index: _gather(table, index)
+    return None
+
+
+# The only functions of the plain style that branch on a number: on vectors they select, lane by lane.
+def _selecting(plain, vector):
+    @overload(plain)
+    def choose(a, b):
+        if isinstance(a, Lanes) or isinstance(b, Lanes):
+            if not isinstance(a, Lanes):
+                return lambda a, b: vector(cast(b, a), b)
+            return lambda a, b: vector(a, cast(a, b))
+        return plain
+
+
+@overload(arithmetic.fused)
+def _fuse(a, b, c):
+    if any(isinstance(x, Lanes) for x in (a, b, c)):
+        return lambda a, b, c: _fused(a, b, c)
+    return arithmetic.fused
+
+
+@overload(arithmetic.one)
+def _one(like):
+    if isinstance(like, Lanes):
+        return lambda like: cast(like, 1)
+    return arithmetic.one
+
+
+_selecting(arithmetic.larger, _larger)
+_selecting(arithmetic.smaller, _smaller)
+_selecting(arithmetic.ratio, _ratio)
+
+
+@overload(arithmetic.magnitude)
+def _abs(x):
+    if isinstance(x, Lanes):
+        return lambda x: _magnitude(x)
+    return arithmetic.magnitude
+
+
+def aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """An empty array that begins at a cache line, so that no vector of a block straddles two."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    buffer = np.empty(size + 64, dtype=np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + size].view(dtype).reshape(shape)
