@@ -12,8 +12,15 @@ if TYPE_CHECKING:
     from linreg_dyn.eigenvalues import spectrum
     from linreg_dyn.ensemble.continuous import flow
     from linreg_dyn.ensemble.discrete import simulate
-    from linreg_dyn.ensemble.methods import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise
-    from linreg_dyn.ensemble.record import Record
+    from linreg_dyn.ensemble.methods import (
+        GradientDescent,
+        MiniBatch,
+        NoiseAugmentation,
+        SGDNoise,
+        Table,
+        TruncatedGaussian,
+    )
+    from linreg_dyn.ensemble.record import Histogram, Quantiles, Record
     from linreg_dyn.problem import NormalizedData
 
 # name: (module that holds it, name in it; None is the module itself)
@@ -22,8 +29,12 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "MiniBatch": ("ensemble.methods", "MiniBatch"),
     "NoiseAugmentation": ("ensemble.methods", "NoiseAugmentation"),
     "NormalizedData": ("problem", "NormalizedData"),
+    "Histogram": ("ensemble.record", "Histogram"),
+    "Quantiles": ("ensemble.record", "Quantiles"),
     "Record": ("ensemble.record", "Record"),
     "SGDNoise": ("ensemble.methods", "SGDNoise"),
+    "Table": ("ensemble.methods", "Table"),
+    "TruncatedGaussian": ("ensemble.methods", "TruncatedGaussian"),
     "closed_form": ("closed_form", None),
     "equilibria": ("equilibria", None),
     "flow": ("ensemble.continuous", "flow"),
@@ -35,11 +46,15 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
 
 __all__ = [
     "GradientDescent",
+    "Histogram",
     "MiniBatch",
     "NoiseAugmentation",
     "NormalizedData",
+    "Quantiles",
     "Record",
     "SGDNoise",
+    "Table",
+    "TruncatedGaussian",
     "audit",
     "closed_form",
     "equilibria",

@@ -178,8 +178,8 @@ def _scheduled(shape: Shape, own: bool, adaptive: bool, decaying: bool):
         return rates.adaptive_rate(lr, W, q)
 
     rate = adapted if adaptive else register_jitable(lambda lr, W, others: lr)
-    kept = rules.contraction if decaying else register_jitable(lambda lr, decay: 1)
-    return register_jitable(value), rate, kept
+    kept = (lambda W, lr, decay: rules.contraction(cast(W, lr), cast(W, decay))) if decaying else lambda W, lr, decay: 1
+    return register_jitable(value), rate, register_jitable(kept)
 
 
 @cache
@@ -248,11 +248,11 @@ def _advance(shape, residual, draw, distribution, adaptive, decaying, own, inert
                         W = rules.fill_others(w, prefixes)
                         now = rate(lr, W, prefixes)
                         g = residual(W, drawn[0], drawn[1])
-                        move_each(w, v, prefixes, g, now, decay, contraction(now, decay), momentum)
+                        move_each(w, v, prefixes, g, now, decay, contraction(W, now, decay), momentum)
                     else:
                         W = rules.fill_prefixes(w, prefixes)
                         g = residual(W, drawn[0], drawn[1])
-                        rules.move_all(w, prefixes, rules.pull(g, lr), contraction(lr, decay))
+                        rules.move_all(w, prefixes, rules.pull(g, lr), contraction(W, lr, decay))
                     largest = largest + arithmetic.magnitude(W)
                 end = rules.end_to_end(w)
                 # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
