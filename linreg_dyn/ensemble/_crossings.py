@@ -6,7 +6,6 @@ An event has two thresholds: it is met where its observable comes from below `up
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,16 +13,10 @@ import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from linreg_dyn import arithmetic, observables, rules
 from linreg_dyn.ensemble._runge_kutta import END, START, between
 from linreg_dyn.ensemble.events import SCALARS, Band, Event
 from linreg_dyn.ensemble.record import OBSERVABLES
 from linreg_dyn.problem import Array
-
-for _module in (arithmetic, rules, observables):
-    for _function in vars(_module).values():
-        if inspect.isfunction(_function) and _function.__module__ == _module.__name__:
-            register_jitable(_function)
 
 PIECES = 4
 NONE = 2.0

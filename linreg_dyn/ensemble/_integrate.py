@@ -12,19 +12,14 @@ from numba import njit
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from linreg_dyn import arithmetic, observables, rules
-from linreg_dyn.ensemble import _crossings, _dop853, _runge_kutta
+from linreg_dyn.ensemble import _crossings, _dop853, _kernels, _runge_kutta
 from linreg_dyn.ensemble._crossings import NONE, Events, first_crossings, no_crossings, observe, weights_at
 from linreg_dyn.ensemble._runge_kutta import END, START, attempt, first_step, interpolate
 from linreg_dyn.problem import Array
 
-# numba's cache on disk watches only the file a kernel is written in. The kernels below name this fingerprint
-# of what they are compiled from, so that a changed rule is never run from an old cache.
-SOURCES = zlib.crc32(
-    "".join(
-        inspect.getsource(module) for module in (arithmetic, rules, observables, _dop853, _runge_kutta, _crossings)
-    ).encode()
-)
+# As in `_kernels`, which also makes the plain functions known to numba: a changed source is a new cache.
+_MODULES = (_dop853, _runge_kutta, _crossings)
+SOURCES = zlib.crc32("".join(inspect.getsource(module) for module in _MODULES).encode(), _kernels.SOURCES)
 
 OK, UNFINISHED, STOPPED = range(3)
 SHRINK, GROW, SAFETY = 0.2, 10.0, 0.9

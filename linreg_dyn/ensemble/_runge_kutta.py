@@ -16,9 +16,6 @@ from linreg_dyn import rules
 from linreg_dyn.ensemble import _dop853
 from linreg_dyn.problem import Array
 
-for _function in (rules.velocity, rules.gradient_descent):
-    register_jitable(_function)
-
 STAGES = _dop853.STAGES
 GROUP = 4
 """Stages that are added in one pass over the block."""
@@ -88,15 +85,17 @@ def _velocity(block, at, decay, out):
         suffix[lane] = 1.0
     for i in range(depth):
         for lane in range(lanes):
-            rows[OTHERS, i, lane] = W[lane]
-            W[lane] *= rows[at, i, lane]
+            prefix = W[lane]
+            rows[OTHERS, i, lane] = prefix
+            W[lane] = prefix * rows[at, i, lane]
     for lane in range(lanes):
         W[lane] = rules.gradient_descent(W[lane])
     for i in range(depth - 1, -1, -1):
         for lane in range(lanes):
-            w, others = rows[at, i, lane], rows[OTHERS, i, lane] * suffix[lane]
-            rows[out, i, lane] = step[lane] * rules.velocity(w, others, W[lane], decay)
-            suffix[lane] *= w
+            w, behind = rows[at, i, lane], suffix[lane]
+            velocity = rules.velocity(w, rows[OTHERS, i, lane] * behind, W[lane], decay)
+            suffix[lane] = behind * w
+            rows[out, i, lane] = step[lane] * velocity
 
 
 @register_jitable

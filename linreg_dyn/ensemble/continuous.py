@@ -56,7 +56,8 @@ def flow(
             trajectory stops if they are terminal. Each step is looked at in four pieces: what is crossed and crossed
             back within one piece may be missed.
         rtol, atol: a step's error estimate in `w_i` is kept below `atol + rtol |w_i|`, root mean square over the
-            layers; rtol >= 2.3e-14, atol > 0. Errors of the steps add up.
+            layers; rtol >= 2.3e-14, atol > 0. Errors of the steps add up; between the ends of steps they may be some
+            20 times as large (within 20 rtol for weights near 1), as the interpolant is one order below.
         max_steps: steps of the integrator after which a trajectory is left unfinished.
         threads: how many threads work; None takes every core this process may use.
 
