@@ -6,10 +6,12 @@ Nothing here imports numba.cuda before an engine is made or a device is asked fo
 from __future__ import annotations
 
 import os
+import warnings
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numba.core.errors import NumbaPerformanceWarning
 
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
 from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Moments
@@ -96,6 +98,7 @@ class CudaEngine:
         self._diverged: Any = self._device(np.ascontiguousarray(start, dtype=np.int64))
         own = ((np.ones(1) if own is None else own).astype(plan.dtype) for own in (plan.rates, plan.decays))
         self._factors: Any = tuple(map(self._device, own))
+        self._auto_l2: Any = None
         if plan.auto_l2:
             states = np.repeat(np.array(plan.auto_l2.start())[:, np.newaxis], self.trajectories, axis=1)
             self._auto_l2 = self._device(states)
@@ -103,6 +106,7 @@ class CudaEngine:
         nothing = np.zeros(1)
         data = (plan.quantiles, squares, products) if batch else (plan.quantiles, nothing, nothing)
         self._data = tuple(self._device(np.ascontiguousarray(array, dtype=np.float64)) for array in data)
+        self._tables = tuple(map(self._device, plan.table(0, 1)))
         self._kind = _kind(plan, len(squares), batch)
         self._kernels = _cuda_kernels.advance_kernels(self._kind)
         self.moments: dict[str, Moments] = {}
@@ -132,24 +136,32 @@ class CudaEngine:
     def _piece(self, start: int, stop: int) -> None:
         plan, kind, count = self.plan, self._kind, stop - start
         varies = (kind.rate_varies, kind.decay_varies, kind.width_varies)
-        tables = plan.table(start, stop if any(varies) else start + 1)
-        tables = tuple(self._device(table if v else table[:1]) for table, v in zip(tables, varies, strict=True))
+        tables = self._tables
+        if any(varies):
+            columns = zip(plan.table(start, stop), varies, tables, strict=True)
+            tables = tuple(self._device(column) if varying else same for column, varying, same in columns)
         head = min(count, -start % 4) if kind.distribution else 0
         body = head + (count - head) // 4 * 4
         momentum = np.dtype(plan.dtype).type(plan.momentum)
         key = plan.seed & 0xFFFFFFFF, plan.seed >> 32
+        state = self._weights, self._velocities, self._diverged
         for kernel in self._kernels:
-            kernel[self._blocks, self.threads](
-                self._weights, self._velocities, self._diverged, self._factors, tables, self._data, momentum,
+            self._launch(
+                kernel, self._blocks, *state, self._factors, tables, self._data, momentum,
                 start, np.int32(head), np.int32(body), np.int32(count), plan.first_trajectory, *key,
             )  # fmt: skip
+
+    def _launch(self, kernel: Any, blocks: int, *arguments: Any) -> None:
+        with warnings.catch_warnings():  # small ensembles are welcome
+            warnings.simplefilter("ignore", NumbaPerformanceWarning)
+            kernel[blocks, self.threads](*arguments)
 
     def _measure_l2(self, step: int) -> None:
         schedule = self.plan.auto_l2
         assert schedule is not None
         scale = schedule.weight_decay(1.0)
         update = self._observe.auto_l2_kernel(self.plan.depth, schedule.factor, schedule.refractory, scale)
-        update[self._blocks, self.threads](self._weights, self._auto_l2, self._factors[1], step)
+        self._launch(update, self._blocks, self._weights, self._auto_l2, self._factors[1], step)
 
     def measure(self, reduced: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> None:
         """Measure as `advance` does, without a step."""
@@ -159,16 +171,15 @@ class CudaEngine:
             blocks = min(self._blocks, BLOCKS)
             rows = self._cuda.device_array((len(reduced), blocks, 5), np.float64)
             kernel = self._observe.reduce_kernel(self.plan.depth, functions, self.threads)
-            kernel[blocks, self.threads](self._weights, self._diverged, rows)
+            self._launch(kernel, blocks, self._weights, self._diverged, rows)
             self.moments = dict(zip(reduced, map(Moments.merged, rows.copy_to_host()), strict=True))
         for name in kept:
             if name == WEIGHTS:
                 self.values[name] = self.fetch()[0]
                 continue
             out = self._cuda.device_array(self.trajectories, np.float64)
-            self._observe.observe_kernel(self.plan.depth, OBSERVABLES[name][0])[self._blocks, self.threads](
-                self._weights, out
-            )
+            kernel = self._observe.observe_kernel(self.plan.depth, OBSERVABLES[name][0])
+            self._launch(kernel, self._blocks, self._weights, out)
             self.values[name] = out.copy_to_host()
 
     @property

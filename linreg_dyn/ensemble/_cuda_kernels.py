@@ -19,6 +19,7 @@ from numba.core import types
 from numba.extending import register_jitable
 
 from linreg_dyn import noise, rules
+from linreg_dyn.ensemble._cuda_arithmetic import as_written, product, wide
 from linreg_dyn.ensemble.literals import typed
 from linreg_dyn.ensemble.plan import NEVER
 from linreg_dyn.schedules.rates import adaptive_rate
@@ -58,12 +59,6 @@ class Kind(NamedTuple):
     nesterov: bool = False
 
 
-@register_jitable
-def fma(a, b, c):
-    """`a b + c`, rounded once."""
-    return cuda.fma(a, b, c)
-
-
 @cache
 def stepper(kind: Kind):
     """The functions `gather(net)`: `W`, and what a step needs of products; and `take(...)`: one step of all layers.
@@ -73,11 +68,11 @@ def stepper(kind: Kind):
     """
     dtype, adaptive, decaying, nesterov = kind.dtype, kind.adaptive, kind.decaying, kind.nesterov
     number, depth, moving = np.dtype(dtype).type, kind.depth, kind.moving
-    unit, minus_zero = number(1), number(-0.0)
+    unit, times = number(1), product(dtype)
     plain = (rules.fill_prefixes, rules.fill_shares, rules.move_all, rules.pull, rules.move, rules.contraction)
-    fill_prefixes, fill_shares, move_all, pull, move, contraction = (typed(f, dtype, fma) for f in plain)
+    fill_prefixes, fill_shares, move_all, pull, move, contraction = (as_written(f, dtype) for f in plain)
     plain = (rules.velocity, rules.accumulate, rules.look_ahead, rules.drift, kind.residual, adaptive_rate)
-    velocity, accumulate, look_ahead, drift, residual, rate = (typed(f, dtype, fma) for f in plain)
+    velocity, accumulate, look_ahead, drift, residual, rate = (as_written(f, dtype) for f in plain)
 
     @register_jitable
     def gather(net):
@@ -98,9 +93,9 @@ def stepper(kind: Kind):
         fill_shares(w, unit, shares)
         g = residual(W, u, m)
         if adaptive:
-            q = fma(shares[depth - 1], shares[depth - 1], minus_zero)
+            q = times(shares[depth - 1], shares[depth - 1])
             for i in range(depth - 2, -1, -1):
-                q = q + fma(shares[i], shares[i], minus_zero)
+                q = q + times(shares[i], shares[i])
             lr = rate(lr, W, q)
         for i in range(depth):
             if moving:
@@ -118,8 +113,8 @@ def stepper(kind: Kind):
 def drawer(kind: Kind):
     """`block(trajectory, step, keys)`: the noise words of four steps; `draw(...)`: what one step draws, `(u, m)`."""
     number = np.dtype(kind.dtype).type
-    zero, minus_zero, batch = number(0), number(-0.0), kind.batch
-    philox, counter = typed(noise.philox, np.float64), typed(noise.amplitude_counter, np.float64)
+    zero, times, batch = number(0), product(kind.dtype), kind.batch
+    philox, counter = typed(noise.philox, np.int64, product=wide), typed(noise.amplitude_counter, np.float64)
     sample, restore, mean = (typed(f, np.float64) for f in (noise.sample, noise.restore, noise.moments))
     amplitudes, distribution = kind.distribution is not None, typed(kind.distribution or noise.uniform, np.float64)
 
@@ -133,7 +128,7 @@ def drawer(kind: Kind):
     @register_jitable
     def amplitude(word, width, data, shuffle, trajectory, step, keys):
         if amplitudes:
-            return fma(width, number(distribution(word, data[0])), minus_zero), zero
+            return times(width, number(distribution(word, data[0]))), zero
         return zero, zero
 
     @register_jitable
@@ -166,7 +161,7 @@ def advance_kernels(kind: Kind):
     moved, samples, batch = depth if moving else 1, max(kind.samples, 1), max(kind.batch, 1)
     batches, place = kind.batch > 0, types.int16 if kind.samples < 2**15 else types.int32
     rate_varies, decay_varies, width_varies = kind.rate_varies, kind.decay_varies, kind.width_varies
-    own_rates, own_decays, minus_zero = kind.own_rates, kind.own_decays, np.dtype(kind.dtype).type(-0.0)
+    own_rates, own_decays, times = kind.own_rates, kind.own_decays, product(kind.dtype)
 
     @register_jitable
     def load(net, shuffle, weights, velocities, t):
@@ -193,9 +188,9 @@ def advance_kernels(kind: Kind):
         decay = tables[1][uint32(k) if decay_varies else 0]
         width = tables[2][uint32(k) if width_varies else 0]
         if own_rates:
-            lr = fma(own[0], lr, minus_zero)
+            lr = times(own[0], lr)
         if own_decays:
-            decay = fma(own[1], decay, minus_zero)
+            decay = times(own[1], decay)
         return lr, decay, width
 
     @register_jitable

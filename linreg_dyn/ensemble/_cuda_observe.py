@@ -17,7 +17,7 @@ from numba.core import types
 from numba.extending import register_jitable
 
 from linreg_dyn import observables
-from linreg_dyn.ensemble.literals import typed
+from linreg_dyn.ensemble._cuda_arithmetic import as_written
 from linreg_dyn.ensemble.plan import NEVER
 from linreg_dyn.schedules import autol2
 
@@ -30,7 +30,7 @@ SUM, SQUARES, LEAST, GREATEST = range(4)
 @cache
 def observe_kernel(depth: int, observable: Callable):
     """`observe(weights [layer, trajectory], out [trajectory])`."""
-    function = typed(observable, np.float64)
+    function = as_written(observable, "float64")
 
     @cuda.jit(cache=False)
     def observe(weights, out):
@@ -47,7 +47,7 @@ def observe_kernel(depth: int, observable: Callable):
 @cache
 def auto_l2_kernel(depth: int, factor: float, refractory: float, scale: float):
     """`update(weights, states [6, trajectory], decays, step)`: measure the loss, set `decays` to `scale * l2`."""
-    loss, auto_l2 = typed(observables.loss, np.float64), typed(autol2.auto_l2, np.float64)
+    loss, auto_l2 = (as_written(f, "float64") for f in (observables.loss, autol2.auto_l2))
 
     @cuda.jit(cache=False)
     def update(weights, states, decays, step):
@@ -81,7 +81,7 @@ def all_of(functions: tuple[Callable, ...]):
     """`fill(w, out, place)`: the values of the functions, one after another, to `out` from `place` on."""
     if not functions:
         return register_jitable(lambda w, out, place: None)
-    first, rest = typed(functions[0], np.float64), all_of(functions[1:])
+    first, rest = as_written(functions[0], "float64"), all_of(functions[1:])
 
     @register_jitable
     def fill(w, out, place):

@@ -32,7 +32,7 @@ ARITHMETIC = {
 WHOLE = (ast.LShift, ast.RShift, ast.BitAnd, ast.BitOr, ast.BitXor, ast.FloorDiv, ast.Mod)
 
 
-def typed(function: Callable, dtype: Any, fma: Callable | None = None) -> Callable:
+def typed(function: Callable, dtype: Any, fma: Callable | None = None, product: Callable | None = None) -> Callable:
     """`function` with its literals and float globals as numbers of `dtype`, and so the functions that it calls.
 
     Those are the functions of its own package. Literals that index, that bound a `range`, or that stand under a
@@ -40,20 +40,19 @@ def typed(function: Callable, dtype: Any, fma: Callable | None = None) -> Callab
     of floats whose integers only count loops. numba can call what comes back; for float64, which literals turn into
     by themselves, it is the function itself.
 
-    With `fma(a, b, c)`, a device's `a b + c` rounded once, that is what `arithmetic.fused` becomes, and `a b` becomes
-    `fma(a, b, -0.0)`, which is the same number: so a compiler has no product left to fuse with a sum as it likes,
-    and what is computed is what is written.
+    With `product(a, b)`, products are written as calls of it; with `fma(a, b, c)`, a device's `a b + c` rounded once,
+    `arithmetic.fused` is. Given a `product` that no compiler fuses with a sum, what is computed is what is written.
 
     Raises TypeError if `function` is not a function by `def` without free variables.
     """
     if not isinstance(function, FunctionType) or function.__closure__ or function.__name__ == "<lambda>":
         raise TypeError(f"function must be made by def, without free variables, got {function!r}")
-    return _typed(function, np.dtype(dtype).type, fma)
+    return _typed(function, np.dtype(dtype).type, fma, product)
 
 
 @cache
-def _typed(function: FunctionType, number: type[np.floating], fma: Callable | None) -> Callable:
-    if number is np.float64 and fma is None:
+def _typed(function: FunctionType, number: type, fma: Callable | None, product: Callable | None) -> Callable:
+    if number is np.float64 and fma is product is None:
         return register_jitable(function)
     if function is fused and fma:
         return fma
@@ -65,17 +64,17 @@ def _typed(function: FunctionType, number: type[np.floating], fma: Callable | No
     assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
     names, literals = _Names(function.__globals__), _Literals(number)
-    passes = (names, _Products(), literals) if fma else (names, literals)
+    passes = (names, _Products(), literals) if product else (names, literals)
     for transform in passes:
         definition.body = [transform.visit(line) for line in definition.body]
     ast.increment_lineno(ast.fix_missing_locations(tree), function.__code__.co_firstlineno - 1)
 
     # A namespace of its own, with only what it names, so that it pickles small and the same every time.
     package = function.__module__.partition(".")[0]
-    namespace: dict[str, Any] = {"__name__": function.__module__, "fma": fma} | literals.constants
+    namespace: dict[str, Any] = {"__name__": function.__module__, "product": product} | literals.constants
     for name, value in sorted(names.values.items()):
         if isinstance(value, FunctionType) and value.__module__.partition(".")[0] == package and value != function:
-            value = _typed(value, number, fma)
+            value = _typed(value, number, fma, product)
         namespace[name] = number(value) if isinstance(value, float) else value
     exec(compile(tree, function.__code__.co_filename, "exec", dont_inherit=True), namespace)
     return register_jitable(namespace[function.__name__])
@@ -120,7 +119,7 @@ class _Whole(ast.NodeTransformer):
 
 
 class _Products(_Whole):
-    """Writes products as calls of `fma`."""
+    """Writes products as calls of `product`."""
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         if _is_whole(node) or not isinstance(node.op, ast.Mult) or not isinstance(node.target, ast.Name):
@@ -131,16 +130,15 @@ class _Products(_Whole):
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         if _is_whole(node) or not isinstance(node.op, ast.Mult) or _constant(node) is not None:
             return super().visit_BinOp(node)
-        factors = [self.visit(node.left), self.visit(node.right)]
-        return ast.Call(ast.Name("fma", ast.Load()), [*factors, ast.Constant(-0.0)], [])
+        return ast.Call(ast.Name("product", ast.Load()), [self.visit(node.left), self.visit(node.right)], [])
 
 
 class _Literals(_Whole):
     """Replaces numbers by names of constants, which it collects in `constants`."""
 
-    def __init__(self, number: type[np.floating]):
+    def __init__(self, number: type):
         self.number = number
-        self.constants: dict[str, np.floating] = {}
+        self.constants: dict[str, Any] = {}
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         value = _constant(node)

@@ -1,0 +1,70 @@
+"""Runs the tests of the CUDA engine under numba's simulator, in a process of its own: numba reads
+NUMBA_ENABLE_CUDASIM when it is imported."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.cudasim
+def test_the_cuda_engine_under_the_simulator():
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "tests/test_cuda.py"]
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    assert not re.search("skipped|deselected", done.stdout.splitlines()[-1])
+
+
+def test_numba_cuda_is_not_imported_before_it_is_asked_for():
+    code = (
+        "import sys, linreg_dyn as ld\n"
+        "import linreg_dyn.ensemble._cuda as engine\n"
+        "ld.simulate, ld.flow\n"
+        "assert 'numba.cuda.compiler' not in sys.modules and 'numba.cuda.simulator' not in sys.modules\n"
+        "assert 'linreg_dyn.ensemble._cuda_kernels' not in sys.modules\n"
+        "from numba import cuda\n"
+        "assert 'numba.cuda.compiler' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def without_device(monkeypatch, error):
+    from numba import cuda
+
+    from linreg_dyn.ensemble import _cuda
+
+    monkeypatch.setattr(cuda, "is_available", lambda: False)
+    monkeypatch.setattr(cuda, "cuda_error", lambda: error, raising=False)
+    _cuda.cuda_available.cache_clear()
+    return _cuda
+
+
+@pytest.mark.parametrize("error", [None, "driver\n not found"])
+def test_a_missing_device_is_one_clear_line(monkeypatch, error):
+    _cuda = without_device(monkeypatch, error)
+    try:
+        found, reason = _cuda.cuda_available()
+        assert not found
+        assert "\n" not in reason
+        assert "no CUDA device can be used" in reason
+        with pytest.raises(RuntimeError, match='backend="cuda" cannot run: no CUDA device can be used'):
+            _cuda.chosen("cuda", 10, 10)
+        assert _cuda.chosen("auto", 10**9, 10**9) == _cuda.chosen("cpu", 1, 1) == "cpu"
+    finally:
+        _cuda.cuda_available.cache_clear()
+
+
+def test_auto_takes_a_device_for_enough_work_only(monkeypatch):
+    from linreg_dyn.ensemble import _cuda
+
+    monkeypatch.setattr(_cuda, "cuda_available", lambda: (True, "a device"))
+    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+    assert _cuda.chosen("auto", 10**5, 1000) == "cuda"
+    assert _cuda.chosen("auto", 100, 10) == "cpu"
+    assert _cuda.chosen("cuda", 100, 10) == "cuda"
