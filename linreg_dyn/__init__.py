@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from linreg_dyn.eigenvalues import spectrum
     from linreg_dyn.ensemble.continuous import flow
     from linreg_dyn.ensemble.discrete import simulate
+    from linreg_dyn.ensemble.events import Band, Event
     from linreg_dyn.ensemble.methods import (
         GradientDescent,
         MiniBatch,
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 
 # name: (module that holds it, name in it; None is the module itself)
 _PUBLIC: dict[str, tuple[str, str | None]] = {
+    "Band": ("ensemble.events", "Band"),
+    "Event": ("ensemble.events", "Event"),
     "GradientDescent": ("ensemble.methods", "GradientDescent"),
+    "Histogram": ("ensemble.record", "Histogram"),
     "MiniBatch": ("ensemble.methods", "MiniBatch"),
     "NoiseAugmentation": ("ensemble.methods", "NoiseAugmentation"),
     "NormalizedData": ("problem", "NormalizedData"),
-    "Histogram": ("ensemble.record", "Histogram"),
     "Quantiles": ("ensemble.record", "Quantiles"),
     "Record": ("ensemble.record", "Record"),
     "SGDNoise": ("ensemble.methods", "SGDNoise"),
@@ -45,6 +48,8 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
 }
 
 __all__ = [
+    "Band",
+    "Event",
     "GradientDescent",
     "Histogram",
     "MiniBatch",

@@ -8,8 +8,8 @@ import xarray as xr
 from linreg_dyn._checks import integer
 from linreg_dyn.ensemble import Record, simulate
 from linreg_dyn.ensemble.discrete import DIVERGED, STATUSES
+from linreg_dyn.ensemble.memory import refuse_too_large
 from linreg_dyn.ensemble.methods import Method
-from linreg_dyn.ensemble.record import refuse_too_large
 from linreg_dyn.problem import Array
 from linreg_dyn.regression import Regression
 from linreg_dyn.schedules import Schedule

@@ -9,7 +9,9 @@ import pytest
 from numba import njit
 
 from linreg_dyn import noise
-from linreg_dyn.ensemble import _cpu  # makes the functions of noise jitable
+from linreg_dyn.ensemble import _kernels  # makes the functions of noise jitable
+from linreg_dyn.ensemble._vector import view
+from linreg_dyn.ensemble.methods import CELLS, Table, TruncatedGaussian
 
 # kat_vectors of Random123 (D. E. Shaw Research), lines "philox4x32 10": counter, key, answer.
 KNOWN = [
@@ -28,9 +30,13 @@ def compiled_philox(c0, c1, c2, c3, k0, k1):
     return noise.philox(c0, c1, c2, c3, k0, k1)
 
 
+BLOCK = view(4, 2, 4)
+
+
 @njit(error_model="numpy")
-def compiled_lanes(block, k0, k1):
-    noise.philox_lanes(block, k0, k1)
+def compiled_lanes(words, k0, k1):
+    block = BLOCK(words, 0)
+    block[0], block[1], block[2], block[3] = noise.philox(block[0], block[1], block[2], block[3], k0, k1)
 
 
 @pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
@@ -39,19 +45,18 @@ def test_known_answers_in_python_compiled_and_in_lanes(counter, key, answer):
     assert noise.philox(*counter, *key) == answer
     assert compiled_philox(*counter, *key) == answer
     assert noise.philox(counter[0] ^ 1, *counter[1:], *key) != answer
-    block = np.array([counter] * 5, dtype=np.int64).T.copy()
+    block = np.array([counter] * 8, dtype=np.int64).T.copy()
+    block[0, 3] ^= 1  # one lane apart
     compiled_lanes(block, *key)
-    assert [tuple(lane) for lane in block.T.tolist()] == [answer] * 5
-    lists = [[word, 1] for word in counter]
-    noise.philox_lanes(lists, *key)
-    assert tuple(row[0] for row in lists) == answer
+    other = noise.philox(counter[0] ^ 1, *counter[1:], *key)
+    assert [tuple(lane) for lane in block.T.tolist()] == [answer] * 3 + [other] + [answer] * 4
 
 
 def test_counters_are_different_for_different_trajectory_step_and_draw():
     numbers = [0, 1, 2, 3, 2**31, 2**32 - 1]
     trajectories = [*numbers, 2**32, 2**40 + 1]
     amplitude = {noise.amplitude_counter(t, s) for t in trajectories for s in numbers}
-    assert len(amplitude) == len(trajectories) * len({s >> 1 for s in numbers})
+    assert len(amplitude) == len(trajectories) * len({s >> 2 for s in numbers})
     batch = {noise.batch_counter(t, s, d) for t in trajectories for s in numbers for d in (0, 3, 4, 9)}
     assert len(batch) == len(trajectories) * len(numbers) * 3
     assert not amplitude & batch
@@ -59,29 +64,72 @@ def test_counters_are_different_for_different_trajectory_step_and_draw():
 
 def test_uniform_is_exact_open_and_symmetric():
     top = noise.MASK
-    assert noise.uniform(0, 0) == -(1 - 2.0**-52)
-    assert noise.uniform(top, top) == 1 - 2.0**-52
-    assert noise.uniform(0, 2**31) == 2.0**-52
-    for low, high in [(0, 0), (5 << 12, 77), (12345 << 12, 2**31 + 9)]:
-        exact = Fraction(2 * ((high << 20) + (low >> 12)) + 1, 2**52) - 1
-        assert Fraction(noise.uniform(low, high)) == exact
-        assert noise.uniform(top ^ low, top ^ high) == -noise.uniform(low, high)
+    assert noise.uniform(0, None) == -(1 - 2.0**-32)
+    assert noise.uniform(top, None) == 1 - 2.0**-32
+    assert noise.uniform(2**31, None) == 2.0**-32
+    for word in (0, 5, 12345, 2**31 + 9, top):
+        assert Fraction(noise.uniform(word, None)) == Fraction(2 * word + 1, 2**32) - 1
+        assert noise.uniform(top ^ word, None) == -noise.uniform(word, None)
 
 
-def amplitudes(function, count):
-    blocks = [noise.philox(*noise.amplitude_counter(t, 0), 7, 0) for t in range(count)]
-    return np.array([function(*block[half : half + 2]) for block in blocks for half in (0, 2)])
+def drawn(function, table, count):
+    blocks = [noise.philox(*noise.amplitude_counter(t, 0), 7, 0) for t in range(count // 4)]
+    return np.array([function(word, table) for block in blocks for word in block])
 
 
-@pytest.mark.parametrize(
-    ("function", "square", "fourth"), [(noise.uniform, 1 / 3, 1 / 5), (noise.rademacher, 1.0, 1.0)]
-)
-def test_moments_of_the_distributions(function, square, fourth):
+def gaussian_moments(sigmas):
+    """Mean square and mean fourth power of a Gaussian cut off at `sigmas` deviations, in half widths."""
+    inside = math.erf(sigmas / math.sqrt(2))
+    edge = 2 * sigmas * math.exp(-(sigmas**2) / 2) / math.sqrt(2 * math.pi) / inside
+    square = 1 - edge
+    return square / sigmas**2, (3 * square - sigmas**2 * edge) / sigmas**4
+
+
+TABLE = (-1.0, 0.25, 0.75)
+DISTRIBUTIONS = {
+    "uniform": (noise.uniform, None, 1 / 3, 1 / 5),
+    "rademacher": (noise.rademacher, None, 1.0, 1.0),
+    "table": (noise.atom, np.array(TABLE), np.mean(np.square(TABLE)), np.mean(np.power(TABLE, 4))),
+    "gaussian": (noise.quantile, TruncatedGaussian(2.0).table(), *gaussian_moments(2.0)),
+    "cut far out": (noise.quantile, TruncatedGaussian(4.0).table(), *gaussian_moments(4.0)),
+}
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_moments_of_the_distributions(name):
     """Mean and mean square within 5 standard errors: by chance alone off once in about 10^6 seeds."""
-    drawn = amplitudes(function, 10_000)
-    assert abs(drawn.mean()) <= 5 * math.sqrt(square / len(drawn))
-    assert abs((drawn**2).mean() - square) <= 5 * math.sqrt((fourth - square**2) / len(drawn)) + 1e-15
-    assert abs((np.abs(drawn)).mean() - square) > 5 / math.sqrt(len(drawn)) or function is noise.rademacher
+    function, table, square, fourth = DISTRIBUTIONS[name]
+    values = drawn(function, table, 40_000)
+    assert np.abs(values).max() <= 1
+    assert abs(values.mean()) <= 5 * math.sqrt(square / len(values))
+    allowed = 5 * math.sqrt((fourth - square**2) / len(values)) + 1e-15
+    assert abs((values**2).mean() - square) <= allowed
+    others = [case[2] for case in DISTRIBUTIONS.values() if case[2] != square]
+    assert min(abs((values**2).mean() - other) for other in others) > allowed
+
+
+@pytest.mark.parametrize("sigmas", [0.1, 1.0, 2.0, 3.0, 5.0])
+def test_the_truncated_gaussian_is_one_to_the_accuracy_it_promises(sigmas):
+    """Its distribution function, piecewise linear between the quantiles, against the exact one."""
+    table = TruncatedGaussian(sigmas).table()
+    assert len(table) == CELLS + 1
+    assert (table[0], table[-1]) == (-1, 1)
+    np.testing.assert_array_equal(table, -table[::-1])
+    x = np.linspace(-1, 1, 20_001)
+    exact = [(math.erf(t * sigmas / math.sqrt(2)) / math.erf(sigmas / math.sqrt(2)) + 1) / 2 for t in x]
+    error = np.abs(np.interp(x, table, np.linspace(0, 1, CELLS + 1)) - exact).max()
+    assert error <= (1e-5 if sigmas <= 3 else 1e-4)
+    wrong = TruncatedGaussian(sigmas * 0.9).table()
+    assert np.abs(np.interp(x, wrong, np.linspace(0, 1, CELLS + 1)) - exact).max() > error
+
+
+def test_quantiles_are_interpolated_and_atoms_are_not():
+    table = np.array([-1.0, 0.0, 0.5])
+    assert noise.quantile(0, table) == -1
+    assert noise.quantile(2**30, table) == -0.5
+    assert noise.quantile(3 * 2**30, table) == 0.25
+    assert [noise.atom(word, table) for word in (0, 2**32 // 3, 2**32 // 3 + 1, 2**32 - 1)] == [-1, -1, 0, 0.5]
+    assert Table(tuple(table)).table().tolist() == table.tolist()
 
 
 def choices(size, batch, count):
@@ -144,7 +192,7 @@ def test_choice_among_very_many_is_unbiased():
 
 def test_compiled_choice_is_the_same():
     sample = njit(lambda order, swaps, t, s, k0, k1: noise.sample(order, swaps, t, s, k0, k1))
-    assert _cpu.SOURCES > 0
+    assert _kernels.SOURCES > 0
     for step in (0, 1, 2**32 - 1):
         plain, plain_swaps = list(range(9)), [0] * 7
         noise.sample(plain, plain_swaps, 2**33 + 1, step, 2**32 - 1, 5)

@@ -1,18 +1,17 @@
 """`simulate` against a naive loop in plain Python, and what it promises besides."""
 
 import json
-import math
 
 import numpy as np
 import pytest
 import xarray as xr
 
 import linreg_dyn as ld
-from linreg_dyn import noise, observables, rules
-from linreg_dyn.ensemble import _cpu, discrete, provenance
+from linreg_dyn import observables
+from linreg_dyn.ensemble import _cpu, _kernels, provenance
+from tests import naive
 
 SEED = 2**40 + 12345  # both words of the key matter
-K0, K1 = SEED % 2**32, SEED // 2**32
 
 
 def data(samples=7):
@@ -31,82 +30,93 @@ def starts(trajectories, depth, seed=0):
     return rng.uniform(0.7, 1.3, (trajectories, depth)) * rng.choice([-1, 1], (trajectories, 1))
 
 
-def unit_noise(trajectory, step, distribution):
-    """The scheme of `noise`'s docstring, written again: half a block for each of two steps."""
-    block = noise.philox(step // 2, 0, trajectory % 2**32, trajectory // 2**32, K0, K1)
-    low, high = block[2:] if step % 2 else block[:2]
-    if distribution == "rademacher":
-        return 1.0 if high >= 2**31 else -1.0
-    return ((high * 2**20 + low // 2**12) - 2**51 + 0.5) / 2**51
+ADAPTIVE = ld.schedules.Adaptive(0.1)
+FALLING = ld.schedules.Exponential(0.02, factor=0.97, every=2)
+WINDOW = ld.schedules.Window(0.3, start=3, stop=9)
+METHODS = {
+    "gd": (ld.GradientDescent(), {"rate": 0.01}),
+    "decay": (ld.GradientDescent(), {"rate": 0.01, "decay": 0.02}),
+    "scheduled": (ld.GradientDescent(), {"rate": FALLING, "decay": ld.schedules.Window(0.1, stop=5)}),
+    "adaptive": (ld.GradientDescent(), {"rate": ADAPTIVE, "decay": 0.02}),
+    "momentum": (ld.GradientDescent(), {"rate": 0.01, "momentum": 0.9}),
+    "nesterov": (ld.GradientDescent(), {"rate": ADAPTIVE, "decay": 0.02, "momentum": 0.8, "nesterov": True}),
+    "augmentation": (ld.NoiseAugmentation(0.4), {"rate": ADAPTIVE, "decay": 0.02}),
+    "window of noise": (ld.NoiseAugmentation(WINDOW), {"rate": 0.01}),
+    "rademacher": (ld.SGDNoise(0.3, "rademacher"), {"rate": 0.01}),
+    "gaussian": (ld.SGDNoise(0.3, ld.TruncatedGaussian(2.5)), {"rate": 0.01, "momentum": 0.5}),
+    "table": (ld.NoiseAugmentation(0.3, ld.Table((-1.0, 0.25, 0.5))), {"rate": 0.01}),
+    "mini-batch": (ld.MiniBatch(DATA, 3), {"rate": 0.01, "decay": 0.02}),
+}
 
 
-def batch(trajectory, step, samples, size):
-    """The places of a mini-batch, by removing them one by one from a list, four words to a block."""
-    left, chosen, draw = list(range(samples)), [], 0
-    while len(chosen) < size:
-        block = noise.philox(step, 1 + draw // 4, trajectory % 2**32, trajectory // 2**32, K0, K1)
-        product = block[draw % 4] * len(left)
-        draw += 1
-        if product % 2**32 >= 2**32 % len(left):
-            place = product // 2**32
-            chosen.append(left[place])
-            left[place] = left[0]  # the first takes the hole: the swap of Fisher and Yates
-            left.pop(0)
-    return chosen
+def simulate(initial, method, settings, **more):
+    """`ld.simulate` with the settings of `naive.run`."""
+    names = {"rate": "learning_rate", "decay": "weight_decay"}
+    return ld.simulate(initial, method, backend="cpu", **{names.get(k, k): v for k, v in settings.items()}, **more)
 
 
-def residual(method, W, trajectory, step):
-    if isinstance(method, ld.NoiseAugmentation):
-        return rules.noise_augmentation(W, method.half_width * unit_noise(trajectory, step, method.distribution))
-    if isinstance(method, ld.SGDNoise):
-        return rules.sgd_noise(W, method.half_width * unit_noise(trajectory, step, method.distribution))
-    if isinstance(method, ld.MiniBatch):
-        places = batch(trajectory, step, len(method.data), method.batch_size)
-        m2 = m1 = 0.0
-        for place in places:
-            m2 += method.data.x[place] * method.data.x[place]
-            m1 += method.data.x[place] * method.data.y[place]
-        return rules.mini_batch(W, m2 / len(places), m1 / len(places))
-    return rules.gradient_descent(W)
-
-
-def naive(start, method, steps, schedule, decay, trajectory):
-    """The weights after 0, 1, ..., steps steps."""
-    path = [[float(w) for w in start]]
-    for step in range(steps):
-        w = path[-1]
-        g = residual(method, rules.end_to_end(w), trajectory, step)
-        path.append(rules.step(w, g, schedule.rate(w), decay))
-    return np.array(path)
-
-
-CONSTANT, ADAPTIVE = ld.schedules.Constant(0.01), ld.schedules.Adaptive(0.1)
-METHODS = [
-    (ld.GradientDescent(), CONSTANT),
-    (ld.GradientDescent(), ADAPTIVE),
-    (ld.NoiseAugmentation(0.4), ADAPTIVE),
-    (ld.SGDNoise(0.3, "rademacher"), CONSTANT),
-    (ld.MiniBatch(DATA, 3), CONSTANT),
+# Every method once; each way to move a layer at depths of one, of pairs alone, in registers, and in cache.
+CASES = [
+    *((name, 3, "float64") for name in METHODS),
+    *((name, depth, "float64") for name in ("decay", "nesterov") for depth in (1, 2, 8, 17)),
+    *((name, 3, "float32") for name in ("scheduled", "adaptive", "nesterov", "gaussian", "mini-batch")),
+    ("augmentation", 17, "float32"),
 ]
 
 
-@pytest.mark.parametrize("depth", [1, 2, 4, 7, 32])
-@pytest.mark.parametrize(("method", "schedule"), METHODS)
-def test_bitwise_a_naive_loop(method, schedule, depth):
+@pytest.mark.parametrize(("name", "depth", "dtype"), CASES)
+def test_bitwise_a_naive_loop(name, depth, dtype):
     """The same operations in the same order: every recorded weight equal to the last bit."""
-    initial = starts(3, depth)
+    method, settings = METHODS[name]
+    initial, origin = starts(3, depth), 2**32 - 2  # both words of the trajectory matter
     record = ld.Record(every=1, observables=("weights", "loss", "layer_imbalance", "inverse_square_sum"))
-    ds = ld.simulate(initial, method, steps=13, learning_rate=schedule, weight_decay=0.02, record=record, seed=SEED)
+    run = {"steps": 13, "seed": SEED}
+    ds = simulate(initial, method, settings, **run, first_trajectory=origin, record=record, dtype=dtype)
     for trajectory in range(3):
-        path = naive(initial[trajectory], method, 13, schedule, 0.02, trajectory)
+        path = naive.run(initial[trajectory], method, **run, **settings, trajectory=origin + trajectory, dtype=dtype)
         np.testing.assert_array_equal(ds.weights.values[:, trajectory], path)
         np.testing.assert_array_equal(ds.final_weights.values[trajectory], path[-1])
-        for name in ("loss", "layer_imbalance", "inverse_square_sum"):
-            expected = [getattr(observables, name)(list(w)) for w in path]
-            np.testing.assert_array_equal(ds[name].values[:, trajectory], expected)
-    if schedule is CONSTANT:  # and the loop would notice another rule
-        wrong = naive(initial[0], method, 13, CONSTANT, 0.02 * (1 + 2.0**-40), 0)
-        assert not np.array_equal(ds.final_weights.values[0], wrong[-1])
+        for observable in ("loss", "layer_imbalance", "inverse_square_sum"):
+            expected = [getattr(observables, observable)([float(x) for x in w]) for w in path]
+            np.testing.assert_array_equal(ds[observable].values[:, trajectory], expected)
+    assert ds.final_weights.dtype == dtype
+
+
+def test_the_naive_loop_would_notice_another_rule():
+    method, settings = METHODS["decay"]
+    ds = simulate(starts(1, 4), method, settings, steps=13)
+    for wrong in ({"decay": 0.02 * (1 + 2.0**-40)}, {"rate": 0.01 * (1 + 2.0**-40)}, {"momentum": 2.0**-30}):
+        path = naive.run(starts(1, 4)[0], method, steps=13, **(settings | wrong))
+        assert not np.array_equal(ds.final_weights.values[0], path[-1])
+
+
+@pytest.mark.parametrize("name", ["decay", "adaptive", "nesterov"])
+def test_every_trajectory_may_have_a_rate_and_a_decay_of_its_own(name):
+    method, settings = METHODS[name]
+    initial = starts(70, 4)
+    decays = np.linspace(0, 0.3, 70)
+    change = {"decay": decays} if name != "decay" else {"decay": decays, "rate": np.linspace(0.01, 0.1, 70)}
+    ds = simulate(initial, method, settings | change, steps=9)
+    for k in (0, 33, 69):
+        one = settings | {key: float(values[k]) for key, values in change.items()}
+        np.testing.assert_array_equal(ds.final_weights[k], naive.run(initial[k], method, steps=9, **one)[-1])
+
+
+def test_auto_l2_is_followed_by_each_trajectory():
+    """Against `AutoL2.update` and the naive loop, a stretch of constant decay at a time."""
+    rule = ld.schedules.AutoL2(0.5, every=3, factor=2, refractory=1.0)
+    initial = starts(40, 2)
+    ds = ld.simulate(initial, ld.GradientDescent(), steps=60, learning_rate=0.05, weight_decay=rule, backend="cpu")
+    decayed = 0
+    for k in range(0, 40, 13):
+        w, state = initial[k], rule.start()
+        for step in range(0, 60, 3):
+            w = naive.run(w, ld.GradientDescent(), 3, 0.05, rule.weight_decay(state[0]))[-1]
+            state = rule.update(state, step + 3, observables.loss(list(w)))
+        np.testing.assert_array_equal(ds.final_weights[k], w)
+        np.testing.assert_array_equal(ds.auto_l2_state[:, k], state)
+        decayed += state[0] < 0.5
+    assert decayed
 
 
 @pytest.mark.parametrize("method", [ld.NoiseAugmentation(0.4), ld.MiniBatch(DATA, 3)])
@@ -118,9 +128,9 @@ def test_bitwise_the_same_for_any_threads_blocks_and_records(method, monkeypatch
     threaded = [ld.simulate(initial, method, threads=t, record=record, **run) for t in (1, 3)]
     np.testing.assert_array_equal(threaded[0].final_weights, once)
     xr.testing.assert_identical(threaded[0].drop_attrs(), threaded[1].drop_attrs())
-    monkeypatch.setattr(_cpu, "lanes_for", lambda depth, trajectories: 8)
+    monkeypatch.setattr(_kernels, "shape_for", lambda depth, dtype: _kernels.Shape(depth, dtype, 4, 1))
     np.testing.assert_array_equal(ld.simulate(initial, method, **run).final_weights, once)
-    np.testing.assert_array_equal(once[149], naive(initial[149], method, 37, ld.schedules.Constant(0.02), 0, 149)[-1])
+    np.testing.assert_array_equal(once[149], naive.run(initial[149], method, 37, 0.02, seed=SEED, trajectory=149)[-1])
     other = ld.simulate(initial, method, **(run | {"seed": SEED + 1})).final_weights.values
     assert not (other == once).all(axis=1).any()
 
@@ -133,13 +143,23 @@ def test_trajectories_do_not_depend_on_their_neighbours():
     np.testing.assert_array_equal(ld.simulate(initial[:5], ld.NoiseAugmentation(0.4), **run).final_weights, whole[:5])
 
 
-@pytest.mark.parametrize("depth", [1, 4, 32, 64, 200])
-def test_blocks_fit_the_cache_and_waste_little(depth):
-    for trajectories in (1, 8, 9, 64, 10_000):
-        lanes = _cpu.lanes_for(depth, trajectories)
-        assert lanes in (8, 16, 32, 64)
-        assert lanes == 8 or (24 * depth * lanes <= 32768 and lanes < 2 * trajectories)
-        state = _cpu.pack(starts(trajectories, depth), lanes)
+def test_a_part_of_an_ensemble_draws_as_in_the_whole():
+    initial = starts(100, 3)
+    run = {"steps": 20, "learning_rate": 0.02, "seed": 3}
+    for method in (ld.NoiseAugmentation(0.4), ld.MiniBatch(DATA, 2)):
+        whole = ld.simulate(initial, method, **run).final_weights.values
+        part = ld.simulate(initial[37:], method, **run, first_trajectory=37).final_weights.values
+        np.testing.assert_array_equal(part, whole[37:])
+        assert (ld.simulate(initial[37:], method, **run).final_weights.values != whole[37:]).all()
+
+
+@pytest.mark.parametrize("depth", [1, 4, 32, 200])
+def test_blocks_keep_every_weight(depth):
+    for trajectories in (1, 8, 9, 64, 1000):
+        shape = _kernels.shape_for(depth, "float64")
+        state = _cpu.pack(starts(trajectories, depth), shape)
+        assert state.ctypes.data % 64 == 0
+        assert state.shape[0] == -(-trajectories // shape.lanes)
         np.testing.assert_array_equal(_cpu.unpack(state, trajectories), starts(trajectories, depth))
 
 
@@ -153,41 +173,6 @@ def test_full_batch_is_gradient_descent_up_to_rounding():
     assert np.abs(one.final_weights - plain.final_weights).max() > 1e-3
 
 
-def test_records_hold_the_steps_asked_for():
-    for every, steps, expected in [
-        (3, 10, [0, 3, 6, 9, 10]),
-        (5, 10, [0, 5, 10]),
-        (20, 7, [0, 7]),
-        (1, 0, [0]),
-    ]:
-        record = ld.Record(every=every, observables=("end_to_end",))
-        ds = ld.simulate(starts(2, 4), ld.GradientDescent(), steps=steps, learning_rate=0.01, record=record)
-        assert ds.step.values.tolist() == expected
-        assert record.count(steps) == len(expected)
-        np.testing.assert_array_equal(ds.end_to_end[-1], ds.final_weights.prod("layer"))
-
-
-def test_reductions_are_those_of_the_trajectories_still_there():
-    """One trajectory diverges between two records; from then on it is held by nothing, and nothing is NaN."""
-    initial = np.array([[1.0, 1.2], [40.0, 40.0], [0.8, 0.9]])
-    run = {"steps": 12, "learning_rate": 0.05}
-    names = ("loss", "weights")
-    every = ld.simulate(initial, ld.GradientDescent(), record=ld.Record(4, names), **run)
-    assert every.status.values.tolist() == [0, 1, 0]
-    gone = every.step >= every.diverged_step[1]
-    assert 0 < gone.sum() < len(gone)
-    np.testing.assert_array_equal(np.isnan(every.loss[:, 1]), gone)
-    assert np.isfinite(every.loss[:, [0, 2]]).all()
-    for reduce, function in [("mean", np.mean), ("variance", np.var), ("min", np.min), ("max", np.max)]:
-        reduced = ld.simulate(initial, ld.GradientDescent(), record=ld.Record(4, names, reduce), **run)
-        assert reduced.held.values.tolist() == [2 if lost else 3 for lost in gone]
-        assert reduced.weights.dims == ("step", "layer")
-        for k, lost in enumerate(gone):
-            kept = every.isel(step=k, trajectory=[0, 2] if lost else [0, 1, 2])
-            assert reduced.loss.values[k] == function(kept.loss.values)
-            np.testing.assert_array_equal(reduced.weights[k], function(kept.weights.values, axis=0))
-
-
 def test_divergence_is_noted_and_keeps_the_last_finite_weights():
     initial = np.vstack([starts(70, 3), [[30.0, 30.0, 30.0]], [[1e60, 1e60, 1e60]]])
     ds = ld.simulate(initial, ld.GradientDescent(), steps=50, learning_rate=0.05)
@@ -196,37 +181,38 @@ def test_divergence_is_noted_and_keeps_the_last_finite_weights():
     assert ds.status.values.tolist() == [0] * 70 + [1, 1]
     assert ds.diverged_step.values.tolist()[:70] == [-1] * 70
     with np.errstate(over="ignore", invalid="ignore"):
-        path = naive(initial[70], ld.GradientDescent(), 50, ld.schedules.Constant(0.05), 0, 70)
+        path = naive.run(initial[70], ld.GradientDescent(), 50, 0.05)
         fine = np.abs(path.prod(axis=1)) <= 2.0**200
     when = int(np.argmin(fine))
     assert ds.diverged_step.values[70] == when
     np.testing.assert_array_equal(ds.final_weights[70], path[when - 1])
     assert ds.diverged_step.values[71] == 0  # beyond the range before the first step
     np.testing.assert_array_equal(ds.final_weights[71], initial[71])
+    assert ds.diverged_step.values[70] > 1
     calm = ld.simulate(initial[:70], ld.GradientDescent(), steps=50, learning_rate=0.05)
     np.testing.assert_array_equal(ds.final_weights[:70], calm.final_weights)
 
 
-def test_a_reduction_is_infinite_only_where_the_observable_is():
-    record = ld.Record(every=1, observables=("inverse_square_sum", "loss"), reduce="mean")
-    ds = ld.simulate([[0.0, 1.0], [1.0, 1.0]], ld.GradientDescent(), steps=1, learning_rate=0.1, record=record)
-    assert ds.inverse_square_sum.values[0] == math.inf
-    assert np.isfinite(ds.inverse_square_sum.values[1])
-    assert ds.held.values.tolist() == [2, 2]
-
-
-def test_a_long_run_in_pieces_is_the_same(monkeypatch):
-    run = {"steps": 50, "learning_rate": 0.02, "record": ld.Record(7, ("loss",))}
-    whole = ld.simulate(starts(20, 4), ld.NoiseAugmentation(0.4), **run)
-    monkeypatch.setattr(discrete, "PIECE", 3 * 4 * 32)
-    xr.testing.assert_identical(ld.simulate(starts(20, 4), ld.NoiseAugmentation(0.4), **run), whole)
-
-
-def test_nothing_left_to_reduce_is_said():
-    record = ld.Record(every=10, observables="loss", reduce="max")
-    ds = ld.simulate([50.0, 50.0], ld.GradientDescent(), steps=20, learning_rate=1, record=record)
-    assert ds.held.values.tolist() == [1, 0, 0]
-    assert np.isnan(ds.loss.values).tolist() == [False, True, True]
+@pytest.mark.parametrize(
+    ("momentum", "rate", "dtype"), [(0.0, 0.4, "float64"), (0.9, 0.1, "float64"), (0.9, 0.1, "float32")]
+)
+def test_divergence_at_any_step_is_found_at_that_step(momentum, rate, dtype):
+    """Noise drives some trajectories away at once, some late, each when the naive loop says; the others stay."""
+    initial = np.stack([np.linspace(0.5, 8, 90), np.linspace(1.5, 3, 90)], axis=1)
+    method, run = ld.SGDNoise(1.0), {"steps": 90, "momentum": momentum, "dtype": dtype}
+    ds = ld.simulate(initial, method, learning_rate=rate, **run)
+    limit = {"float64": 2.0**200, "float32": 2.0**40}[dtype]
+    for k in range(0, 90, 3):
+        with np.errstate(all="ignore"):
+            path = naive.run(initial[k], method, rate=rate, trajectory=k, **run)
+            fine = np.abs(path[:, 0] * path[:, 1]) <= limit
+        when = -1 if fine.all() else int(np.argmin(fine))
+        assert ds.diverged_step.values[k] == when
+        assert ds.status.values[k] == (when >= 0)
+        np.testing.assert_array_equal(ds.final_weights[k], path[when - 1 if when > 0 else -1])
+    assert len(set(ds.diverged_step.values.tolist())) > 5
+    assert ds.diverged_step.max() > _kernels.CHECK
+    assert ds.status.min() == 0
 
 
 def test_a_zero_weight_stalls_the_adaptive_rate_only():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import linreg_dyn as ld
-from linreg_dyn.ensemble import discrete
-from linreg_dyn.ensemble import record as recording
+from linreg_dyn.ensemble import discrete, memory
 
 DATA = ld.NormalizedData([1.0, -1.0, 1.0, -1.0, 1.0, -1.0], [1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+SHORT = ld.schedules.Steps((0.1, 0.05), milestones=(1,), stop=2)
 GOOD = {"starts": [1.0, 2.0], "method": ld.GradientDescent(), "steps": 3, "learning_rate": 0.1}
 
 
@@ -31,8 +31,29 @@ GOOD = {"starts": [1.0, 2.0], "method": ld.GradientDescent(), "steps": 3, "learn
         ({"record": "loss"}, TypeError, "record must be a Record or None, got 'loss'"),
         ({"seed": -1}, ValueError, "seed must be an integer from 0 to 18446744073709551615"),
         ({"seed": 0.5}, TypeError, "seed must be an integer"),
-        ({"backend": "tpu"}, ValueError, "backend must be one of 'auto', 'cpu', got 'tpu'"),
-        ({"dtype": "float16"}, ValueError, "dtype must be one of 'float64', got 'float16'"),
+        ({"backend": "tpu"}, ValueError, "backend must be one of 'auto', 'cpu', 'cuda', got 'tpu'"),
+        ({"dtype": "float16"}, ValueError, "dtype must be one of 'float64', 'float32', got 'float16'"),
+        ({"learning_rate": [0.1, 0.2]}, ValueError, "learning_rate must be a number, a schedule or numbers (1,), got"),
+        ({"learning_rate": [-0.1]}, ValueError, "the least of learning_rate must be a finite number > 0, got -0.1"),
+        ({"learning_rate": SHORT}, ValueError, "learning_rate must last for all 3 steps, got a schedule of 2"),
+        (
+            {"learning_rate": -1 * ld.schedules.Exponential(0.1, factor=0.9)},
+            ValueError,
+            "learning_rate must have values",
+        ),
+        ({"weight_decay": SHORT}, ValueError, "weight_decay must last for all 3 steps, got a schedule of 2"),
+        (
+            {"weight_decay": ld.schedules.Adaptive(0.1)},
+            ValueError,
+            "weight_decay must be a number or a schedule of time",
+        ),
+        ({"weight_decay": [math.nan]}, ValueError, "weight_decay must be finite, got nan"),
+        ({"method": ld.SGDNoise(SHORT)}, ValueError, "half_width of SGDNoise must last for all 3 steps, got a sch"),
+        ({"momentum": 1.0}, ValueError, "momentum must be in [0, 1), got 1.0"),
+        ({"momentum": -0.1}, ValueError, "momentum must be a finite number >= 0, got -0.1"),
+        ({"nesterov": True}, ValueError, "nesterov needs a momentum > 0, got 0"),
+        ({"nesterov": 1, "momentum": 0.5}, TypeError, "nesterov must be True or False, got 1"),
+        ({"first_trajectory": -1}, ValueError, "first_trajectory must be an integer from 0 to"),
         ({"threads": 0}, ValueError, "threads must be an integer from 1 to 4096, got 0"),
     ],
 )
@@ -48,11 +69,39 @@ def test_bad_arguments_are_refused_by_name(change, error, message, monkeypatch):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: ld.NoiseAugmentation(-0.1), ValueError, "half_width must be a finite number >= 0, got -0.1"),
+        (
+            lambda: ld.NoiseAugmentation(-0.1),
+            ValueError,
+            "half_width of NoiseAugmentation must be a finite number >= 0",
+        ),
         (lambda: ld.NoiseAugmentation(1.1), ValueError, r"half_width of NoiseAugmentation must be in \[0, 1"),
         (lambda: ld.NoiseAugmentation(0.1, "normal"), ValueError, "distribution must be one of 'uniform', "),
-        (lambda: ld.SGDNoise(math.nan), ValueError, "half_width must be a finite number >= 0, got nan"),
+        (lambda: ld.SGDNoise(math.nan), ValueError, "half_width of SGDNoise must be a finite number >= 0, got nan"),
         (lambda: ld.SGDNoise(0.1, cast(Any, 3)), ValueError, "distribution must be one of"),
+        (
+            lambda: ld.SGDNoise(-1 * ld.schedules.Constant(1.0)),
+            ValueError,
+            "half_width of SGDNoise must have values >= 0",
+        ),
+        (
+            lambda: ld.NoiseAugmentation(ld.schedules.Constant(1.5)),
+            ValueError,
+            "half_width of NoiseAugmentation must h",
+        ),
+        (
+            lambda: ld.SGDNoise(ld.schedules.Adaptive(0.1)),
+            ValueError,
+            "half_width of SGDNoise must be a number or a sch",
+        ),
+        (lambda: ld.TruncatedGaussian(0), ValueError, "sigmas of TruncatedGaussian must be a finite number > 0"),
+        (lambda: ld.TruncatedGaussian(9), ValueError, "sigmas of TruncatedGaussian must be at most 5, got 9"),
+        (lambda: ld.Table((0.5, 1.5)), ValueError, "values of Table must be 1 to"),
+        (lambda: ld.Table(()), ValueError, "values of Table must be 1 to"),
+        (lambda: ld.Quantiles((0.5, 0.1)), ValueError, "levels of Quantiles must ascend"),
+        (lambda: ld.Quantiles((0.5, 1.1)), ValueError, "levels of Quantiles must ascend"),
+        (lambda: ld.Histogram((1.0,)), ValueError, "edges of Histogram must be two or more"),
+        (lambda: ld.Record(reduce=()), ValueError, "reduce must be one or more different reductions"),
+        (lambda: ld.Record(reduce=("mean", "mean")), ValueError, "reduce must be one or more different reductions"),
         (lambda: ld.MiniBatch(DATA, 0), ValueError, "batch_size must be an integer from 1 to 6, got 0"),
         (lambda: ld.MiniBatch(DATA, 7), ValueError, "batch_size must be an integer from 1 to 6, got 7"),
         (lambda: ld.MiniBatch(DATA, cast(Any, 2.0)), TypeError, "batch_size must be an integer"),
@@ -71,7 +120,7 @@ def test_bad_parts_are_refused_by_name(make, error, message):
 
 def test_what_does_not_fit_in_memory_is_refused_before_it_runs(monkeypatch):
     monkeypatch.setattr(discrete, "_run", lambda *_: pytest.fail("it ran"))
-    monkeypatch.setattr(recording, "available_memory", lambda: 2.0**30)
+    monkeypatch.setattr(memory, "available_memory", lambda: 2.0**30)
     run = {"steps": 2**32 - 1, "learning_rate": 0.1}
     with pytest.raises(ValueError, match=r"would take 64 GiB .* 0\.8 GiB may be used; take fewer"):
         ld.simulate([1.0, 2.0], ld.GradientDescent(), record=ld.Record(), **run)
@@ -80,4 +129,4 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_runs(monkeypatch):
 
 
 def test_available_memory_is_a_plausible_number_of_bytes():
-    assert 2.0**20 < recording.available_memory() <= math.inf
+    assert 2.0**20 < memory.available_memory() <= math.inf

@@ -2,7 +2,29 @@
 
 from linreg_dyn.ensemble.continuous import flow
 from linreg_dyn.ensemble.discrete import simulate
-from linreg_dyn.ensemble.methods import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise
-from linreg_dyn.ensemble.record import Record
+from linreg_dyn.ensemble.events import Band, Event
+from linreg_dyn.ensemble.methods import (
+    GradientDescent,
+    MiniBatch,
+    NoiseAugmentation,
+    SGDNoise,
+    Table,
+    TruncatedGaussian,
+)
+from linreg_dyn.ensemble.record import Histogram, Quantiles, Record
 
-__all__ = ["GradientDescent", "MiniBatch", "NoiseAugmentation", "Record", "SGDNoise", "flow", "simulate"]
+__all__ = [
+    "Band",
+    "Event",
+    "GradientDescent",
+    "Histogram",
+    "MiniBatch",
+    "NoiseAugmentation",
+    "Quantiles",
+    "Record",
+    "SGDNoise",
+    "Table",
+    "TruncatedGaussian",
+    "flow",
+    "simulate",
+]

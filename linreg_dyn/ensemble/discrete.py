@@ -132,7 +132,7 @@ def _each(name: str, value: Any, trajectories: int, **bounds: float) -> Array | 
     array = as_floats(name, value)
     if array.shape != (trajectories,):
         raise ValueError(f"{name} must be a number, a schedule or numbers ({trajectories},), got shape {array.shape}")
-    number(f"the least of {name}", array.min(), **bounds)
+    number(f"the least of {name}", float(array.min()), **bounds)
     return array
 
 
@@ -173,7 +173,11 @@ def _spec(weights: Array, plan: Plan, steps: int, record: Record | None) -> dict
 def _refuse_too_large(trajectories: int, plan: Plan, record: Record | None, steps: int) -> None:
     rows = record.count(steps) if record else 0
     width = record.width(trajectories, plan.depth) if record else 0
-    advice = "take fewer trajectories, a larger every, fewer observables, or a reduce" if record else "take fewer"
+    advice = (
+        "take fewer trajectories, a larger every, fewer observables, or a reduce"
+        if record
+        else "take fewer trajectories"
+    )
     passing = trajectories * len(record.kept) if record and record.reductions else 0
     refuse_too_large(trajectories, plan.depth, rows, width, advice, copies=6 if plan.momentum else 3, more=8 * passing)
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from linreg_dyn import observables as plain
 from linreg_dyn._checks import choice, integer
-from linreg_dyn.ensemble.memory import available_memory, refuse_too_large  # noqa: F401
 from linreg_dyn.problem import Array, as_floats
 
 WEIGHTS = "weights"

@@ -45,6 +45,7 @@ class Recorder:
         self, index: int, moments: Mapping[str, Moments], values: Mapping[str, Array], diverged: NDArray[np.bool_]
     ) -> None:
         """Record step number `index`: moments by name, values (trajectory, ...) by name, and who has diverged."""
+        values = {name: array.astype(np.float64, copy=False) for name, array in values.items()}
         self.held[index] = len(diverged) - np.count_nonzero(diverged)
         lost = self.held[index] < len(diverged)
         if not self.record.reductions:

@@ -1,0 +1,60 @@
+"""A run continued from its end is the uninterrupted run, bit by bit; anything else is refused by name."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import linreg_dyn as ld
+from tests.test_simulate import METHODS, simulate, starts
+
+
+@pytest.mark.parametrize("name", ["scheduled", "nesterov", "augmentation", "gaussian", "mini-batch"])
+def test_a_resumed_run_is_the_uninterrupted_one(name, tmp_path):
+    """Through a file, from steps on and off the grid of records, and in several stages."""
+    method, settings = METHODS[name]
+    record = ld.Record(every=4, observables=("loss", "weights"), reduce=("mean", ld.Quantiles((0.5,))))
+    run = {"seed": 5, "record": record, "first_trajectory": 11}
+    whole = simulate(starts(100, 3), method, settings, **run, steps=29)
+    for stops in ((13, 29), (8, 9, 29), (0, 29), (29, 29)):
+        ds = None
+        for stop in stops:
+            ds = simulate(starts(100, 3), method, settings, **run, steps=stop, resume=ds)
+            ds.to_netcdf(tmp_path / f"{stop}.nc", engine="h5netcdf")
+            with xr.open_dataset(tmp_path / f"{stop}.nc", engine="h5netcdf") as file:
+                ds = file.load()
+        xr.testing.assert_identical(ds.drop_attrs(), whole.drop_attrs())
+        assert ds.attrs == whole.attrs
+
+
+def test_divergence_momentum_and_auto_l2_survive_the_interruption():
+    initial = np.stack([np.linspace(0.5, 8, 90), np.linspace(1.5, 3, 90)], axis=1)
+    run = {"learning_rate": 0.1, "momentum": 0.9, "weight_decay": ld.schedules.AutoL2(0.1, every=4, refractory=0.01)}
+    run |= {"record": ld.Record(10)}
+    whole = ld.simulate(initial, ld.SGDNoise(1.0), steps=90, **run)
+    part = ld.simulate(initial, ld.SGDNoise(1.0), steps=41, **run)
+    assert 0 < (part.status == 1).sum() < (whole.status == 1).sum() < 90
+    assert len(np.unique(whole.auto_l2_state[0])) > 1
+    resumed = ld.simulate(initial, ld.SGDNoise(1.0), steps=90, **run, resume=part)
+    xr.testing.assert_identical(resumed, whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"resume": "run.nc"}, TypeError, "resume must be a dataset that simulate returned, got str"),
+        ({"resume": xr.Dataset()}, TypeError, "resume must be a dataset that simulate returned"),
+        ({"steps": 3}, ValueError, "steps must be at least the 5 of resume, got 3"),
+        ({"seed": 1}, ValueError, "resume must be of the same run: seed was 0, is 1"),
+        ({"learning_rate": 0.2}, ValueError, "resume must be of the same run: learning_rate was 0.1, is 0.2"),
+        ({"record": ld.Record(2)}, ValueError, "resume must be of the same run: record was None"),
+        ({"momentum": 0.5}, ValueError, "resume must be of the same run: momentum"),
+        ({"dtype": "float32"}, ValueError, "resume must be of the same dtype: it was float64, is float32"),
+        ({"starts": [1.0, 2.5]}, ValueError, "resume must be of the same run: starts"),
+    ],
+)
+def test_what_is_not_the_same_run_is_refused(change, error, message):
+    run = {"starts": [1.0, 2.0], "method": ld.GradientDescent(), "learning_rate": 0.1, "steps": 5}
+    before = ld.simulate(**run)
+    with pytest.raises(error, match=message) as caught:
+        ld.simulate(**({"resume": before} | run | {"steps": 9} | change))
+    assert "\n" not in str(caught.value)
