@@ -67,7 +67,7 @@ def gradient_descent(W):
 
 def noise_augmentation(W, eta):
     """Residual when the inputs are multiplied by `1 + eta` (eq. 11); also dropout and drop-connect noise."""
-    return (1 + eta) * ((1 + eta) * W - 1)
+    return (1 + eta) * fused(1 + eta, W, -1)
 
 
 def sgd_noise(W, eta):
@@ -77,7 +77,7 @@ def sgd_noise(W, eta):
 
 def mini_batch(W, m2, m1):
     """Residual of a real mini-batch with moments `m2 = mean(x^2)`, `m1 = mean(x y)` (section 5)."""
-    return m2 * W - m1
+    return fused(m2, W, -m1)
 
 
 def end_to_end(weights):

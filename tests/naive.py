@@ -62,22 +62,22 @@ def batch(seed, trajectory, step, samples, size):
     return chosen
 
 
-def residual(method, W, seed, trajectory, step, number):
-    """The residual of a step, with what it draws."""
+def residual(plain, method, W, seed, trajectory, step, number):
+    """The residual of a step by the copy `plain` of the rules, with what it draws."""
     if isinstance(method, ld.MiniBatch):
         places = batch(seed, trajectory, step, len(method.data), method.batch_size)
         m2 = m1 = 0.0
         for place in places:
             m2 += method.data.x[place] * method.data.x[place]
             m1 += method.data.x[place] * method.data.y[place]
-        return rules.mini_batch(W, number(m2 / len(places)), number(m1 / len(places)))
+        return plain.mini_batch(W, number(m2 / len(places)), number(m1 / len(places)))
     if isinstance(method, ld.GradientDescent):
-        return rules.gradient_descent(W)
+        return plain.gradient_descent(W)
     width = method.half_width if isinstance(method.half_width, float) else method.half_width.at(step)
     eta = number(width) * number(unit_noise(seed, trajectory, step, method.distribution))
     if isinstance(method, ld.NoiseAugmentation):
-        return rules.noise_augmentation(W, eta)
-    return rules.sgd_noise(W, eta)
+        return plain.noise_augmentation(W, eta)
+    return plain.sgd_noise(W, eta)
 
 
 def run(start, method, steps, rate, decay=0.0, momentum=0.0, nesterov=False, seed=0, trajectory=0, dtype="float64"):
@@ -88,7 +88,7 @@ def run(start, method, steps, rate, decay=0.0, momentum=0.0, nesterov=False, see
     path = [w]
     for step in range(steps):
         W = plain.end_to_end(w)
-        g = residual(method, W, seed, trajectory, step, number)
+        g = residual(plain, method, W, seed, trajectory, step, number)
         lr = number(rate if isinstance(rate, float) else rate.at(step))
         mu = number(decay if isinstance(decay, float) else decay.at(step))
         products = plain.others(w)
