@@ -21,8 +21,9 @@ relative error is up to `depth` times 1e-30 over that distance.
 
 import math
 
-import numba
 import numpy as np
+
+from linreg_dyn._compiled import kernel
 
 _SMALLEST, _LARGEST = 1e-75, 1e75  # ratios of squares stay in the range of float64
 
@@ -53,7 +54,7 @@ def spectrum(weights) -> np.ndarray:
     return out.reshape(w.shape)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _spectra(rows, out):
     for n in range(rows.shape[0]):
         zeros = np.sum(rows[n] == 0)
@@ -64,7 +65,7 @@ def _spectra(rows, out):
         out[n].sort()
 
 
-@numba.njit(cache=True)
+@kernel()
 def _with_zeros(w, zeros, out):
     """Exact structure at `W = 0`: an arrow (one zero), one pair (two), nothing (three or more)."""
     out[:] = 0.0
@@ -87,7 +88,7 @@ def _with_zeros(w, zeros, out):
         out[0] = -4 * P * spread / (P + root)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _without_zeros(w, out):
     d = w.size
     if d == 1:
@@ -112,7 +113,7 @@ def _without_zeros(w, out):
         out[k] = math.ldexp(scale * mantissa, e + power)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _zero(a, k, W, one_minus, two_minus):
     """Zero of the secular equation between `a[k]` and `a[k + 1]` (below all: -1, above: d - 1)."""
     d = a.size
@@ -136,7 +137,7 @@ def _zero(a, k, W, one_minus, two_minus):
     return sign * _bisect(a, sign, low, high, W)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _bisect(a, sign, low, high, W):
     """Bisection down to neighbouring floats, geometric while the bracket spans orders of magnitude."""
     while True:
@@ -149,7 +150,7 @@ def _bisect(a, sign, low, high, W):
             high = middle
 
 
-@numba.njit(cache=True)
+@kernel()
 def _secular(nu, a, W):
     """`S(nu)` minus its right-hand side (see the module): increasing between poles."""
     total, m = 0.0, 0
@@ -162,13 +163,13 @@ def _secular(nu, a, W):
     return total - _target(m, W)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _target(m, W):
     """`-1/c - m = ((m - 1) - (2m - 1) W) / (2W - 1)`, free of cancellation."""
     return _affine(m - 1.0, 1.0 - 2.0 * m, W) / _affine(-1.0, 2.0, W)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _affine(p, q, W):
     """`p + q W`, rounded once, for a `W` given as an unevaluated sum of two floats."""
     product, error = _two_product(q, W[0])
@@ -178,7 +179,7 @@ def _affine(p, q, W):
     return total + (lost + (error + q * W[1]))
 
 
-@numba.njit(cache=True)
+@kernel()
 def _product(w):
     """The product of the weights as `(high + low) * 2^exponent`, to about 100 bits (Dekker)."""
     high, low, exponent = 1.0, 0.0, 0
@@ -194,7 +195,7 @@ def _product(w):
     return high, low, exponent
 
 
-@numba.njit(cache=True)
+@kernel()
 def _two_product(x, y):
     """`x y` as its rounded value and the exact rounding error (Dekker's splitting at 27 bits)."""
     t = 134217729.0 * x

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "linreg_dyn"
 
 # A part imports parts of lower layers, or of its own as long as no circle closes.
 LAYERS = [
-    {"arithmetic", "rules", "_checks", "provenance", "files", "noise", "schedules", "problem"},
+    {"arithmetic", "rules", "_checks", "_compiled", "provenance", "files", "noise", "schedules", "problem"},
     {"observables"},
     {"symbolic", "eigenvalues", "closed_form", "equilibria", "certify", "ensemble", "regression"},
     {"claims", "ntk", "phase", "sweep", "training"},

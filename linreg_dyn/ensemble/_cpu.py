@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import numpy as np
-from numba import njit
 
+from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import _kernels
 from linreg_dyn.ensemble._kernels import PADDING, SOURCES, Shape
 from linreg_dyn.ensemble._vector import aligned
@@ -145,10 +145,9 @@ class CpuEngine:
         return unpack(self.state, self.trajectories), velocities
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(SOURCES)
 def _update_l2(states, step, loss, factor, refractory):
     """One measurement of AutoL2 for every trajectory; `states` is [6, trajectory]."""
-    _ = SOURCES
     for k in range(states.shape[1]):
         l2, low, low_error, pause, last, error = states[:, k]
         new = auto_l2(l2, low, low_error, pause, last, error, step, loss[k], 0.0, factor, refractory)

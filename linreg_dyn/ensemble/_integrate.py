@@ -8,10 +8,10 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import _crossings, _dop853, _kernels, _runge_kutta
 from linreg_dyn.ensemble._crossings import NONE, Events, first_crossings, no_crossings, observe, weights_at
 from linreg_dyn.ensemble._runge_kutta import END, START, attempt, first_step, interpolate
@@ -183,12 +183,11 @@ def _settle(lanes, block):
 @cache
 def integrate_kernel(watched: bool):
     """The compiled `integrate(problem, results, first, last, lanes, block, alone)`, with events or without."""
-    sources, crossings = SOURCES, first_crossings if watched else no_crossings
+    crossings = first_crossings if watched else no_crossings
 
-    @njit(nogil=True, cache=True, error_model="numpy")
+    @kernel(watched, SOURCES)
     def integrate(problem, results, first, last, lanes, block, alone):
         """Fill `results` for the trajectories `first`, ..., `last - 1`, in the lanes of `block`."""
-        _ = sources
         events = len(problem.events.up)
         parts, seen, scratch = np.empty(events), np.empty((2, events)), np.empty(problem.starts.shape[1])
         while True:
@@ -207,11 +206,9 @@ def integrate_kernel(watched: bool):
 @cache
 def measure_kernel():
     """The compiled `measure(number, weights, first, last, out)`: an observable of many rows of weights."""
-    sources = SOURCES
 
-    @njit(nogil=True, cache=True, error_model="numpy")
+    @kernel(SOURCES)
     def measure(number, weights, first, last, out):
-        _ = sources
         for row in range(first, last):
             out[row] = observe(number, weights[row])
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import from_dtype, njit, types
+from numba import from_dtype, types
 from numba.extending import register_jitable
 
 from linreg_dyn import arithmetic, noise, observables, rules
+from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import _vector, methods
 from linreg_dyn.ensemble._vector import cast, exceeds, greatest, least, local, total, view, where
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
@@ -31,8 +32,7 @@ for _module in PLAIN:
         if inspect.isfunction(_function) and _function.__module__ == _module.__name__:
             register_jitable(_function)
 
-# numba's cache on disk watches only the file a kernel is written in. The kernels below name this fingerprint
-# of what else they are compiled from, so that a changed rule is never run from an old cache.
+# Kernels are kept on disk under this fingerprint too, so that a changed rule is never run from an old cache.
 SOURCES = zlib.crc32("".join(inspect.getsource(module) for module in (*PLAIN, arithmetic, _vector)).encode())
 
 PADDING = -2
@@ -194,12 +194,10 @@ def _advance(shape, residual, draw, distribution, adaptive, decaying, own, inert
     move_each = _mover(depth, heavy, inertia == "nesterov")
     value, rate, contraction = _scheduled(shape, own, adaptive, decaying)
     limit, check, never = OVERFLOW[shape.dtype], CHECK, NEVER
-    sources = SOURCES
 
-    @njit(nogil=True, cache=True, error_model="numpy")
+    @kernel(shape, residual, draw, distribution, adaptive, decaying, own, inertia, SOURCES)
     def advance(state, velocities, diverged, first, last, start, stop, table, own_table, momentum, random, batches):
         """Take the steps `start`, ..., `stop - 1` with the blocks `first`, ..., `last - 1` of `state`."""
-        _ = sources
         lrs, decays, amplitudes = table
         own_rates, own_decays = own_table
         k0, k1, origin, quantiles = random
@@ -296,11 +294,9 @@ def measure_kernel(shape: Shape, observable):
     block_of, row_of = (view(shape.width, shape.parts, length) for length in (shape.depth, 1))
     new_block, new_row = (local(types.float64, shape.width, shape.parts, length) for length in (shape.depth, 1))
     never = NEVER
-    sources = SOURCES
 
-    @njit(nogil=True, cache=True, error_model="numpy")
+    @kernel(shape, observable, SOURCES)
     def measure(state, diverged, first, last, values, moments):
-        _ = sources
         w, seen = new_block(), new_row()
         for block in range(first, last):
             copy(block_of(state, block), w)
