@@ -18,6 +18,8 @@ from linreg_dyn.schedules import auto_l2
 
 PIECE = 2**30
 """Layer-steps after which kernels come up for air, so that Ctrl-C is heard within a second or so."""
+CACHE = 2**18
+"""Bytes of weights that are advanced and measured at a time."""
 TABLE = 2**16
 """Steps whose scheduled values are tabulated at a time."""
 
@@ -109,15 +111,19 @@ class CpuEngine:
         nothing, unused = np.empty((0, self.shape.lanes)), np.empty((0, 5))
         partial = {name: np.empty((len(self.state), 5)) for name in reduced}
         values = {name: aligned(self.diverged.shape, np.float64) for name in kept if name != WEIGHTS}
+        tile = max(1, CACHE // self.state[:1].nbytes) if kept or reduced else len(self.state)
         kernels = {name: _kernels.measure_kernel(self.shape, OBSERVABLES[name][0]) for name in (*partial, *values)}
 
         def work(first: int, last: int) -> None:
-            if stop > start:
-                self._advance(self.state, self.velocities, self.diverged, first, last, start, stop, *shared)
-            for name, array in partial.items():
-                kernels[name](self.state, self.diverged, first, last, nothing, array)
-            for name, array in values.items():
-                kernels[name](self.state, self.diverged, first, last, array, unused)
+            # What is advanced is measured while it is in the cache.
+            for here in range(first, last, tile):
+                there = min(here + tile, last)
+                if stop > start:
+                    self._advance(self.state, self.velocities, self.diverged, here, there, start, stop, *shared)
+                for name, array in partial.items():
+                    kernels[name](self.state, self.diverged, here, there, nothing, array)
+                for name, array in values.items():
+                    kernels[name](self.state, self.diverged, here, there, array, unused)
 
         self._run(work)
         self.moments = {name: Moments.merged(array) for name, array in partial.items()}

@@ -210,6 +210,7 @@ def _run(
                 recorder.put(index, engine.moments, engine.values, engine.diverged_step != NEVER)
         final, velocities = engine.fetch()
         diverged_step, auto_l2_state = engine.diverged_step.copy(), engine.auto_l2
+    del engine  # and its copy of the weights, before anything else is made
     when = {"long_name": "steps taken when it diverged; -1: it did not", "units": "step"}
     variables: dict[str, Any] = {"diverged_step": ("trajectory", diverged_step, when)}
     variables |= resuming.variables(velocities, auto_l2_state, trajectories)
@@ -219,7 +220,7 @@ def _run(
 
 
 def _status(final: Array, diverged_step: np.ndarray, plan: Plan) -> np.ndarray:
-    status = np.where(diverged_step == NEVER, OK, DIVERGED).astype(np.int8)
+    status = (diverged_step != NEVER).astype(np.int8)  # OK or DIVERGED
     for first in range(0, len(final) if plan.adaptive else 0, 2**16):
         rows = slice(first, first + 2**16)
         layers = [np.ascontiguousarray(column) for column in final[rows].T]
