@@ -92,12 +92,31 @@ def test_moments_merge_as_if_they_were_one():
     values = 1e8 + np.random.default_rng(1).normal(size=1000)
     cuts = np.split(values, [3, 3, 500, 999])
     rows = [[len(x), x.mean(), ((x - x.mean()) ** 2).sum(), x.min(), x.max()] if len(x) else [0] * 5 for x in cuts]
-    merged = record.Moments.merged(np.array(rows, dtype=float))
+    parts = np.array([rows, [[0.0] * 5] * 5]).transpose(2, 0, 1)  # the second observable has nothing left
+    merged, nothing = record.Moments.merged(*parts)
     assert merged.number == 1000
     assert merged.mean == pytest.approx(values.mean(), rel=1e-15)
     assert merged.variance == pytest.approx(values.var(), rel=1e-6)  # a mean of 1e8 leaves half the digits
     assert (merged.min, merged.max) == (values.min(), values.max())
-    assert record.Moments.merged(np.zeros((2, 5))).number == 0
+    assert nothing.number == 0
+    assert math.isnan(nothing.mean)
+
+
+@pytest.mark.parametrize("limit", ["TABLE", "MOMENTS", "PIECE"])
+def test_records_in_one_go_and_one_by_one_are_the_same(limit, monkeypatch):
+    """Alone, moments are taken as a block runs through many records; with values beside them, one by one."""
+    initial = np.stack([np.linspace(0.5, 40, 100), np.linspace(0.9, 30, 100)], axis=1)
+    run = {"steps": 50, "learning_rate": 0.02, "seed": 1}
+    names = ("loss", "layer_imbalance")
+    whole = ld.simulate(initial, ld.SGDNoise(0.3), record=ld.Record(7, names, ("mean", "variance", "min")), **run)
+    both = ld.Record(7, names, ("mean", "variance", "min", ld.Quantiles((0.5,))))
+    single = ld.simulate(initial, ld.SGDNoise(0.3), record=both, **run)
+    assert 0 < whole.held[-1] < whole.held[0] == 100
+    for name in [*whole.data_vars]:
+        np.testing.assert_array_equal(single[name], whole[name])
+    monkeypatch.setattr(_cpu, limit, 3)
+    again = ld.simulate(initial, ld.SGDNoise(0.3), record=ld.Record(7, names, ("mean", "variance", "min")), **run)
+    xr.testing.assert_identical(again, whole)
 
 
 def test_a_reduction_is_infinite_only_where_the_observable_is():

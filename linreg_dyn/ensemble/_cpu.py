@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
 
 from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import _kernels
-from linreg_dyn.ensemble._kernels import PADDING, SOURCES, Shape
+from linreg_dyn.ensemble._blocks import PADDING, SOURCES, Shape, observe_kernel
 from linreg_dyn.ensemble._vector import aligned
+from linreg_dyn.ensemble.engine import Engine, Seen
 from linreg_dyn.ensemble.plan import NEVER, Plan
-from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Moments
+from linreg_dyn.ensemble.record import OBSERVABLES, Moments
 from linreg_dyn.ensemble.threads import spread
 from linreg_dyn.problem import Array
 from linreg_dyn.schedules import auto_l2
 
 PIECE = 2**30
 """Layer-steps after which kernels come up for air, so that Ctrl-C is heard within a second or so."""
-CACHE = 2**18
-"""Bytes of weights that are advanced and measured at a time."""
+MOMENTS = 2**26
+"""Bytes of moments of blocks that wait to be merged."""
 TABLE = 2**16
 """Steps whose scheduled values are tabulated at a time."""
 
 
-class CpuEngine:
+class CpuEngine(Engine):
     """An ensemble in the memory of the processor; a context, at whose end its threads are gone.
 
     Args:
@@ -63,7 +65,6 @@ class CpuEngine:
         self.auto_l2 = self._start_auto_l2(auto_l2) if plan.auto_l2 else None
         self.moments: dict[str, Moments] = {}
         self.values: dict[str, Array] = {}
-        self._advance = _kernels.advance_kernel(self.shape, plan)
         self._exit = ExitStack()
         self._run = self._exit.enter_context(spread(blocks, threads))
 
@@ -92,51 +93,71 @@ class CpuEngine:
     def advance(self, start: int, stop: int, reduced: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> None:
         """Take the steps start, ..., stop - 1; then measure: `moments` of `reduced`, `values` of `kept`."""
         every = self.plan.auto_l2.every if self.plan.auto_l2 else stop
-        piece = max(1, min(TABLE, PIECE // self.state.size))
-        if start == stop:
-            self._piece(stop, stop, reduced, kept)
         while start < stop:
-            pause = min(stop, start + piece, (start // every + 1) * every)
-            last = pause == stop
-            self._piece(start, pause, reduced if last else (), kept if last else ())
+            pause = min(stop, start + self._span, (start // every + 1) * every)
+            self._run_through([start, pause], ())
             if self.plan.auto_l2 and pause % every == 0:
                 self._measure_l2(pause)
             start = pause
+        self.moments = self._run_through([stop, stop], reduced)[0] if reduced else {}
+        self.values = self._observe(kept)
 
-    def _piece(self, start: int, stop: int, reduced: tuple[str, ...], kept: tuple[str, ...]) -> None:
+    def records(
+        self, start: int, stops: Sequence[int], reduced: tuple[str, ...], kept: tuple[str, ...]
+    ) -> Iterator[Seen]:
+        """Advance from `start` to each of `stops` in turn, and measure there.
+
+        Moments alone are taken as the run goes, many steps in one go, while a block is in the cache.
+        """
+        if kept or self.plan.auto_l2:
+            yield from super().records(start, stops, reduced, kept)
+            return
+        most = max(1, MOMENTS // (5 * 8 * len(reduced) * len(self.state)))
+        while stops:
+            if stops[0] - start > self._span:
+                self.advance(start, stops[0])
+                start = stops[0]
+            count = 1
+            while count < min(most, len(stops)) and stops[count] - start <= self._span:
+                count += 1
+            for moments in self._run_through([start, *stops[:count]], reduced):
+                yield Seen(moments, {})
+            start, stops = stops[count - 1], stops[count:]
+
+    @property
+    def _span(self) -> int:
+        return max(1, min(TABLE, PIECE // self.state.size))
+
+    def _run_through(self, edges: Sequence[int], reduced: tuple[str, ...]) -> list[dict[str, Moments]]:
+        """Take the steps from the first edge to the last; moments of `reduced` at each edge but the first."""
         plan = self.plan
-        table = plan.table(start, stop)
         random = (plan.seed & 0xFFFFFFFF, plan.seed >> 32, plan.first_trajectory, plan.quantiles)
+        table = plan.table(edges[0], edges[-1])
         shared = (table, self.own, self.state.dtype.type(plan.momentum), random, plan.batches)
-        nothing, unused = np.empty((0, self.shape.lanes)), np.empty((0, 5))
-        partial = {name: np.empty((len(self.state), 5)) for name in reduced}
-        values = {name: aligned(self.diverged.shape, np.float64) for name in kept if name != WEIGHTS}
-        tile = max(1, CACHE // self.state[:1].nbytes) if kept or reduced else len(self.state)
-        kernels = {name: _kernels.measure_kernel(self.shape, OBSERVABLES[name][0]) for name in (*partial, *values)}
+        moments = np.empty((len(edges) - 1 if reduced else 0, 5, len(reduced), len(self.state)))
+        observed = tuple(OBSERVABLES[name][0] for name in reduced)
+        advance = _kernels.advance_kernel(self.shape, plan, observed)  # pyright: ignore[reportArgumentType]
+        memory, at = (self.state, self.velocities, self.diverged), np.array(edges)
+        self._run(lambda first, last: advance(*memory, first, last, at, moments, *shared))
+        return [dict(zip(reduced, Moments.merged(*row), strict=True)) for row in moments]
 
-        def work(first: int, last: int) -> None:
-            # What is advanced is measured while it is in the cache.
-            for here in range(first, last, tile):
-                there = min(here + tile, last)
-                if stop > start:
-                    self._advance(self.state, self.velocities, self.diverged, here, there, start, stop, *shared)
-                for name, array in partial.items():
-                    kernels[name](self.state, self.diverged, here, there, nothing, array)
-                for name, array in values.items():
-                    kernels[name](self.state, self.diverged, here, there, array, unused)
-
-        self._run(work)
-        self.moments = {name: Moments.merged(array) for name, array in partial.items()}
-        self.values = {name: array.reshape(-1)[: self.trajectories] for name, array in values.items()}
-        if WEIGHTS in kept:
-            self.values[WEIGHTS] = unpack(self.state, self.trajectories)
+    def _observe(self, kept: tuple[str, ...]) -> dict[str, Array]:
+        values: dict[str, Array] = {}
+        for name in kept:
+            function = OBSERVABLES[name][0]
+            if function is None:
+                values[name] = unpack(self.state, self.trajectories)
+                continue
+            observe, out = observe_kernel(self.shape, function), aligned(self.diverged.shape, np.float64)
+            self._run(lambda first, last, observe=observe, out=out: observe(self.state, first, last, out))
+            values[name] = out.reshape(-1)[: self.trajectories]
+        return values
 
     def _measure_l2(self, step: int) -> None:
         assert self.auto_l2 is not None
         assert self.plan.auto_l2 is not None
-        self._piece(step, step, (), ("loss",))
         schedule, loss = self.plan.auto_l2, np.full(self.diverged.size, np.nan)
-        loss[: self.trajectories] = self.values["loss"]
+        loss[: self.trajectories] = self._observe(("loss",))["loss"]
         _update_l2(self.auto_l2, step, loss, schedule.factor, schedule.refractory)
         self.own[1].reshape(-1)[:] = schedule.weight_decay(1.0) * self.auto_l2[0]
 

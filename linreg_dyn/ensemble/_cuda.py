@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba.core.errors import NumbaPerformanceWarning
 
+from linreg_dyn.ensemble.engine import Engine
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
 from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Moments
 from linreg_dyn.problem import Array
@@ -60,7 +61,7 @@ def chosen(backend: str, trajectories: int, steps: int) -> str:
     return backend
 
 
-class CudaEngine:
+class CudaEngine(Engine):
     """An ensemble in the memory of a CUDA device, used as `CpuEngine` is; a context, at whose end it is given back.
 
     Args:
@@ -172,7 +173,8 @@ class CudaEngine:
             rows = self._cuda.device_array((len(reduced), blocks, 5), np.float64)
             kernel = self._observe.reduce_kernel(self.plan.depth, functions, self.threads)
             self._launch(kernel, blocks, self._weights, self._diverged, rows)
-            self.moments = dict(zip(reduced, map(Moments.merged, rows.copy_to_host()), strict=True))
+            parts = np.moveaxis(rows.copy_to_host(), -1, 0)  # [5, observable, block]
+            self.moments = dict(zip(reduced, Moments.merged(*parts), strict=True))
         for name in kept:
             if name == WEIGHTS:
                 self.values[name] = self.fetch()[0]

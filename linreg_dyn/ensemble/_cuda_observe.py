@@ -95,7 +95,7 @@ def all_of(functions: tuple[Callable, ...]):
 def reduce_kernel(depth: int, functions: tuple[Callable, ...], threads: int):
     """`reduce(weights, diverged, moments [observable, block, 5])`, in blocks of `threads`, a power of 2.
 
-    The moments are those of `_kernels.measure_kernel`: of the trajectories of a block that have not diverged, their
+    The moments are those of `_blocks.reducer`: of the trajectories of a block that have not diverged, their
     number, the mean, the sum of squared distances from it, the minimum and the maximum.
     """
     fill, numbers, infinity = all_of(functions), len(functions), np.inf

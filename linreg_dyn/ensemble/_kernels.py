@@ -7,36 +7,23 @@ touch only their own blocks, so that the caller may run them in threads.
 
 from __future__ import annotations
 
-import inspect
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import from_dtype, types
+from numba import from_dtype
 from numba.extending import register_jitable
 
-from linreg_dyn import arithmetic, noise, observables, rules
+from linreg_dyn import arithmetic, noise, rules
 from linreg_dyn._compiled import kernel
-from linreg_dyn.ensemble import _vector, methods
-from linreg_dyn.ensemble._vector import cast, exceeds, greatest, least, local, total, view, where
+from linreg_dyn.ensemble import methods
+from linreg_dyn.ensemble._blocks import SOURCES, Shape, copy, reducer
+from linreg_dyn.ensemble._vector import cast, exceeds, local, view, where
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
 from linreg_dyn.schedules import rates
 
-PLAIN = (rules, observables, rates, noise)
-for _module in PLAIN:
-    for _function in vars(_module).values():
-        if inspect.isfunction(_function) and _function.__module__ == _module.__name__:
-            register_jitable(_function)
-
-# Kernels are kept on disk under this fingerprint too, so that a changed rule is never run from an old cache.
-SOURCES = zlib.crc32("".join(inspect.getsource(module) for module in (*PLAIN, arithmetic, _vector)).encode())
-
-PADDING = -2
-"""Stands for `diverged_step` in the lanes that fill up the last block."""
 CHECK = 32
 """Steps between two looks at whether a lane has diverged; then they are taken again, one by one, to see when."""
 
@@ -70,21 +57,6 @@ RESIDUALS: dict[type, Callable[..., Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Shape:
-    """How the weights of a block lie in memory: [layer, lane], `parts` vectors of `width` lanes each."""
-
-    depth: int
-    dtype: str
-    width: int
-    parts: int
-
-    @property
-    def lanes(self) -> int:
-        """Trajectories of a block."""
-        return self.width * self.parts
-
-
 def shape_for(depth: int, dtype: str) -> Shape:
     """The blocks for this machine: whole vector registers, as many as keep its arithmetic units busy.
 
@@ -94,13 +66,6 @@ def shape_for(depth: int, dtype: str) -> Shape:
     width = (64 if wide else 32) // np.dtype(dtype).itemsize
     parts = {1: 8, 2: 8, 3: 5, 4: 4, 5: 4, 6: 4, 7: 2, 8: 2}.get(depth, 4)
     return Shape(depth, dtype, width, parts if wide else max(1, parts // 2))
-
-
-@register_jitable
-def copy(source, target):
-    """Copy a block."""
-    for i in range(len(source)):
-        target[i] = source[i]
 
 
 @register_jitable
@@ -132,10 +97,11 @@ def note(W, diverged, step, limit):
     return found
 
 
-def advance_kernel(shape: Shape, plan: Plan):
-    """The compiled `advance` of `_advance` for this kind of plan, made once for each."""
+def advance_kernel(shape: Shape, plan: Plan, observed: tuple[Callable[..., Any], ...] = ()):
+    """The compiled `advance` of `_advance` for this kind of plan and what it observes, made once for each."""
     return _advance(
         shape,
+        observed,
         RESIDUALS[type(plan.method)],
         plan.draw,
         plan.distribution,
@@ -183,7 +149,7 @@ def _scheduled(shape: Shape, own: bool, adaptive: bool, decaying: bool):
 
 
 @cache
-def _advance(shape, residual, draw, distribution, adaptive, decaying, own, inertia):
+def _advance(shape, observed, residual, draw, distribution, adaptive, decaying, own, inertia):
     depth, lanes, width, parts = shape.depth, shape.lanes, shape.width, shape.parts
     kind: Any = from_dtype(np.dtype(shape.dtype))
     block_of, row_of = view(width, parts, depth), view(width, parts, 1)
@@ -193,11 +159,15 @@ def _advance(shape, residual, draw, distribution, adaptive, decaying, own, inert
     by_force = adaptive or heavy
     move_each = _mover(depth, heavy, inertia == "nesterov")
     value, rate, contraction = _scheduled(shape, own, adaptive, decaying)
+    reduce = reducer(shape, observed)
     limit, check, never = OVERFLOW[shape.dtype], CHECK, NEVER
 
-    @kernel(shape, residual, draw, distribution, adaptive, decaying, own, inertia, SOURCES)
-    def advance(state, velocities, diverged, first, last, start, stop, table, own_table, momentum, random, batches):
-        """Take the steps `start`, ..., `stop - 1` with the blocks `first`, ..., `last - 1` of `state`."""
+    @kernel(shape, *observed, residual, draw, distribution, adaptive, decaying, own, inertia, SOURCES)
+    def advance(state, velocities, diverged, first, last, edges, moments, table, own_table, momentum, random, batches):
+        """Take the steps from `edges[0]` to `edges[-1]` with the blocks `first`, ..., `last - 1` of `state`.
+
+        At each later edge reduce the observables: `moments` [edge, 5, observable, block].
+        """
         lrs, decays, amplitudes = table
         own_rates, own_decays = own_table
         k0, k1, origin, quantiles = random
@@ -214,10 +184,18 @@ def _advance(shape, residual, draw, distribution, adaptive, decaying, own, inert
                 copy(speeds, v)
             numbers = row_of(lane_numbers, 0)[0] + (origin + block * lanes)
             row_of(held, 0)[0] = rules.end_to_end(w)
+            start = edges[0]
             note(held, diverged[block], start, limit)
             careful = step = start
             in_units = -1
-            while step < stop and alive(diverged[block]):
+            edge = 1
+            while edge < len(edges):
+                stop = edges[edge]
+                if step == stop or not alive(diverged[block]):
+                    step = stop
+                    reduce(w, marks[0], moments, edge - 1, block)
+                    edge += 1
+                    continue
                 count = 1 if step < careful else min(check, stop - step)
                 copy(w, before)
                 if heavy:
@@ -281,38 +259,3 @@ def _advance(shape, residual, draw, distribution, adaptive, decaying, own, inert
                     speeds[i] = where(marks[0], never, v[i], speeds[i])
 
     return advance
-
-
-@cache
-def measure_kernel(shape: Shape, observable):
-    """The compiled `measure(state, diverged, first, last, values, moments)`.
-
-    It writes a plain function of the weights, in float64, to `values` [block, lane]; or, if `values` is empty,
-    reduces it over the lanes of a block that have not diverged: `moments` [block, 5] has their number, the
-    mean, the sum of squared distances from it, the minimum and the maximum.
-    """
-    block_of, row_of = (view(shape.width, shape.parts, length) for length in (shape.depth, 1))
-    new_block, new_row = (local(types.float64, shape.width, shape.parts, length) for length in (shape.depth, 1))
-    never = NEVER
-
-    @kernel(shape, observable, SOURCES)
-    def measure(state, diverged, first, last, values, moments):
-        w, seen = new_block(), new_row()
-        for block in range(first, last):
-            copy(block_of(state, block), w)
-            seen[0] = observable(w)
-            if len(values):
-                row_of(values, block)[0] = seen[0]
-                continue
-            marks, x = row_of(diverged, block)[0], seen[0]
-            number = total(where(marks, never, cast(x, 1), 0))
-            moments[block, 0] = number
-            if number > 0:
-                mean = total(where(marks, never, x, 0)) / number
-                spread = x - mean
-                moments[block, 1] = mean
-                moments[block, 2] = total(where(marks, never, spread * spread, 0))
-                moments[block, 3] = least(where(marks, never, x, np.inf))
-                moments[block, 4] = greatest(where(marks, never, x, -np.inf))
-
-    return measure

@@ -194,20 +194,18 @@ def _run(
     """Advance the ensemble from one recorded step to the next, and label what comes out."""
     trajectories = len(weights)
     recorder = Recorder(record, steps, trajectories, plan.depth) if record else None
-    reduced, kept = (record.reduced, record.kept) if record else ((), ())
     done, first = 0, 0
     if before is not None:
         done, weights = before.steps, before.weights
         first = recorder.restore(before.dataset, done) if recorder else 0
     with backends.engine(origin["backend"], plan, weights, before, threads) as engine:
         del weights, before
-        for index, stop in enumerate(recorder.steps.tolist() if recorder else [steps]):
-            if index < first:
-                continue
-            engine.advance(done, stop, reduced, kept)
-            done = stop
-            if recorder:
-                recorder.put(index, engine.moments, engine.values, engine.diverged_step != NEVER)
+        if recorder and record:
+            stops = recorder.steps.tolist()[first:]
+            for index, seen in enumerate(engine.records(done, stops, record.reduced, record.kept), first):
+                recorder.put(index, seen)
+        else:
+            engine.advance(done, steps)
         final, velocities = engine.fetch()
         diverged_step, auto_l2_state = engine.diverged_step.copy(), engine.auto_l2
     del engine  # and its copy of the weights, before anything else is made

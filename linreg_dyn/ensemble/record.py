@@ -105,20 +105,22 @@ class Moments:
     max: float
 
     @classmethod
-    def merged(cls, parts: Array) -> Moments:
-        """From parts [part, 5]: number, mean, sum of squared distances from it, minimum and maximum of each.
+    def merged(cls, number: Array, mean: Array, squares: Array, low: Array, high: Array) -> list[Moments]:
+        """Of each observable, from those of its parts: arrays (observable, part).
 
-        The parts are added pairwise in their order, which alone decides how the result is rounded.
+        `squares` are sums of squared distances from the part's mean. Sums over parts are pairwise, in their
+        order: how a result is rounded depends on that alone.
         """
-        number, means, squares, low, high = parts[parts[:, 0] > 0].T
-        if not number.size:
-            return cls(0, *[float("nan")] * 4)
-        count = number.sum()
-        with np.errstate(over="ignore", invalid="ignore"):  # an observable may be infinite by itself
-            mean = (number * means).sum() / count
-            distance = means - mean
-            variance = (squares + number * distance * distance).sum() / count
-        return cls(int(count), float(mean), float(variance), float(low.min()), float(high.max()))
+        count = number.sum(axis=-1)
+        with np.errstate(all="ignore"):  # an observable may be infinite by itself, and there may be nothing left
+            whole = (number * mean).sum(axis=-1) / count
+            distance = mean - whole[:, np.newaxis]
+            variance = (squares + number * distance * distance).sum(axis=-1) / count
+        some = number > 0
+        lows = np.where(some, low, np.inf).min(axis=-1)
+        highs = np.where(some, high, -np.inf).max(axis=-1)
+        rows = zip(count.tolist(), whole.tolist(), variance.tolist(), lows.tolist(), highs.tolist(), strict=True)
+        return [cls(int(row[0]), *row[1:]) if row[0] else cls(0, *[float("nan")] * 4) for row in rows]
 
 
 @dataclass(frozen=True)

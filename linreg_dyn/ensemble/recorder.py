@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Histogram, Moments, Quantiles, Record, Reduction, label_of
+from linreg_dyn.ensemble.engine import Seen
+from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Histogram, Quantiles, Record, Reduction, label_of
 from linreg_dyn.problem import Array
 
 
@@ -41,29 +41,27 @@ class Recorder:
         """The variable that holds a reduction of an observable."""
         return f"{name}_{label_of(reduction)}" if isinstance(self.record.reduce, tuple) else name
 
-    def put(
-        self, index: int, moments: Mapping[str, Moments], values: Mapping[str, Array], diverged: NDArray[np.bool_]
-    ) -> None:
-        """Record step number `index`: moments by name, values (trajectory, ...) by name, and who has diverged."""
-        values = {name: array.astype(np.float64, copy=False) for name, array in values.items()}
-        self.held[index] = len(diverged) - np.count_nonzero(diverged)
-        lost = self.held[index] < len(diverged)
+    def put(self, index: int, seen: Seen) -> None:
+        """Record step number `index`."""
+        values = {name: array.astype(np.float64, copy=False) for name, array in seen.values.items()}
+        there = None if seen.diverged is None else ~seen.diverged
+        numbers = [moments.number for moments in seen.moments.values()]
+        self.held[index] = numbers[0] if there is None else np.count_nonzero(there)
         if not self.record.reductions:
             for name, array in values.items():
                 self.arrays[name][index] = array
-                if lost:
-                    self.arrays[name][index, diverged] = np.nan
+                if there is not None and not there.all():
+                    self.arrays[name][index, ~there] = np.nan
             return
         for name in self.record.observables if self.held[index] else ():
-            kept = values.get(name)
-            kept = kept[~diverged] if kept is not None and lost else kept
+            kept = values[name][there] if name in values else np.empty(0)
             for reduction in self.record.reductions:
                 if not isinstance(reduction, str):
-                    result = reduction.of(kept)  # pyright: ignore[reportArgumentType]
-                elif name in moments:
-                    result = getattr(moments[name], reduction)
+                    result = reduction.of(kept)
+                elif name in seen.moments:
+                    result = getattr(seen.moments[name], reduction)
                 else:
-                    result = _moment(reduction, kept)  # pyright: ignore[reportArgumentType]
+                    result = _moment(reduction, kept)
                 self.arrays[self.variable(name, reduction)][index] = result
 
     def restore(self, ds: xr.Dataset, steps: int) -> int:

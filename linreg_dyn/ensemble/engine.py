@@ -1,0 +1,53 @@
+"""What every engine does: advance an ensemble to one recorded step after another, and say what it measured."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from linreg_dyn.ensemble.plan import NEVER
+from linreg_dyn.ensemble.record import Moments
+from linreg_dyn.problem import Array
+
+
+class Seen(NamedTuple):
+    """What was measured at a step: moments and values (trajectory, ...) by name, and who had diverged.
+
+    `diverged` may be missing where there are no values.
+    """
+
+    moments: dict[str, Moments]
+    values: dict[str, Array]
+    diverged: np.ndarray | None = None
+
+
+class Engine(ABC):
+    """An ensemble somewhere in memory; a context, at whose end the memory is given back."""
+
+    moments: dict[str, Moments]
+    values: dict[str, Array]
+
+    @abstractmethod
+    def advance(self, start: int, stop: int, reduced: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> None:
+        """Take the steps start, ..., stop - 1; then measure: `moments` of `reduced`, `values` of `kept`."""
+
+    @abstractmethod
+    def fetch(self) -> tuple[Array, Array | None]:
+        """Weights and, with momentum, velocities: (trajectory, layer)."""
+
+    @property
+    @abstractmethod
+    def diverged_step(self) -> np.ndarray:
+        """(trajectory,): the step at which each diverged; -1: it did not."""
+
+    def records(
+        self, start: int, stops: Sequence[int], reduced: tuple[str, ...], kept: tuple[str, ...]
+    ) -> Iterator[Seen]:
+        """Advance from `start` to each of `stops` in turn, and measure there."""
+        for stop in stops:
+            self.advance(start, stop, reduced, kept)
+            yield Seen(self.moments, self.values, self.diverged_step != NEVER)
+            start = stop
