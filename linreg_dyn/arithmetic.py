@@ -26,7 +26,7 @@ def smaller(a, b):
 
 
 def ratio(a, b):
-    """`a / b`, and 0 where `b` is 0."""
+    """`a / b` of numbers >= 0, and 0 where `b` is 0, as `a` then is too."""
     return a / b if b != 0 else b
 
 

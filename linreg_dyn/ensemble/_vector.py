@@ -3,7 +3,8 @@
 `Lanes(dtype, count)` is one LLVM vector, a number for each of `count` trajectories: `+ - * /`, and on integers
 `& | ^ << >>`, act lane by lane, and a scalar operand joins as a constant of the vector's own dtype (a literal 2
 does not turn float32 into float64). `Block(dtype, count, length)` is a sequence of such vectors in memory, the
-weights of a net for example: what `rules.end_to_end` or an observable expects, with `len` and indices.
+weights of a net for example: what `rules.end_to_end` or an observable expects, with `len` and indices. Where a
+vector has several parts, a block may be kept as sections, one after another, each with some parts of every vector.
 
 A kernel so written holds a block of weights in registers over many steps. Nothing depends on what LLVM's own
 vectorisers recognise. Products and sums are rounded as they are written, and fused only where the function says
@@ -50,11 +51,16 @@ class Lanes(types.Type):
 
 
 class Block(types.Type):
-    """The type of `length` vectors of lanes that follow one another in memory."""
+    """The type of `length` vectors of lanes in memory: [section, vector, lane of the section]."""
 
-    def __init__(self, lanes: Lanes, length: int):
-        self.lanes, self.length = lanes, length
-        super().__init__(f"Block({lanes}, {length})")
+    def __init__(self, lanes: Lanes, length: int, sections: int = 1):
+        self.lanes, self.length, self.sections = lanes, length, sections
+        super().__init__(f"Block({lanes}, {length}, {sections})")
+
+    @property
+    def section(self) -> Block:
+        """The type of one section."""
+        return Block(Lanes(self.lanes.dtype, self.lanes.width, self.lanes.parts // self.sections), self.length)
 
 
 def _vector(dmm, lanes: Lanes) -> ir.VectorType:
@@ -189,11 +195,14 @@ class _SetVector(AbstractTemplate):
 
 def _places(context, builder, block: Block, start, index):
     """Pointers to the parts of vector number `index`."""
-    first = builder.mul(index, ir.Constant(index.type, block.lanes.count))
-    vector = context.get_value_type(block.lanes).element.as_pointer()
-    for k in range(block.lanes.parts):
-        place = builder.add(first, ir.Constant(index.type, k * block.lanes.width))
-        yield builder.bitcast(builder.gep(start, [place]), vector)
+    lanes = block.section.lanes
+    first = builder.mul(index, ir.Constant(index.type, lanes.count))
+    vector = context.get_value_type(lanes).element.as_pointer()
+    for section in range(block.sections):
+        for k in range(lanes.parts):
+            offset = section * block.length * lanes.count + k * lanes.width
+            place = builder.add(first, ir.Constant(index.type, offset))
+            yield builder.bitcast(builder.gep(start, [place]), vector)
 
 
 @lower_builtin(operator.getitem, Block, types.Integer)
@@ -223,12 +232,12 @@ def _length(block):
     return None
 
 
-def view(width: int, parts: int, length: int):
+def view(width: int, parts: int, length: int, sections: int = 1):
     """A jitable `f(array, k)`: the k-th block of `length` vectors of a C-contiguous array of lanes."""
 
     @intrinsic
     def block(typing, array, k):
-        kind = Block(Lanes(array.dtype, width, parts), length)
+        kind = Block(Lanes(array.dtype, width, parts), length, sections)
 
         def lower(context, builder, sig, args):
             data = cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).data
@@ -240,15 +249,28 @@ def view(width: int, parts: int, length: int):
     return register_jitable(lambda array, k: block(array, k))
 
 
-def local(dtype: types.Type, width: int, parts: int, length: int):
+@intrinsic
+def section(typing, block, k):
+    """The k-th section of a block, itself a block."""
+    kind = block.section
+
+    def lower(context, builder, sig, args):
+        size = ir.Constant(args[1].type, kind.length * kind.lanes.count)
+        return builder.gep(args[0], [builder.mul(args[1], size)])
+
+    return kind(block, types.intp), lower
+
+
+def local(dtype: types.Type, width: int, parts: int, length: int, sections: int = 1):
     """A jitable `f()`: a new block on the stack of the caller, which LLVM keeps in registers if it is small."""
-    kind = Block(Lanes(dtype, width, parts), length)
+    kind = Block(Lanes(dtype, width, parts), length, sections)
 
     @intrinsic
     def block(typing):
         def lower(context, builder, sig, args):
             vectors = ir.ArrayType(context.get_value_type(kind.lanes).element, kind.lanes.parts * length)
             stack = cgutils.alloca_once(builder, vectors)
+            stack.align = 64  # a cache line
             return builder.bitcast(stack, context.get_value_type(kind))
 
         return kind(), lower
@@ -287,7 +309,9 @@ def _less(builder, a, b):
 
 
 def _quotient(builder, a, b):
-    return builder.select(builder.fcmp_unordered("!=", b, ir.Constant(b.type, None)), builder.fdiv(a, b), b)
+    # Cheaper than a choice between a / b and b: any a / b with a = 0 is 0.
+    least = 2.0**-149 if isinstance(b.type.element, ir.FloatType) else 2.0**-1074
+    return builder.fdiv(a, _greater(builder, b, ir.Constant(b.type, [least] * b.type.count)))
 
 
 def _without_sign(builder, x):
