@@ -65,5 +65,7 @@ def test_a_step_takes_as_few_instructions_as_counted(ptx):
     for dtype, short in (("float32", "f32"), ("float64", "f64")):
         found = ptx[f"descent 4 {dtype}"]
         assert found[f"fma.rn.{short}"] <= 6 * 11 + 4
-        assert found[f"add.{short}"] + found.get(f"sub.{short}", 0) == 6
+        assert (
+            found[f"add.{short}"] + found.get(f"sub.{short}", 0) <= 6 + 3
+        )  # twice the rate: before, in, after the loop
         assert found[f"setp.le.{short}"] == 7

@@ -199,7 +199,7 @@ def test_divergence_is_noted_and_keeps_the_last_finite_weights():
 def test_divergence_at_any_step_is_found_at_that_step(momentum, rate, dtype):
     """Noise drives some trajectories away at once, some late, each when the naive loop says; the others stay."""
     initial = np.stack([np.linspace(0.5, 8, 90), np.linspace(1.5, 3, 90)], axis=1)
-    method, run = ld.SGDNoise(1.0), {"steps": 90, "momentum": momentum, "dtype": dtype}
+    method, run = ld.SGDNoise(1.0), {"steps": 180, "momentum": momentum, "dtype": dtype}
     ds = ld.simulate(initial, method, learning_rate=rate, **run)
     limit = {"float64": 2.0**200, "float32": 2.0**40}[dtype]
     for k in range(0, 90, 3):

@@ -37,12 +37,17 @@ PADDING = -2
 
 @dataclass(frozen=True)
 class Shape:
-    """How the weights of a block lie in memory: [layer, lane], `parts` vectors of `width` lanes each."""
+    """How the weights of a block lie in memory: [section, layer, lane of the section].
+
+    A layer is `parts` vectors of `width` lanes each, of which a section has an equal share. A kernel takes a step
+    with one section after another.
+    """
 
     depth: int
     dtype: str
     width: int
     parts: int
+    sections: int = 1
 
     @property
     def lanes(self) -> int:
@@ -67,7 +72,7 @@ def reducer(shape: Shape, observed: tuple[Callable[..., Any], ...]):
     if not observed:
         return register_jitable(lambda w, marks, moments, row, block: None)
     others, observable, place = reducer(shape, observed[:-1]), observed[-1], len(observed) - 1
-    new_block = local(types.float64, shape.width, shape.parts, shape.depth)
+    new_block = local(types.float64, shape.width, shape.parts, shape.depth, shape.sections)
     never, infinity = NEVER, np.inf
 
     @register_jitable
@@ -91,8 +96,8 @@ def reducer(shape: Shape, observed: tuple[Callable[..., Any], ...]):
 @cache
 def observe_kernel(shape: Shape, observable: Callable[..., Any]):
     """The compiled `observe(state, first, last, values)`: an observable, in float64, to `values` [block, lane]."""
-    block_of, row_of = (view(shape.width, shape.parts, length) for length in (shape.depth, 1))
-    new_block = local(types.float64, shape.width, shape.parts, shape.depth)
+    block_of, row_of = (view(shape.width, shape.parts, length, shape.sections) for length in (shape.depth, 1))
+    new_block = local(types.float64, shape.width, shape.parts, shape.depth, shape.sections)
 
     @kernel(shape, observable, SOURCES)
     def observe(state, first, last, values):

@@ -53,7 +53,7 @@ class CpuEngine(Engine):
         self.shape = _kernels.shape_for(plan.depth, plan.dtype)
         self.state = pack(weights, self.shape)
         blocks, lanes = len(self.state), self.shape.lanes
-        self.velocities = aligned((blocks if plan.momentum else 0, plan.depth, lanes), plan.dtype)
+        self.velocities = aligned((blocks if plan.momentum else 0, *self.state.shape[1:]), plan.dtype)
         if plan.momentum:
             self.velocities[:] = 0 if velocities is None else pack(velocities, self.shape)
         self.diverged = np.full((blocks, lanes), NEVER)
@@ -183,23 +183,24 @@ def _update_l2(states, step, loss, factor, refractory):
 
 
 def pack(rows: Array, shape: Shape) -> Array:
-    """(trajectory, layer) to [block, layer, lane]; the lanes left over rest at the minimum of weights 1."""
-    blocks, left = divmod(len(rows), shape.lanes)
-    state = aligned((blocks + (left > 0), shape.depth, shape.lanes), shape.dtype)
-    whole = blocks * shape.lanes
-    state[:blocks] = rows[:whole].reshape(blocks, shape.lanes, shape.depth).swapaxes(1, 2)
+    """(trajectory, layer) to [block, section, layer, lane]; lanes left over rest at the minimum of weights 1."""
+    lanes, blocks = shape.lanes // shape.sections, -(-len(rows) // shape.lanes)
+    state = aligned((blocks * shape.sections, shape.depth, lanes), shape.dtype)
+    whole, left = divmod(len(rows), lanes)
+    state[:whole] = rows[: whole * lanes].reshape(whole, lanes, shape.depth).swapaxes(1, 2)
+    state[whole:] = 1
     if left:
-        state[blocks] = 1
-        state[blocks, :, :left] = rows[whole:].T
-    return state
+        state[whole, :, :left] = rows[whole * lanes :].T
+    return state.reshape(blocks, shape.sections, shape.depth, lanes)
 
 
 def unpack(state: Array, trajectories: int) -> Array:
-    """[block, layer, lane] back to (trajectory, layer)."""
-    _, depth, lanes = state.shape
-    blocks, left = divmod(trajectories, lanes)
+    """[block, section, layer, lane] back to (trajectory, layer)."""
+    *_, depth, lanes = state.shape
+    state = state.reshape(-1, depth, lanes)
+    whole, left = divmod(trajectories, lanes)
     rows = np.empty((trajectories, depth), dtype=state.dtype)
-    rows[: blocks * lanes].reshape(blocks, lanes, depth)[:] = state[:blocks].swapaxes(1, 2)
+    rows[: whole * lanes].reshape(whole, lanes, depth)[:] = state[:whole].swapaxes(1, 2)
     if left:
-        rows[blocks * lanes :] = state[blocks, :, :left].T
+        rows[whole * lanes :] = state[whole, :, :left].T
     return rows

@@ -20,11 +20,13 @@ from linreg_dyn import arithmetic, noise, rules
 from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import methods
 from linreg_dyn.ensemble._blocks import SOURCES, Shape, copy, reducer
-from linreg_dyn.ensemble._vector import cast, exceeds, local, view, where
+from linreg_dyn.ensemble._vector import cast, exceeds, local, section, view, where
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
 from linreg_dyn.schedules import rates
 
-CHECK = 32
+SHALLOW = 16
+"""Layers up to which the loops over them are unrolled."""
+CHECK = 128
 """Steps between two looks at whether a lane has diverged; then they are taken again, one by one, to see when."""
 
 
@@ -58,14 +60,18 @@ RESIDUALS: dict[type, Callable[..., Any]] = {
 
 
 def shape_for(depth: int, dtype: str) -> Shape:
-    """The blocks for this machine: whole vector registers, as many as keep its arithmetic units busy.
+    """The blocks for this machine: whole vector registers, enough of them to keep its arithmetic units busy.
 
-    Up to 8 layers the weights stay in the registers, of which half the state may take; deeper nets live in cache.
+    The weights of shallow nets stay in registers: sections of one vector for each layer, so that few values are
+    alive at a time, and the processor overlaps one section with the next. Deeper nets live in cache, and there
+    four vectors of a layer are in step.
     """
     wide = bool(llvm.get_host_cpu_features().get("avx512f"))
     width = (64 if wide else 32) // np.dtype(dtype).itemsize
-    parts = {1: 8, 2: 8, 3: 5, 4: 4, 5: 4, 6: 4, 7: 2, 8: 2}.get(depth, 4)
-    return Shape(depth, dtype, width, parts if wide else max(1, parts // 2))
+    if depth > SHALLOW:
+        return Shape(depth, dtype, width, 4 if wide else 2)
+    parts = {1: 8, 2: 8, 3: 7, 4: 5, 5: 4, 6: 4}.get(depth, 3)
+    return Shape(depth, dtype, width, parts, parts)
 
 
 @register_jitable
@@ -133,7 +139,7 @@ def _mover(depth: int, heavy: bool, nesterov: bool):
 
 def _scheduled(shape: Shape, own: bool, adaptive: bool, decaying: bool):
     """A step's value for these trajectories, its rate at these weights, and what decay leaves: as functions."""
-    row_of = view(shape.width, shape.parts, 1)
+    row_of = view(shape.width, shape.parts // shape.sections, 1)
     value = (lambda like, rows, k, x: cast(like, row_of(rows, k)[0]) * x) if own else (lambda like, rows, k, x: x)
 
     @register_jitable
@@ -150,10 +156,12 @@ def _scheduled(shape: Shape, own: bool, adaptive: bool, decaying: bool):
 
 @cache
 def _advance(shape, observed, residual, draw, distribution, adaptive, decaying, own, inertia):
-    depth, lanes, width, parts = shape.depth, shape.lanes, shape.width, shape.parts
+    depth, lanes, width, parts, sections = shape.depth, shape.lanes, shape.width, shape.parts, shape.sections
     kind: Any = from_dtype(np.dtype(shape.dtype))
-    block_of, row_of = view(width, parts, depth), view(width, parts, 1)
-    new_block, new_pair, new_units = (local(kind, width, parts, length) for length in (depth, 2, 4))
+    block_of, row_of = (view(width, parts, length, sections) for length in (depth, 1))
+    part_of = view(width, parts // sections, 1)
+    new_block, new_row, new_units = (local(kind, width, parts, length, sections) for length in (depth, 1, 4))
+    new_net = local(kind, width, parts // sections, depth)
     draws_amplitude, draws_batch = draw == "amplitude", draw == "batch"
     heavy = inertia != "none"
     by_force = adaptive or heavy
@@ -172,8 +180,8 @@ def _advance(shape, observed, residual, draw, distribution, adaptive, decaying, 
         own_rates, own_decays = own_table
         k0, k1, origin, quantiles = random
         squares, products, batch = batches
-        w, before, prefixes, v, v_before = new_block(), new_block(), new_block(), new_block(), new_block()
-        drawn, units = new_pair(), new_units()
+        w, before, v, v_before = new_block(), new_block(), new_block(), new_block()
+        prefixes, largest, units = new_net(), new_row(), new_units()
         held, m2, m1 = np.empty(lanes, kind), np.empty(lanes, kind), np.empty(lanes, kind)
         order, swaps = np.arange(len(squares)), np.empty(batch, np.int64)
         lane_numbers = np.arange(lanes)
@@ -182,7 +190,6 @@ def _advance(shape, observed, residual, draw, distribution, adaptive, decaying, 
             copy(here, w)
             if heavy:
                 copy(speeds, v)
-            numbers = row_of(lane_numbers, 0)[0] + (origin + block * lanes)
             row_of(held, 0)[0] = rules.end_to_end(w)
             start = edges[0]
             note(held, diverged[block], start, limit)
@@ -200,42 +207,47 @@ def _advance(shape, observed, residual, draw, distribution, adaptive, decaying, 
                 copy(w, before)
                 if heavy:
                     copy(v, v_before)
-                largest = cast(w[0], 0)
+                largest[0] = 0
                 for t in range(step, step + count):
-                    if draws_amplitude:
-                        if t >> 2 != in_units:
-                            in_units = t >> 2
+                    if draws_amplitude and t >> 2 != in_units:
+                        in_units = t >> 2
+                        for k in range(sections):
+                            unit, numbers = section(units, k), part_of(lane_numbers, k)[0] + (origin + block * lanes)
                             c0, c1, c2, c3 = noise.amplitude_counter(numbers, t)
                             words = noise.philox(cast(numbers, c0), cast(numbers, c1), c2, c3, k0, k1)
-                            units[0] = distribution(words[0], quantiles)
-                            units[1] = distribution(words[1], quantiles)
-                            units[2] = distribution(words[2], quantiles)
-                            units[3] = distribution(words[3], quantiles)
-                        drawn[0] = amplitudes[t - start] * units[t & 3]
+                            unit[0] = distribution(words[0], quantiles)
+                            unit[1] = distribution(words[1], quantiles)
+                            unit[2] = distribution(words[2], quantiles)
+                            unit[3] = distribution(words[3], quantiles)
                     if draws_batch:
                         for lane in range(lanes):
                             noise.sample(order, swaps, origin + block * lanes + lane, t, k0, k1)
                             m2[lane], m1[lane] = noise.moments(order, batch, squares, products)
                             noise.restore(order, swaps)
-                        drawn[0], drawn[1] = row_of(m2, 0)[0], row_of(m1, 0)[0]
-                    lr = value(w[0], own_rates, block, lrs[t - start])
-                    decay = value(w[0], own_decays, block, decays[t - start])
-                    if by_force:
-                        W = rules.fill_others(w, prefixes)
-                        now = rate(lr, W, prefixes)
-                        g = residual(W, drawn[0], drawn[1])
-                        move_each(w, v, prefixes, g, now, decay, contraction(W, now, decay), momentum)
-                    else:
-                        W = rules.fill_prefixes(w, prefixes)
-                        g = residual(W, drawn[0], drawn[1])
-                        rules.move_all(w, prefixes, rules.pull(g, lr), contraction(W, lr, decay))
-                    largest = largest + arithmetic.magnitude(W)
+                    for k in range(sections):
+                        net, speed, sum_k = section(w, k), section(v, k), section(largest, k)
+                        one, other = part_of(m2, k)[0], part_of(m1, k)[0]
+                        if draws_amplitude:
+                            one = amplitudes[t - start] * section(units, k)[t & 3]
+                        lr = value(net[0], own_rates, block * sections + k, lrs[t - start])
+                        decay = value(net[0], own_decays, block * sections + k, decays[t - start])
+                        if by_force:
+                            W = rules.fill_others(net, prefixes)
+                            now = rate(lr, W, prefixes)
+                            g = residual(W, one, other)
+                            move_each(net, speed, prefixes, g, now, decay, contraction(W, now, decay), momentum)
+                        else:
+                            W = rules.fill_prefixes(net, prefixes)
+                            g = residual(W, one, other)
+                            rules.move_all(net, prefixes, rules.pull(g, lr), contraction(W, lr, decay))
+                        # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
+                        sum_k[0] = sum_k[0] + arithmetic.magnitude(W)
                 end = rules.end_to_end(w)
-                # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
-                if not exceeds(largest + arithmetic.magnitude(end), limit):
+                total = largest[0] + arithmetic.magnitude(end)
+                if not exceeds(total, limit):
                     step += count
                     continue
-                row_of(held, 0)[0] = end if count == 1 else largest + arithmetic.magnitude(end)
+                row_of(held, 0)[0] = end if count == 1 else total
                 if count > 1 and suspects(held, diverged[block], limit):
                     copy(before, w)  # who it was, and when, will be seen step by step
                     if heavy:
