@@ -76,9 +76,16 @@ def balanced_time(depth: int, W0: float, W: float, *, precision: int = 128) -> a
 def _balanced_clock(depth: int, W: arb) -> arb:
     if W > 1:
         e = arb(fmpq(2 * depth - 2, depth))
-        return W**-e / (2 * depth * e) * acb(1 / W).hypgeom_2f1(1, e, 1 + e).real
+        return W**-e / (2 * depth * e) * _clock_series(e, 1 / W)
     c = arb(fmpq(2 - depth, depth))
-    return W.sgn() * abs(W) ** c / (2 * depth * c) * acb(W).hypgeom_2f1(1, c, 1 + c).real
+    return W.sgn() * abs(W) ** c / (2 * depth * c) * _clock_series(c, W)
+
+
+def _clock_series(c: arb, z: arb) -> arb:
+    """`2F1(1, c; 1 + c; z)` for z < 1, near 1 by Pfaff's transformation: there arb would need an exact `c`."""
+    if 2 * z < 1:
+        return acb(z).hypgeom_2f1(1, c, 1 + c).real
+    return acb(z / (z - 1)).hypgeom_2f1(1, 1, 1 + c).real / (1 - z)
 
 
 def _finite(name: str, values) -> np.ndarray:

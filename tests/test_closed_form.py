@@ -145,6 +145,18 @@ def test_2f1_clock_in_balls_and_in_sympy():
     assert balanced_time(3, 0.75, 0.25) < 0
 
 
+@pytest.mark.parametrize("depth", [3, 4, 5, 6, 7, 12])
+@pytest.mark.parametrize(("W0", "W"), [(0.3, 0.9), (0.3, 0.999), (1.5, 1.01), (3.0, 1.25), (-0.5, -2.0), (0.5, 0.25)])
+def test_clock_is_the_integral_of_the_flow_also_next_to_the_minimum(depth, W0, W):
+    with mpmath.workdps(40):
+        clock = lambda x: 1 / (2 * depth * (1 - x) * abs(x) ** (2 - mpmath.mpf(2) / depth))  # noqa: E731
+        want = mpmath.quad(clock, mpmath.linspace(W0, W, 20))
+        ball = balanced_time(depth, W0, W, precision=200)
+        assert contains(ball, want)
+        assert ball.rad() < 1e-40
+        assert not contains(ball, want * (1 + mpmath.mpf(10) ** -20))
+
+
 def test_two_layers_against_sympy():
     W0, a = sympy.Symbol("W_0", real=True), sympy.Symbol("a", real=True)
     solution: Any = symbolic.flow_solution(2).rhs
