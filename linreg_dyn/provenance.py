@@ -9,6 +9,7 @@ from importlib.metadata import version as _version
 from pathlib import Path
 
 
+@cache
 def version(distribution: str) -> str | None:
     """The installed version of a distribution, or None."""
     try:
