@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from linreg_dyn._checks import integer
-from linreg_dyn.ensemble import Record, simulate
-from linreg_dyn.ensemble.discrete import DIVERGED, STATUSES
+from linreg_dyn.ensemble import Record, backends, simulate
+from linreg_dyn.ensemble.discrete import DIVERGED, MOST_STEPS, STATUSES
 from linreg_dyn.ensemble.memory import refuse_too_large
 from linreg_dyn.ensemble.methods import Method
 from linreg_dyn.problem import Array
 from linreg_dyn.regression import Regression
-from linreg_dyn.schedules import Schedule
 
 SPREAD = 0.5
 """Standard deviation of `log w_i` of the random starts."""
+PIECES = 20
+"""Runs into which a watched run is cut."""
 
 
 def random_starts(depth: int, count: int, *, seed: int = 0) -> Array:
@@ -40,29 +44,24 @@ def train(
     method: Method,
     *,
     steps: int,
-    learning_rate: float | Schedule,
-    weight_decay: float = 0.0,
     every: int = 1,
-    seed: int = 0,
+    watch: Callable[[float], object] | None = None,
+    **arguments: Any,
 ) -> xr.Dataset:
     """Train on `regression.data` from `starts`; the learned lines come back in the user's units.
 
-    The other arguments are those of `simulate`, whose dataset, with loss and layer imbalance every `every`
-    steps, is returned with these variables more: `slope` and `intercept` (trajectory) of the nets after
-    training, and (sample) the data `x` and `y`, the `least_squares` line and the `prediction`, the mean
-    over all trajectories that did not diverge (not a number if all did). The normalisation is among the
-    attributes.
+    `arguments` are others of `simulate` (learning_rate, weight_decay, momentum, seed, backend, ...), whose dataset,
+    with loss and layer imbalance every `every` steps, is returned with these variables more: `slope` and
+    `intercept` (trajectory) of the nets after training, and (sample) the data `x` and `y`, the `least_squares`
+    line and the `prediction`, the mean over all trajectories that did not diverge (not a number if all did). The
+    normalisation is among the attributes. `watch` is told the finished fraction of the steps now and then.
     """
-    result = simulate(
-        starts,
-        method,
-        steps=steps,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        record=Record(every=every, observables=("loss", "layer_imbalance")),
-        seed=seed,
-    )
-    W = result["final_weights"].prod("layer").values
+    arguments |= {"record": Record(every=every, observables=("loss", "layer_imbalance"))}
+    if watch is None:
+        result = simulate(starts, method, steps=steps, **arguments)
+    else:
+        result = _watched(watch, starts, method, steps, **arguments)
+    W = result["final_weights"].astype(np.float64).prod("layer").values
     held = W[result["status"].values != DIVERGED]
     prediction = regression.predict(held.mean() if held.size else np.nan, regression.x)
     variables = {
@@ -81,6 +80,31 @@ def train(
     return result.assign(described).assign_attrs(
         {f"normalization_{name}": getattr(regression, name) for name in scales}
     )
+
+
+def _watched(
+    watch: Callable[[float], object],
+    starts: Array,
+    method: Method,
+    steps: int,
+    *,
+    record: Record,
+    backend: str = "auto",
+    **arguments: Any,
+) -> xr.Dataset:
+    """The dataset of `simulate`, bitwise, from a run in pieces that each resume the one before."""
+    steps = integer("steps", steps, least=1, most=MOST_STEPS)
+    count, depth = starts.shape
+    width = 2 * record.width(count, depth)  # what was recorded, and its copy in the next piece
+    refuse_too_large(count, depth, record.count(steps), width, "take fewer starts or steps, or a larger every")
+    arguments |= {"record": record, "backend": backends.chosen(backend, count, steps)}
+    piece = record.every * max(1, -(-steps // (PIECES * record.every)))
+    result = None
+    for stop in (*range(piece, steps, piece), steps):
+        result = simulate(starts, method, steps=stop, resume=result, **arguments)
+        watch(stop / steps)
+    assert result is not None
+    return result
 
 
 def summary(result: xr.Dataset, regression: Regression, names: tuple[str, str] = ("x", "y")) -> list[str]:

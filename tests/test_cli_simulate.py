@@ -1,15 +1,19 @@
 """`linreg-dyn simulate` as a user calls it: what it learns, what it writes, what it refuses."""
 
+import json
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from linreg_dyn import training
+from linreg_dyn import ensemble, schedules, training
 from linreg_dyn.cli import main
+from linreg_dyn.commands import options
+from linreg_dyn.ensemble import NoiseAugmentation, SGDNoise, TruncatedGaussian
 from linreg_dyn.regression import diabetes, normalize
 
 FILES = {"trajectories.nc", "predictions.csv", "training.pdf", "training.png", "fit.pdf", "fit.png"}
@@ -62,7 +66,8 @@ def test_gradient_descent_finds_the_line_of_polyfit(houses, tmp_path, capsys):
 def test_weight_decay_ends_short_of_the_line(houses, tmp_path):
     assert simulate(houses, tmp_path / "wd", "--method", "wd", "--decay", 0.05, "--steps", 3000) == 0
     result = xr.load_dataset(tmp_path / "wd" / "trajectories.nc", engine="h5netcdf")
-    slope = np.polyfit(*pd.read_csv(houses)[["area", "price"]].to_numpy().T, 1)[0]
+    data = pd.read_csv(houses)
+    slope = np.polyfit(data.area, data.price, 1)[0]
     ratio = result["slope"].item() / slope
     # An equilibrium at depth 3 has w_i = w > 0 with w (1 - w^3) = mu; its W is w^3.
     w = np.roots([-1, 0, 0, 1, -0.05])
@@ -142,13 +147,26 @@ BAD_OPTIONS = [
     (("--data", "nowhere.csv"), "nowhere.csv"),
     (("--depth", "0"), "depth must be an integer from 1"),
     (("--depth", "two"), "expected a whole number, got 'two'"),
-    (("--lr", "0"), "--lr must be a number > 0, or adaptive:C"),
-    (("--lr", "-0.1"), "--lr must be a number > 0"),
-    (("--lr", "nan"), "--lr must be a number > 0"),
-    (("--lr", "fast"), "--lr must be a number > 0"),
-    (("--lr", "adaptive:"), "--lr must be a number > 0"),
-    (("--lr", "adaptive:-1"), "--lr must be a number > 0"),
-    (("--lr", "adaptve:0.1"), "--lr must be a number > 0"),
+    (("--lr", "0"), "--lr must be a finite number > 0, got 0"),
+    (("--lr", "-0.1"), "--lr must be a finite number > 0, got -0.1"),
+    (("--lr", "-1e-3"), "--lr must be a finite number > 0, got -0.001"),
+    (("--lr", "nan"), "--lr must be a finite number, got nan"),
+    (("--lr", "fast"), "--lr must be a number, adaptive:C, a .toml or .json file, or a table"),
+    (("--lr", "adaptive:"), "got 'adaptive:'"),
+    (("--lr", "adaptive:-1"), "--lr: c of Adaptive must be a finite number > 0, got -1"),
+    (("--lr", "adaptve:0.1"), "got 'adaptve:0.1'"),
+    (("--lr", "rate.toml"), "there is no file rate.toml"),
+    (("--lr", "{type = Cosine}"), "--lr '{type = Cosine}' is not TOML: Invalid value"),
+    (("--lr", '{type = "Cosin", start = 1}'), "--lr.type must be one of Adaptive"),
+    (("--lr", '{type = "Cosin", start = 1}'), "did you mean 'Cosine'?"),
+    (("--lr", '{type = "Cosine", start = 0.1, steps = 9} extra'), "is not TOML"),
+    (("--lr", '{type = "Cosine", steps = 9}'), "--lr.start is missing"),
+    (
+        ("--lr", '{type = "Steps", values = [0.1], stop = 999}'),
+        "--lr must last for all 1000 steps, got a schedule of 999",
+    ),
+    (("--lr", '{type = "Cosine", start = 0.1, end = -0.1, steps = 9}'), "--lr must have values > 0, got limits -0.1"),
+    (("--lr", '{type = "AutoL2"}'), "--lr must be a finite number > 0, got AutoL2()"),
     (("--steps", "0"), "--steps must be at least 1, got 0"),
     (("--steps", "1.5"), "expected a whole number, got '1.5'"),
     (("--steps", "inf"), "expected a whole number, got 'inf'"),
@@ -161,13 +179,31 @@ BAD_OPTIONS = [
     (("--method", "adam"), "invalid choice: 'adam'"),
     (("--method", "wd"), "--method wd needs --decay"),
     (("--method", "wd", "--decay", "-1"), "--decay must be a finite number >= 0"),
-    (("--method", "wd", "--decay", "nan"), "--decay must be a finite number >= 0"),
+    (("--method", "wd", "--decay", "nan"), "--decay must be a finite number, got nan"),
+    (("--method", "wd", "--decay", "adaptive:1"), "--decay must be a number, a .toml or .json file"),
+    (
+        ("--method", "wd", "--decay", '{type = "Adaptive", c = 1}'),
+        "--decay must be a number or a schedule of time alone",
+    ),
     (("--decay", "0.1"), "--decay is not used by --method gd, only by wd"),
     (("--method", "noise"), "--method noise needs --noise"),
-    (("--method", "noise", "--noise", "1"), "--noise must be in [0, 1)"),
-    (("--method", "noise", "--noise", "-0.1"), "--noise must be in [0, 1)"),
+    (("--method", "noise", "--noise", "1.1"), "--noise must have values up to 1, got limits 1.1"),
+    (("--method", "noise", "--noise", "-0.1"), "--noise must be a finite number >= 0, got -0.1"),
     (("--method", "sgd-noise", "--noise", "-0.1"), "--noise must be a finite number >= 0"),
-    (("--method", "sgd-noise", "--noise", "inf"), "--noise must be a finite number >= 0"),
+    (("--method", "sgd-noise", "--noise", "inf"), "--noise must be a finite number, got inf"),
+    (("--distribution", "uniform"), "--distribution is not used by --method gd, only by noise, sgd-noise"),
+    (
+        ("--method", "noise", "--noise", "1", "--distribution", "cauchy"),
+        "uniform, rademacher, or gaussian:SIGMAS up to 5",
+    ),
+    (("--method", "noise", "--noise", "1", "--distribution", "gaussian:6"), "got 'gaussian:6'"),
+    (("--method", "noise", "--noise", "1", "--distribution", "gaussian:"), "got 'gaussian:'"),
+    (("--momentum", "1"), "momentum must be in [0, 1), got 1"),
+    (("--momentum", "-0.1"), "momentum must be a finite number >= 0"),
+    (("--nesterov",), "nesterov needs a momentum > 0"),
+    (("--dtype", "float16"), "invalid choice: 'float16'"),
+    (("--backend", "tpu"), "invalid choice: 'tpu'"),
+    (("--threads", "0"), "threads must be an integer from 1"),
     (("--method", "sgd"), "--method sgd needs --batch"),
     (("--method", "sgd", "--batch", "61"), "--batch must be from 1 to the 60 rows of the data, got 61"),
     (("--method", "sgd", "--batch", "0"), "--batch must be from 1 to the 60 rows"),
@@ -185,6 +221,43 @@ def test_bad_input_gets_one_line_and_leaves_nothing(houses, tmp_path, capsys, mo
     assert said.err.count("\n") == 1
     assert message in said.err
     assert listing(tmp_path) == ["houses.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rate.toml", b"", "--lr.type must be one of Adaptive, AutoL2"),
+        ("rate.toml", b'type = "Cosine"\nstart =', "rate.toml is not TOML: Invalid value (at end of document)"),
+        ("rate.toml", b"\xff", "rate.toml is not TOML: 'utf-8' codec"),
+        (
+            "rate.toml",
+            b'type = "Steps"\nvalues = [0.1, 0.2]',
+            "--lr: values of Steps must be one more than its milestones",
+        ),
+        ("rate.json", b'{"type": "Cosine",', "rate.json is not JSON: "),
+        ("rate.json", b"[" * 100_000, "rate.json is not JSON: maximum recursion depth"),
+        ("rate.json", b"[0.1, 0.2]", "--lr must be a number or a table with a type, got [0.1, 0.2]"),
+        ("rate.json", b'"0.1"', "--lr must be a finite number, got '0.1'"),
+        ("rate.json", b"NaN", "--lr must be a finite number, got nan"),
+    ],
+)
+def test_bad_schedules_in_files_get_one_line(tmp_path, capsys, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    assert simulate(None, tmp_path / "out", "--lr", tmp_path / name) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert message in said
+    assert listing(tmp_path) == [name]
+
+
+def test_without_a_device_it_says_so(houses, tmp_path, capsys, monkeypatch):
+    from linreg_dyn.ensemble import _cuda
+
+    monkeypatch.setattr(_cuda, "cuda_available", lambda: (False, "no CUDA device can be used: none there"))
+    assert simulate(houses, tmp_path / "out", "--backend", "cuda") == 2
+    assert capsys.readouterr().err == (
+        'linreg-dyn: error: backend="cuda" cannot run: no CUDA device can be used: none there\n'
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,7 +323,71 @@ def test_a_failure_midway_leaves_nothing(houses, tmp_path, monkeypatch, capsys, 
 
 def test_help_has_an_example(capsys):
     assert main(["simulate", "--help"]) == 0
-    assert "example: linreg-dyn simulate --data" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "examples: linreg-dyn simulate --data" in said
+    assert "number or a schedule" in said
+
+
+def test_schedules_are_read_from_numbers_files_and_tables(tmp_path):
+    cosine = schedules.Cosine(0.1, steps=90, end=0.01)
+    (tmp_path / "rate.toml").write_text('type = "Cosine"\nstart = 0.1\nend = 0.01\nsteps = 90\n')
+    (tmp_path / "rate.json").write_text(json.dumps(schedules.to_spec(cosine)))
+    window = schedules.Window(schedules.Exponential(0.1, factor=0.9), stop=50)
+    (tmp_path / "decay.json").write_text(json.dumps(schedules.to_spec(window)))
+    for text in ('{type = "Cosine", start = 0.1,\n end = 0.01, steps = 90}', "rate.toml", "rate.json"):
+        where = str(tmp_path / text) if text.startswith("rate") else text
+        assert options.schedule("--lr", where, 100) == cosine
+    assert options.schedule("--decay", str(tmp_path / "decay.json"), 100, zero=True) == window
+    assert options.schedule("--lr", "adaptive:0.25", 100) == schedules.Adaptive(0.25)
+    assert options.schedule("--lr", "1e-3", 100) == options.schedule("--lr", '{type = "Constant", value = 0.001}', 9)
+    assert options.schedule("--lr", "1e-3", 100) == 0.001
+    assert options.schedule("--decay", '{type = "AutoL2", l2 = 0.2}', 100) == schedules.AutoL2(0.2)
+    with pytest.raises(ValueError, match="a schedule of time alone"):
+        options.schedule("--noise", '{type = "Adaptive", c = 1}', 100)
+
+
+def test_every_option_reaches_the_run(houses, tmp_path):
+    """What is written is what `simulate` returns for the arguments that the options stand for."""
+    given: dict[str, Any] = {"--lr": '{type = "Cosine", start = 0.05, steps = 40}', "--momentum": 0.5, "--steps": 50}
+    given |= {"--method": "noise", "--noise": 1, "--distribution": "gaussian:1.5", "--dtype": "float32", "--seed": 3}
+    given |= {"--decay": '{type = "Window", schedule = 0.1, stop = 20}', "--threads": 1, "--backend": "cpu"}
+    arguments: dict[str, Any] = {"steps": 50, "learning_rate": schedules.Cosine(0.05, steps=40), "momentum": 0.5}
+    arguments |= {"nesterov": True, "weight_decay": schedules.Window(0.1, stop=20), "dtype": "float32", "seed": 3}
+    method = NoiseAugmentation(1, TruncatedGaussian(1.5))
+    starts = training.random_starts(3, 4, seed=3)
+    expected = ensemble.simulate(starts, method, record=ensemble.Record(), **arguments)
+    flat = [word for pair in given.items() for word in pair]
+    assert simulate(houses, tmp_path / "out", "--starts", 4, "--nesterov", *flat) == 0
+    result = xr.load_dataset(tmp_path / "out" / "trajectories.nc", engine="h5netcdf")
+    assert result[list(expected.data_vars)].equals(expected)
+    assert result.attrs["spec"] == expected.attrs["spec"]
+    assert simulate(houses, tmp_path / "other", "--starts", 4, "--nesterov", *flat[:-2], "--momentum", 0.6) == 0
+    other = xr.load_dataset(tmp_path / "other" / "trajectories.nc", engine="h5netcdf")
+    assert not other["final_weights"].equals(expected["final_weights"])
+
+
+def test_a_watched_run_is_the_run():
+    fit, starts = normalize([1, 2, 3, 5], [3, 2, 2, 0]), training.random_starts(3, 4)
+    arguments: dict[str, Any] = {"steps": 101, "learning_rate": 0.01, "momentum": 0.5, "every": 3, "seed": 1}
+    arguments["weight_decay"] = schedules.AutoL2(every=7)
+    fractions: list[float] = []
+    alone = training.train(fit, starts, SGDNoise(0.3), **arguments)
+    watched = training.train(fit, starts, SGDNoise(0.3), watch=fractions.append, **arguments)
+    assert watched.identical(alone)
+    assert fractions == [*(step / 101 for step in range(6, 101, 6)), 1.0]
+    with pytest.raises(ValueError, match=r"GiB.*larger every"):
+        training.train(fit, starts, SGDNoise(0.3), watch=fractions.append, **arguments | {"steps": 2**32 - 1})
+    assert len(fractions) == 17  # refused before the first piece
+
+
+def test_a_bar_moves_on_a_terminal_only(monkeypatch, capsys):
+    with options.progress("training") as watch:
+        assert watch is None
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what rich takes for a terminal
+    with options.progress("training") as watch:
+        assert watch is not None
+        watch(0.5)
+    assert "50%" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("depth", [1, 3, 64])

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from linreg_dyn.commands import simulate
-from linreg_dyn.commands.simulate import METHODS, whole
+from linreg_dyn.commands import options
+from linreg_dyn.commands.options import whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,9 +45,10 @@ def add_parser(subparsers: Any) -> None:
         "trajectories, where a million starts end), or with --map how training ends from every start. "
         "Maps: " + "; ".join(f"{name}: {text}" for name, text in MAPS.items()) + f"; {', '.join(OBSERVABLES)}: "
         "its value at the end. --out FILE.pdf (or .png, .svg) writes the picture alone, --out DIR a new "
-        "directory with the picture, its caption and all data (NetCDF).",
+        f"directory with the picture, its caption and all data (NetCDF). {options.SCHEDULES} The velocity of a "
+        "portrait is one for all steps: there --decay and --noise must be numbers.",
         epilog="examples: linreg-dyn phase --method noise --noise 0.4 --out portrait.pdf; linreg-dyn phase --map basin "
-        "--depth 4 --fixed w1 w2 --lr 0.2 --size 2000 2000 --out basins",
+        "--depth 4 --fixed w1 w2 --lr 0.2 --momentum 0.5 --size 2000 --out basins",
     )
     add = parser.add_argument
     add("--map", metavar="MAP", choices=(*MAPS, *OBSERVABLES), help="draw this map (default: the portrait)")
@@ -61,17 +60,7 @@ def add_parser(subparsers: Any) -> None:
     add("--box", metavar="X", type=float, nargs="+", default=(-3.0, 3.0), help=box)
     size = "starts along both layers, or along each (default: 1000; critical: 300)"
     add("--size", metavar="N", type=whole, nargs="+", help=size)
-    methods = "; ".join(f"{name}: {text}" for name, text in METHODS.items())
-    add("--method", metavar="METHOD", choices=METHODS, default="gd", help=f"{methods} (default: %(default)s)")
-    add("--lr", metavar="RATE", help=f"a number, or adaptive:C for C / sum(1/w_i^2) (default: {DEFAULT_RATE})")
-    add("--steps", metavar="N", type=whole, default=500, help="training steps (default: %(default)s)")
-    add("--decay", metavar="MU", type=float, help="weight decay mu in L + mu * sum w_i^2; method wd needs it")
-    add("--noise", metavar="HALF_WIDTH", type=float, help="eta is uniform on (-HALF_WIDTH, HALF_WIDTH)")
-    add("--batch", metavar="B", type=whole, help="samples in a mini-batch")
-    add("--data", metavar="FILE", help="CSV file the mini-batches are drawn from (default: diabetes data)")
-    add("--x", metavar="COL", help="column of the inputs")
-    add("--y", metavar="COL", help="column of the targets")
-    add("--seed", metavar="S", type=whole, default=0, help="seed of all noise (default: 0)")
+    options.add_options(parser, steps=500, rate=DEFAULT_RATE)
     add("--within", metavar="T", type=float, help="at a minimum is |W - 1| <= T (default: 0.01; noise or decay: 0.5)")
     add("--rates", metavar="LR", type=float, nargs=2, help="learning rates from ... to ... (default: 0.01 1)")
     line = "line of starts, FIRST SECOND to FIRST SECOND (default: the box's diagonal)"
@@ -87,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     import paper_figures
     from linreg_dyn.files import atomic_directory, write_text
 
-    _check_options(args)
+    _check(args)
     alone = Path(args.out).suffix[1:] in paper_figures.FORMATS
     formats = _formats(args, alone)
     plane, method = _plane(args), _method(args)
@@ -128,7 +117,7 @@ def _picture(args: argparse.Namespace, plane: Plane, method: Method) -> tuple[xr
 def _compute(args: argparse.Namespace, plane: Plane, method: Method, training: dict[str, Any]) -> xr.Dataset:
     size = args.size or (SIZES.get(args.map, 1000),)
     size = (size[0], size[-1])
-    with _progress(args.map or "portrait") as watch:
+    with options.progress(args.map or "portrait") as watch:
         return _run(args, plane, method, size, {"watch": watch, **training})
 
 
@@ -150,18 +139,6 @@ def _run(args, plane: Plane, method: Method, size: tuple[int, int], training: di
     return phase.start_map(plane, size, method, within=args.within, observable=observable, **training)
 
 
-@contextmanager
-def _progress(name: str) -> Iterator[Callable[[float], None]]:
-    """A function to tell the finished fraction; on a terminal it moves a bar."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(name, total=1.0)
-        yield lambda fraction: progress.update(task, completed=fraction)
-
-
 def counted(result: xr.Dataset) -> str:
     """How many starts there were, and how they ended."""
     starts = f"{result.attrs['starts']:,} {'runs' if 'learning_rate' in result.dims else 'starts'}"
@@ -180,7 +157,7 @@ def counted(result: xr.Dataset) -> str:
     return f"{starts}: {', '.join(ended)}"
 
 
-def _check_options(args: argparse.Namespace) -> None:
+def _check(args: argparse.Namespace) -> None:
     here = f"--map {args.map}" if args.map else "the portrait"
     for option, maps in USED_BY.items():
         if getattr(args, option) is not None and args.map not in maps:
@@ -192,7 +169,7 @@ def _check_options(args: argparse.Namespace) -> None:
             raise ValueError(f"--{option} takes {counts[0]} or {counts[1]} numbers, got {len(values)}")
     if args.method != "sgd" and (args.data, args.x, args.y) != (None, None, None):
         raise ValueError(f"--data, --x and --y are what --method sgd draws its batches from, not {args.method}")
-    simulate._check_options(args)
+    options.check(args)
 
 
 def _formats(args: argparse.Namespace, alone: bool) -> tuple[str, ...]:
@@ -217,13 +194,12 @@ def _plane(args: argparse.Namespace) -> Plane:
 
 
 def _method(args: argparse.Namespace) -> Method:
-    regression: Any = simulate._data(args)[0] if args.method == "sgd" else None
-    return simulate._method(args, regression)
+    return options.method(args, options.data(args)[0] if args.method == "sgd" else None)
 
 
 def _training(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `simulate` that are the same for every start."""
-    training: dict[str, Any] = {"steps": args.steps, "weight_decay": args.decay or 0.0, "seed": args.seed}
-    if args.map in USED_BY["lr"]:
-        training["learning_rate"] = simulate.learning_rate(args.lr or DEFAULT_RATE)
+    training = options.training(args, DEFAULT_RATE)
+    if args.map not in USED_BY["lr"]:
+        del training["learning_rate"]
     return training
