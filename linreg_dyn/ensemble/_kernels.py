@@ -190,6 +190,7 @@ def _advance(shape, observed, residual, draw, distribution, adaptive, decaying, 
             copy(here, w)
             if heavy:
                 copy(speeds, v)
+            numbers = row_of(lane_numbers, 0)[0] + (origin + block * lanes)
             row_of(held, 0)[0] = rules.end_to_end(w)
             start = edges[0]
             note(held, diverged[block], start, limit)
@@ -211,14 +212,12 @@ def _advance(shape, observed, residual, draw, distribution, adaptive, decaying, 
                 for t in range(step, step + count):
                     if draws_amplitude and t >> 2 != in_units:
                         in_units = t >> 2
-                        for k in range(sections):
-                            unit, numbers = section(units, k), part_of(lane_numbers, k)[0] + (origin + block * lanes)
-                            c0, c1, c2, c3 = noise.amplitude_counter(numbers, t)
-                            words = noise.philox(cast(numbers, c0), cast(numbers, c1), c2, c3, k0, k1)
-                            unit[0] = distribution(words[0], quantiles)
-                            unit[1] = distribution(words[1], quantiles)
-                            unit[2] = distribution(words[2], quantiles)
-                            unit[3] = distribution(words[3], quantiles)
+                        c0, c1, c2, c3 = noise.amplitude_counter(numbers, t)
+                        words = noise.philox(cast(numbers, c0), cast(numbers, c1), c2, c3, k0, k1)
+                        units[0] = distribution(words[0], quantiles)
+                        units[1] = distribution(words[1], quantiles)
+                        units[2] = distribution(words[2], quantiles)
+                        units[3] = distribution(words[3], quantiles)
                     if draws_batch:
                         for lane in range(lanes):
                             noise.sample(order, swaps, origin + block * lanes + lane, t, k0, k1)
