@@ -63,32 +63,51 @@ def copy(source, target):
 
 
 @cache
-def reducer(shape: Shape, observed: tuple[Callable[..., Any], ...]):
+def reducer(shape: Shape, observed: tuple[Callable[..., Any], ...], wanted: frozenset[str]):
     """A jitable `f(w, marks, moments, row, block)` that reduces observables of a block, in float64.
 
-    Over the lanes that have not diverged: `moments` [row, 5, observable, block] gets their number, the mean, the
-    sum of squared distances from it, the minimum and the maximum.
+    Over the lanes that have not diverged: `moments` [row, 5, observable, block] gets their number and, of what is
+    `wanted` ("mean", "variance", "min", "max"), the mean, the sum of squared distances from it, the minimum and
+    the maximum. Folding the lanes of a block to one number costs more than an observable does.
     """
     if not observed:
         return register_jitable(lambda w, marks, moments, row, block: None)
-    others, observable, place = reducer(shape, observed[:-1]), observed[-1], len(observed) - 1
     new_block = local(types.float64, shape.width, shape.parts, shape.depth, shape.sections)
-    never, infinity = NEVER, np.inf
+    each, never = _each_reduced(observed, wanted), NEVER
 
     @register_jitable
     def reduce(w, marks, moments, row, block):
-        others(w, marks, moments, row, block)
         seen = new_block()  # a copy, so that the weights themselves can stay in registers
         copy(w, seen)
-        x = observable(seen)
-        number = total(where(marks, never, cast(x, 1), 0))
-        mean = total(where(marks, never, x, 0)) / number if number > 0 else 0.0
-        spread = x - mean
+        number = total(where(marks, never, cast(seen[0], 1), 0))
+        each(seen, marks, number, moments, row, block)
+
+    return reduce
+
+
+def _each_reduced(observed: tuple[Callable[..., Any], ...], wanted: frozenset[str]):
+    if not observed:
+        return register_jitable(lambda w, marks, number, moments, row, block: None)
+    others, observable, place = _each_reduced(observed[:-1], wanted), observed[-1], len(observed) - 1
+    mean_too, variance_too = bool(wanted & {"mean", "variance"}), "variance" in wanted
+    min_too, max_too = "min" in wanted, "max" in wanted
+    never, infinity = NEVER, np.inf
+
+    @register_jitable
+    def reduce(w, marks, number, moments, row, block):
+        others(w, marks, number, moments, row, block)
+        x = observable(w)
         moments[row, 0, place, block] = number
-        moments[row, 1, place, block] = mean
-        moments[row, 2, place, block] = total(where(marks, never, spread * spread, 0))
-        moments[row, 3, place, block] = least(where(marks, never, x, infinity))
-        moments[row, 4, place, block] = greatest(where(marks, never, x, -infinity))
+        if mean_too:
+            mean = total(where(marks, never, x, 0)) / number if number > 0 else 0.0
+            moments[row, 1, place, block] = mean
+            if variance_too:
+                spread = x - mean
+                moments[row, 2, place, block] = total(where(marks, never, spread * spread, 0))
+        if min_too:
+            moments[row, 3, place, block] = least(where(marks, never, x, infinity))
+        if max_too:
+            moments[row, 4, place, block] = greatest(where(marks, never, x, -infinity))
 
     return reduce
 

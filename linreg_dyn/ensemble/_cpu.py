@@ -13,7 +13,7 @@ from linreg_dyn.ensemble._blocks import PADDING, SOURCES, Shape, observe_kernel
 from linreg_dyn.ensemble._vector import aligned
 from linreg_dyn.ensemble.engine import Engine, Seen
 from linreg_dyn.ensemble.plan import NEVER, Plan
-from linreg_dyn.ensemble.record import OBSERVABLES, Moments
+from linreg_dyn.ensemble.record import ALL, OBSERVABLES, Moments, Record
 from linreg_dyn.ensemble.threads import spread
 from linreg_dyn.problem import Array
 from linreg_dyn.schedules import auto_l2
@@ -95,23 +95,22 @@ class CpuEngine(Engine):
         every = self.plan.auto_l2.every if self.plan.auto_l2 else stop
         while start < stop:
             pause = min(stop, start + self._span, (start // every + 1) * every)
-            self._run_through([start, pause], ())
+            self._run_through([start, pause])
             if self.plan.auto_l2 and pause % every == 0:
                 self._measure_l2(pause)
             start = pause
         self.moments = self._run_through([stop, stop], reduced)[0] if reduced else {}
         self.values = self._observe(kept)
 
-    def records(
-        self, start: int, stops: Sequence[int], reduced: tuple[str, ...], kept: tuple[str, ...]
-    ) -> Iterator[Seen]:
+    def records(self, start: int, stops: Sequence[int], record: Record) -> Iterator[Seen]:
         """Advance from `start` to each of `stops` in turn, and measure there.
 
         Moments alone are taken as the run goes, many steps in one go, while a block is in the cache.
         """
-        if kept or self.plan.auto_l2:
-            yield from super().records(start, stops, reduced, kept)
+        if record.kept or self.plan.auto_l2:
+            yield from super().records(start, stops, record)
             return
+        reduced, wanted = record.reduced, record.moments
         most = max(1, MOMENTS // (5 * 8 * len(reduced) * len(self.state)))
         while stops:
             if stops[0] - start > self._span:
@@ -120,7 +119,7 @@ class CpuEngine(Engine):
             count = 1
             while count < min(most, len(stops)) and stops[count] - start <= self._span:
                 count += 1
-            for moments in self._run_through([start, *stops[:count]], reduced):
+            for moments in self._run_through([start, *stops[:count]], reduced, wanted):
                 yield Seen(moments, {})
             start, stops = stops[count - 1], stops[count:]
 
@@ -128,18 +127,20 @@ class CpuEngine(Engine):
     def _span(self) -> int:
         return max(1, min(TABLE, PIECE // self.state.size))
 
-    def _run_through(self, edges: Sequence[int], reduced: tuple[str, ...]) -> list[dict[str, Moments]]:
+    def _run_through(
+        self, edges: Sequence[int], reduced: tuple[str, ...] = (), wanted: frozenset[str] = ALL
+    ) -> list[dict[str, Moments]]:
         """Take the steps from the first edge to the last; moments of `reduced` at each edge but the first."""
         plan = self.plan
         random = (plan.seed & 0xFFFFFFFF, plan.seed >> 32, plan.first_trajectory, plan.quantiles)
         table = plan.table(edges[0], edges[-1])
         shared = (table, self.own, self.state.dtype.type(plan.momentum), random, plan.batches)
-        moments = np.empty((len(edges) - 1 if reduced else 0, 5, len(reduced), len(self.state)))
+        moments = np.zeros((len(edges) - 1 if reduced else 0, 5, len(reduced), len(self.state)))
         observed = tuple(OBSERVABLES[name][0] for name in reduced)
-        advance = _kernels.advance_kernel(self.shape, plan, observed)  # pyright: ignore[reportArgumentType]
+        advance = _kernels.advance_kernel(self.shape, plan, observed, wanted if reduced else frozenset())  # pyright: ignore[reportArgumentType]
         memory, at = (self.state, self.velocities, self.diverged), np.array(edges)
         self._run(lambda first, last: advance(*memory, first, last, at, moments, *shared))
-        return [dict(zip(reduced, Moments.merged(*row), strict=True)) for row in moments]
+        return [dict(zip(reduced, Moments.merged(*row, wanted), strict=True)) for row in moments]
 
     def _observe(self, kept: tuple[str, ...]) -> dict[str, Array]:
         values: dict[str, Array] = {}

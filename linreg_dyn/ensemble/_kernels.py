@@ -103,11 +103,14 @@ def note(W, diverged, step, limit):
     return found
 
 
-def advance_kernel(shape: Shape, plan: Plan, observed: tuple[Callable[..., Any], ...] = ()):
+def advance_kernel(
+    shape: Shape, plan: Plan, observed: tuple[Callable[..., Any], ...] = (), wanted: frozenset[str] = frozenset()
+):
     """The compiled `advance` of `_advance` for this kind of plan and what it observes, made once for each."""
     return _advance(
         shape,
         observed,
+        wanted,
         RESIDUALS[type(plan.method)],
         plan.draw,
         plan.distribution,
@@ -155,7 +158,7 @@ def _scheduled(shape: Shape, own: bool, adaptive: bool, decaying: bool):
 
 
 @cache
-def _advance(shape, observed, residual, draw, distribution, adaptive, decaying, own, inertia):
+def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, decaying, own, inertia):
     depth, lanes, width, parts, sections = shape.depth, shape.lanes, shape.width, shape.parts, shape.sections
     kind: Any = from_dtype(np.dtype(shape.dtype))
     block_of, row_of = (view(width, parts, length, sections) for length in (depth, 1))
@@ -167,10 +170,10 @@ def _advance(shape, observed, residual, draw, distribution, adaptive, decaying, 
     by_force = adaptive or heavy
     move_each = _mover(depth, heavy, inertia == "nesterov")
     value, rate, contraction = _scheduled(shape, own, adaptive, decaying)
-    reduce = reducer(shape, observed)
+    reduce = reducer(shape, observed, wanted)
     limit, check, never = OVERFLOW[shape.dtype], CHECK, NEVER
 
-    @kernel(shape, *observed, residual, draw, distribution, adaptive, decaying, own, inertia, SOURCES)
+    @kernel(shape, *observed, sorted(wanted), residual, draw, distribution, adaptive, decaying, own, inertia, SOURCES)
     def advance(state, velocities, diverged, first, last, edges, moments, table, own_table, momentum, random, batches):
         """Take the steps from `edges[0]` to `edges[-1]` with the blocks `first`, ..., `last - 1` of `state`.
 

@@ -202,7 +202,7 @@ def _run(
         del weights, before
         if recorder and record:
             stops = recorder.steps.tolist()[first:]
-            for index, seen in enumerate(engine.records(done, stops, record.reduced, record.kept), first):
+            for index, seen in enumerate(engine.records(done, stops, record), first):
                 recorder.put(index, seen)
         else:
             engine.advance(done, steps)

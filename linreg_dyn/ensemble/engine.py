@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from linreg_dyn.ensemble.plan import NEVER
-from linreg_dyn.ensemble.record import Moments
+from linreg_dyn.ensemble.record import Moments, Record
 from linreg_dyn.problem import Array
 
 
@@ -43,11 +43,9 @@ class Engine(ABC):
     def diverged_step(self) -> np.ndarray:
         """(trajectory,): the step at which each diverged; -1: it did not."""
 
-    def records(
-        self, start: int, stops: Sequence[int], reduced: tuple[str, ...], kept: tuple[str, ...]
-    ) -> Iterator[Seen]:
-        """Advance from `start` to each of `stops` in turn, and measure there."""
+    def records(self, start: int, stops: Sequence[int], record: Record) -> Iterator[Seen]:
+        """Advance from `start` to each of `stops` in turn, and measure there what `record` asks for."""
         for stop in stops:
-            self.advance(start, stop, reduced, kept)
+            self.advance(start, stop, record.reduced, record.kept)
             yield Seen(self.moments, self.values, self.diverged_step != NEVER)
             start = stop

@@ -27,6 +27,7 @@ OBSERVABLES: dict[str, tuple[Callable[..., Any] | None, str]] = {
     WEIGHTS: (None, "weights w_i"),
 }
 SIMPLE = ("mean", "variance", "min", "max")
+ALL = frozenset(SIMPLE)
 
 
 @dataclass(frozen=True)
@@ -105,20 +106,26 @@ class Moments:
     max: float
 
     @classmethod
-    def merged(cls, number: Array, mean: Array, squares: Array, low: Array, high: Array) -> list[Moments]:
-        """Of each observable, from those of its parts: arrays (observable, part).
+    def merged(
+        cls, number: Array, mean: Array, squares: Array, low: Array, high: Array, wanted: frozenset[str] = ALL
+    ) -> list[Moments]:
+        """Of each observable, from those of its parts: arrays (observable, part); NaN for what is not `wanted`.
 
         `squares` are sums of squared distances from the part's mean. Sums over parts are pairwise, in their
         order: how a result is rounded depends on that alone.
         """
         count = number.sum(axis=-1)
+        whole, variance, lows, highs = np.full((4, len(count)), np.nan)
         with np.errstate(all="ignore"):  # an observable may be infinite by itself, and there may be nothing left
-            whole = (number * mean).sum(axis=-1) / count
-            distance = mean - whole[:, np.newaxis]
-            variance = (squares + number * distance * distance).sum(axis=-1) / count
-        some = number > 0
-        lows = np.where(some, low, np.inf).min(axis=-1)
-        highs = np.where(some, high, -np.inf).max(axis=-1)
+            if wanted & {"mean", "variance"}:
+                whole = (number * mean).sum(axis=-1) / count
+            if "variance" in wanted:
+                distance = mean - whole[:, np.newaxis]
+                variance = (squares + number * distance * distance).sum(axis=-1) / count
+        if "min" in wanted:
+            lows = np.where(number > 0, low, np.inf).min(axis=-1)
+        if "max" in wanted:
+            highs = np.where(number > 0, high, -np.inf).max(axis=-1)
         rows = zip(count.tolist(), whole.tolist(), variance.tolist(), lows.tolist(), highs.tolist(), strict=True)
         return [cls(int(row[0]), *row[1:]) if row[0] else cls(0, *[float("nan")] * 4) for row in rows]
 
@@ -163,6 +170,11 @@ class Record:
         if self.reduce is None:
             return ()
         return self.reduce if isinstance(self.reduce, tuple) else (self.reduce,)
+
+    @property
+    def moments(self) -> frozenset[str]:
+        """Which moments the reductions need."""
+        return frozenset(reduction for reduction in self.reductions if isinstance(reduction, str))
 
     @property
     def reduced(self) -> tuple[str, ...]:

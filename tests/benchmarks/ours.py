@@ -41,7 +41,8 @@ def method(case: Case) -> Method:
 
 def distribution(case: Case) -> Any:
     """The argument `distribution` of a case with noise."""
-    return {"sgd": "uniform", "table": TABLE}.get(case.rule, case.rule)
+    named = {"sgd": "uniform", "table": ld.Table(TABLE), "gaussian": ld.TruncatedGaussian(3.0)}
+    return named.get(case.rule, case.rule)
 
 
 def options(case: Case) -> dict[str, Any]:
