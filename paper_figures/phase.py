@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import textwrap
+import re
 from typing import Any
 
 import numpy as np
@@ -52,12 +52,13 @@ def draw_portrait(figure: Figure, result: xr.Dataset, box: Box, title: str) -> N
     entries = [*_bands(left, result), *_streamlines(left, result), *_minima(left, result)]
     if "path" in result:
         entries += _paths(left, result, box)
+    entries += _equilibria(left, result, box)
     _density(figure, right, result)
     for axes, heading in ((left, "mean velocity and trajectories"), (right, "where the starts end")):
         _plane_axes(axes, result, box)
         axes.set_title(heading)
     right.set_ylabel("")
-    figure.suptitle(_wrapped(title, 150), fontsize=8.5)
+    figure.suptitle(_wrapped(title, 125), fontsize=8.5)
     figure.legend(handles=entries, loc="outside lower center", ncols=4)
 
 
@@ -75,7 +76,9 @@ def _bands(axes: Axes, result: xr.Dataset) -> list[Any]:
 def _streamlines(axes: Axes, result: xr.Dataset) -> list[Any]:
     thin = result.isel(first=slice(None, None, 4), second=slice(None, None, 4))
     velocity = np.stack([thin["velocity_first"].values, thin["velocity_second"].values])
-    velocity = np.ma.masked_invalid(velocity / max(np.abs(velocity).max(where=np.isfinite(velocity), initial=0), TINY))
+    velocity /= max(np.abs(velocity).max(where=np.isfinite(velocity), initial=0), TINY)
+    if not np.isfinite(velocity).all():
+        velocity = np.ma.masked_invalid(velocity)  # which takes streamplot twice as long
     look: Any = {"color": "0.45", "linewidth": 0.5}
     axes.streamplot(thin["first"].values, thin["second"].values, *velocity, density=1.1, arrowsize=0.5, **look)
     return [Line2D([], [], linestyle="-", **look, label="mean velocity")]
@@ -132,6 +135,23 @@ def _paths(axes: Axes, result: xr.Dataset, box: Box) -> list[Any]:
     return [*drawn.values(), *(Line2D([], [], **look) for look in shown)]
 
 
+def _equilibria(axes: Axes, result: xr.Dataset, box: Box) -> list[Any]:
+    """The equilibria under weight decay that lie in the box."""
+    if "equilibrium" not in result:
+        return []
+    first, second = result["equilibrium"].transpose("pair", "point").values
+    inside = (box[0] <= first) & (first <= box[1]) & (box[2] <= second) & (second <= box[3])
+    stable = result["equilibrium_stable"].values
+    entries = []
+    for which, marker, label in ((stable, "*", "stable equilibrium"), (~stable, "X", "unstable equilibrium")):
+        look: Any = {"linestyle": "", "marker": marker, "color": "C3", "markersize": 10, "markeredgecolor": "white"}
+        look["markeredgewidth"] = 0.5
+        if (inside & which).any():
+            axes.plot(first[inside & which], second[inside & which], **look, zorder=3.5)
+            entries.append(Line2D([], [], **look, label=label))
+    return entries
+
+
 def _density(figure: Figure, axes: Axes, result: xr.Dataset) -> None:
     """A dot for each cell in which starts end, coloured by how many; the minima as a thin line below."""
     counts = result["end_count"].transpose("end_first", "end_second").values
@@ -168,7 +188,7 @@ def draw_map(figure: Figure, result: xr.Dataset, name: str, box: Box, title: str
         _rate_axes(axes, result, box)
     else:
         _plane_axes(axes, result, box)
-    figure.suptitle(_wrapped(title, 105), fontsize=8.5)
+    figure.suptitle(_wrapped(title, 95), fontsize=8.5)
     if entries:
         figure.legend(handles=entries, loc="outside lower center", ncols=3)
 
@@ -295,9 +315,19 @@ def rate_box(result: xr.Dataset) -> tuple[float, float, float, float]:
 
 
 def _wrapped(title: str, width: int) -> str:
-    """Broken into lines between words, but not within mathematics."""
-    parts = title.split("$")
-    parts[1::2] = [mathematics.replace(" ", "\xa0") for mathematics in parts[1::2]]
-    lines = "$".join(parts).split("\n")
-    wrapped = [line for part in lines for line in textwrap.wrap(part, width, break_long_words=False)]
-    return "\n".join(wrapped).replace("\xa0", " ")
+    """Broken into lines of about `width` characters as they are seen, between words but not within mathematics."""
+    lines = []
+    for part in title.split("\n"):
+        line = ""
+        for word in re.findall(r"(?:\$[^$]*\$|[^\s$])+", part):
+            if line and _seen(f"{line} {word}") > width:
+                lines.append(line)
+                line = ""
+            line = f"{line} {word}".lstrip()
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _seen(text: str) -> int:
+    """How many characters are seen of a text with mathematics: a command is one, braces and the like are none."""
+    return len(re.sub(r"[${}_^]", "", re.sub(r"\\([a-z]+|.)", "x", text)))

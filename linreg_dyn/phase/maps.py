@@ -10,13 +10,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from linreg_dyn._checks import choice, integer, number
-from linreg_dyn.ensemble import Record, provenance
-from linreg_dyn.ensemble.discrete import DIVERGED, MOST_STEPS
+from linreg_dyn.ensemble import Record
+from linreg_dyn.ensemble.discrete import DIVERGED
 from linreg_dyn.ensemble.methods import GradientDescent, Method
 from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS
 from linreg_dyn.phase.field import coordinates
 from linreg_dyn.phase.plane import Plane
-from linreg_dyn.phase.runs import OUTCOMES, Starts, Watch, checked_size, outcome, tiles
+from linreg_dyn.phase.runs import OUTCOMES, Starts, Watch, checked_size, origin, outcome, settled, tiles
 from linreg_dyn.problem import Array
 
 END_OBSERVABLES = tuple(name for name in OBSERVABLES if name != WEIGHTS)
@@ -55,17 +55,15 @@ def start_map(
     Raises TypeError or ValueError, before any run, as `simulate` does, or for a size that does not fit.
     """
     width, height = checked_size(size, 1 + 4 + (8 if observable else 0))
+    training = settled({"steps": steps, **training}, width * height)
     if observable is not None:
         choice("observable", observable, END_OBSERVABLES)
-        training["record"] = Record(
-            every=max(1, integer("steps", steps, least=0, most=MOST_STEPS)), observables=(observable,)
-        )
-    training["steps"] = steps
+        training["record"] = Record(every=max(1, steps), observables=(observable,))
     within = _within(within, method, training)
     starts: Starts = lambda numbers: plane.cells(numbers, (width, height))  # noqa: E731
     grid = _ends(width * height, starts, plane, method, within, observable, None, watch, training)
-    spec = {"plane": plane, "size": [width, height], "within": within, "method": method, **training}
-    return _dataset(grid, ("second", "first"), coordinates(plane, (width, height)), spec)
+    spec = {"plane": plane, "size": [width, height], "within": within, "method": method}
+    return _dataset(grid, ("second", "first"), coordinates(plane, (width, height)), spec, training)
 
 
 def rate_map(
@@ -87,6 +85,7 @@ def rate_map(
     along `start`.
     """
     width, height = checked_size(size, 1 + 4 + 8)
+    training = settled(training, width * height)
     within = _within(within, method, training)
     ends = [number("line", value) for value in line]
     if len(ends) != 4 or ends[:2] == ends[2:]:
@@ -99,7 +98,7 @@ def rate_map(
     for name, values, layer in zip(("first", "second"), (first, second), plane.layers, strict=True):
         labels[name] = ("start", values, {"long_name": f"weight of layer {layer} at the start", "units": "1"})
     spec = {"plane": plane, "line": ends, "rates": list(rates), "size": [width, height], "within": within}
-    return _dataset(grid, ("learning_rate", "start"), labels, {**spec, "method": method, **training})
+    return _dataset(grid, ("learning_rate", "start"), labels, spec | {"method": method}, training)
 
 
 def critical_map(
@@ -123,7 +122,7 @@ def critical_map(
     low_rate, high_rate = checked_rates(rates)
     rounds = integer("rounds", rounds, least=1, most=50)
     count = width * height
-
+    training = settled(training, count)
     done = 0
 
     def part_of(fraction: float) -> None:
@@ -152,9 +151,9 @@ def critical_map(
         "comment": f"-inf: {low_rate:g} diverges; inf: {high_rate:g} does not",
         "ratio": (high_rate / low_rate) ** (0.5**rounds),
     }
-    spec = {"plane": plane, "size": [width, height], "rates": [low_rate, high_rate], "rounds": rounds}
+    spec: dict[str, Any] = {"plane": plane, "size": [width, height], "rates": [low_rate, high_rate], "rounds": rounds}
     variables = {"critical_rate": (("second", "first"), low.reshape(height, width), about)}
-    attributes = _attributes({**spec, "method": method, **training})
+    attributes = origin("phase map", spec | {"method": method}, training)
     attributes |= {"always": int(always.sum()), "never": int(never.sum()), "starts": count}
     return xr.Dataset(variables, coordinates(plane, (width, height)), attributes)
 
@@ -192,14 +191,12 @@ def _ends(count, starts, plane, method, within, observable, rates, watch, traini
     return found
 
 
-def _dataset(grid: dict[str, tuple], dims: tuple[str, str], labels: dict, spec: dict[str, Any]) -> xr.Dataset:
+def _dataset(
+    grid: dict[str, tuple], dims: tuple[str, str], labels: dict, spec: dict[str, Any], training: dict[str, Any]
+) -> xr.Dataset:
     shape = spec["size"][::-1]
     variables = {name: (dims, values.reshape(shape), about) for name, (values, about) in grid.items()}
     counts = np.bincount(grid["outcome"][0], minlength=len(OUTCOMES))
-    attributes = _attributes(spec) | {"starts": int(counts.sum()), "outcome_counts": counts, "within": spec["within"]}
+    attributes = origin("phase map", spec, training)
+    attributes |= {"starts": int(counts.sum()), "outcome_counts": counts, "within": spec["within"]}
     return xr.Dataset(variables, labels, attributes)
-
-
-def _attributes(spec: dict[str, Any]) -> dict[str, Any]:
-    seed = str(spec.get("seed", 0))
-    return provenance.attributes("phase map", spec, seed=seed, backend="cpu", dtype="float64")

@@ -7,14 +7,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from linreg_dyn._checks import integer
-from linreg_dyn.ensemble import Record, provenance, simulate
-from linreg_dyn.ensemble.discrete import MOST_STEPS
+from linreg_dyn._checks import integer, number
+from linreg_dyn.ensemble import Record, simulate
 from linreg_dyn.ensemble.methods import GradientDescent, Method
 from linreg_dyn.phase.field import field
 from linreg_dyn.phase.maps import default_within
 from linreg_dyn.phase.plane import Plane
-from linreg_dyn.phase.runs import OUTCOMES, Watch, checked_size, outcome, path, replicate_free, tiles
+from linreg_dyn.phase.rest import resting_points
+from linreg_dyn.phase.runs import (
+    OUTCOMES,
+    Watch,
+    checked_size,
+    origin,
+    outcome,
+    path,
+    replicate_free,
+    settled,
+    tiles,
+)
 from linreg_dyn.problem import Array
 from linreg_dyn.schedules import Schedule, as_schedule
 
@@ -34,19 +44,24 @@ def portrait(
     watch: Watch | None = None,
     **training: Any,
 ) -> xr.Dataset:
-    """Everything of a phase portrait; `training` are other arguments of `simulate` (weight_decay, seed, ...).
+    """Everything of a phase portrait; `training` are other arguments of `simulate` (weight_decay, momentum, ...).
 
     A dataset with the variables of `field`, and `end_count` (end_second, end_first): how many of the `size` =
     (first, second) starts at cell centres of the plane end in each of `cells` x `cells` cells of the box, those
     that diverge apart; `path` (step, trajectory, pair): the weights of the two layers along `trajectories`
-    sample trajectories, NaN from divergence on. Attributes count the starts by how they ended (`OUTCOMES`),
-    those that ended outside the box, and say whether the method is random.
+    sample trajectories, NaN from divergence on; and for gradient descent with weight decay `equilibrium` (point,
+    pair) with `equilibrium_stable` (point), of `resting_points`. Attributes count the starts by how they ended
+    (`OUTCOMES`), those that ended outside the box, and say whether the method is random.
+
+    Raises TypeError or ValueError as `simulate` does, and for a weight decay or a noise that is a schedule: the
+    velocity is one for all steps.
     """
     size = checked_size(size, 0)
     cells = integer("cells", cells, least=2, most=4096)
     samples = integer("trajectories", trajectories, least=0, most=10_000)
-    rate, decay, momentum = as_schedule(learning_rate), training.get("weight_decay", 0.0), training.get("momentum", 0.0)
-    training |= {"steps": integer("steps", steps, least=0, most=MOST_STEPS), "learning_rate": rate}
+    rate, momentum = as_schedule(learning_rate), training.get("momentum", 0.0)
+    decay = number("weight_decay of a portrait", training.get("weight_decay", 0.0), least=0)
+    training = settled({"steps": steps, "learning_rate": rate, **training}, size[0] * size[1])
     result = field(plane, method, learning_rate=rate, weight_decay=decay, momentum=momentum)
     counts, ended, outside = _ends(plane, method, size, cells, watch, training)
     labels = {}
@@ -54,18 +69,35 @@ def portrait(
         labels[name] = (name, values, {"long_name": f"weight at the end, layer of {name[4:]}", "units": "1"})
     variables: dict = {"end_count": (("end_second", "end_first"), counts, {"long_name": "starts that end here"})}
     if samples:
-        every = -(-steps // MOST_RECORDED)
-        record = Record(every=max(1, every), observables=("weights",))
-        run = simulate(replicate_free(plane, samples), method, record=record, **training)
-        about = {"long_name": "weights of the two layers", "units": "1"}
-        variables["path"] = (("step", "trajectory", "pair"), path(run, plane), about)
-        labels |= {"step": run["step"], "pair": ("pair", list(plane.layers), {"long_name": "layer"})}
+        variables["path"] = _paths(plane, method, samples, training)
+    if decay and type(method) is GradientDescent and plane.invariant:
+        variables |= _equilibria(plane, decay)
+    if len(variables) > 1:
+        labels["pair"] = ("pair", list(plane.layers), {"long_name": "layer"})
     spec = {"plane": plane, "size": list(size), "cells": cells, "trajectories": samples, "method": method}
-    attributes = provenance.attributes("phase portrait", spec | training, backend="cpu", dtype="float64")
+    attributes = origin("phase portrait", spec, training)
     random = int(type(method) is not GradientDescent)
     attributes |= {"starts": size[0] * size[1], "outcome_counts": ended, "outside": outside, "random": random}
     attributes["within"] = default_within(method, decay)
     return result.assign(variables).assign_coords(labels).assign_attrs(attributes)
+
+
+def _paths(plane: Plane, method: Method, samples: int, training: dict[str, Any]) -> xr.DataArray:
+    """The weights of the two layers along sample trajectories, (step, trajectory, pair)."""
+    record = Record(every=max(1, -(-training["steps"] // MOST_RECORDED)), observables=("weights",))
+    few = training | {"record": record, "backend": "cpu"}  # too few for a device; the bits are the same
+    run = simulate(replicate_free(plane, samples), method, **few)
+    about = {"long_name": "weights of the two layers", "units": "1"}
+    return xr.DataArray(path(run, plane), {"step": run["step"]}, ("step", "trajectory", "pair"), attrs=about)
+
+
+def _equilibria(plane: Plane, decay: float) -> dict[str, tuple]:
+    points, stable = resting_points(plane, decay)
+    about = {"long_name": "equilibria with weight decay, weights of the two layers", "units": "1"}
+    return {
+        "equilibrium": (("point", "pair"), points, about),
+        "equilibrium_stable": ("point", stable, {"long_name": "whether the flow returns to it"}),
+    }
 
 
 def _ends(

@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from linreg_dyn._checks import integer
-from linreg_dyn.ensemble import simulate
-from linreg_dyn.ensemble.discrete import DIVERGED, STALLED
+from linreg_dyn.ensemble import backends, provenance, simulate
+from linreg_dyn.ensemble.discrete import DIVERGED, MOST_STEPS, STALLED
 from linreg_dyn.ensemble.memory import refuse_too_large
 from linreg_dyn.ensemble.methods import Method
 from linreg_dyn.phase.plane import Plane
@@ -32,6 +32,20 @@ def checked_size(size: tuple[int, int], bytes_per_start: int) -> tuple[int, int]
     width, height = (integer("size", count, least=1, most=2**31) for count in size)
     refuse_too_large(0, 1, width * height, -(-bytes_per_start // 8), "take a smaller size")
     return width, height
+
+
+def settled(training: dict[str, Any], count: int) -> dict[str, Any]:
+    """`training`, arguments of `simulate`, for `count` starts in tiles: with the one backend that runs them all."""
+    steps = integer("steps", training.get("steps"), least=0, most=MOST_STEPS)
+    return training | {"backend": backends.chosen(training.get("backend", "auto"), count, steps)}
+
+
+def origin(title: str, spec: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a dataset that `settled` training made: `spec`, training and where it was computed."""
+    where = {"backend": training["backend"], "dtype": training.get("dtype", "float64")}
+    what = {name: value for name, value in training.items() if name not in (*where, "threads")}
+    where |= {"seed": str(training.get("seed", 0)), **backends.origin(where["backend"])}
+    return provenance.attributes(title, spec | what, **where)
 
 
 def tiles(

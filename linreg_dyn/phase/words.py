@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from typing import Any
 
@@ -9,19 +10,26 @@ import xarray as xr
 
 from linreg_dyn.ensemble.methods import Method, MiniBatch, NoiseAugmentation, SGDNoise
 from linreg_dyn.phase.plane import Plane
-from linreg_dyn.schedules import Adaptive, Constant, as_schedule
+from linreg_dyn.schedules import Adaptive, AutoL2, Constant, Schedule, as_schedule
 
 
 def setting(plane: Plane, method: Method, training: dict[str, Any]) -> str:
-    """Depth, other layers, method, rate, decay and steps: `training` are the arguments of `simulate`.
+    """Depth, other layers, method, rate, decay, momentum and steps: `training` are the arguments of `simulate`.
 
-    Without a `learning_rate` (a map of many) none is named.
+    Without a `learning_rate` (a map of many) none is named; nor is the dtype, unless it is float32.
     """
     parts = [f"{plane.depth} layers", *_others(plane), _method(method)]
     if "learning_rate" in training:
         parts.append(_rate(training["learning_rate"]))
-    if training.get("weight_decay"):
-        parts.append(f"weight decay $\\mu = {training['weight_decay']:g}$")
+    decay = training.get("weight_decay")
+    if isinstance(decay, Schedule | AutoL2):
+        parts.append(f"weight decay {decay}")
+    elif decay:
+        parts.append(f"weight decay $\\mu = {decay:g}$")
+    if training.get("momentum"):
+        kind = "Nesterov momentum" if training.get("nesterov") else "momentum"
+        parts.append(f"{kind} {training['momentum']:g}")
+    parts += ["float32"] if training.get("dtype") == "float32" else []
     return ", ".join([*parts, f"{training['steps']} steps"])
 
 
@@ -31,7 +39,9 @@ def caption(result: xr.Dataset, plane: Plane, title: str) -> str:
     text = [*title.split("\n"), f"Layers {first} and {second} of {plane.depth}. {_exactness(plane)}"]
     if "velocity_first" in result:
         of = "the mean over the noise of the velocity" if result.attrs["random"] else "the velocity"
-        text.append(f"Streamlines: {of}, $-2 (g W/w_i + \\mu w_i)$.")
+        text.append(f"Streamlines: {of}, $-2 (g W/w_i + \\mu w_i)$.{_inertia(result)}")
+    if result.sizes.get("point"):
+        text.append("Stars: stable equilibria of the flow with weight decay; crosses: unstable ones.")
     if "within" in result.attrs:
         text.append(f"At a minimum: $|W - 1| \\leq {result.attrs['within']:g}$; at the origin: every $|w_i|$ is.")
     if "stable" in result:
@@ -44,6 +54,11 @@ def caption(result: xr.Dataset, plane: Plane, title: str) -> str:
             claim = f" [{about['claim']}]" if about["claim"] else ""
             text.append(f"{about['long_name'].capitalize()}: {about['statement']}{claim}.")
     return "\n".join(textwrap.fill(line, 100) for line in text) + "\n"
+
+
+def _inertia(result: xr.Dataset) -> str:
+    momentum = json.loads(result.attrs["spec"]).get("momentum")
+    return " Momentum takes trajectories across them." if momentum else ""
 
 
 def _exactness(plane: Plane) -> str:
