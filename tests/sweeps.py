@@ -50,6 +50,11 @@ def undisturbed(document, path):
     return results(path)
 
 
+def again(document, store):
+    """Run the sweep once more, in this process."""
+    return run.run(planned(document), store)
+
+
 def results(path):
     """Content of every file of the Zarr store by key, but the group's own, which names the time's commit."""
     files = {str(file.relative_to(path)): file for file in sorted(Path(path).rglob("*")) if file.is_file()}
@@ -81,3 +86,31 @@ def until(condition, seconds=60):
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
     return found
+
+
+def cut(path):
+    """Damage a file: its last byte is gone."""
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path):
+    """Damage a file: one bit of it is another."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+class Stopped(Exception):
+    """Stands for whatever ends a run."""
+
+
+def stopping_after(count):
+    """The engine of this process, which is stopped after `count` chunks."""
+
+    def engine(tasks):
+        for k, pair in enumerate(run.here(tasks)):
+            if k == count:
+                raise Stopped
+            yield pair
+
+    return engine

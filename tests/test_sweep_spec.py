@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from linreg_dyn.cli import main
-from linreg_dyn.sweep import axes, plan, spec, starts
+from linreg_dyn.sweep import axes, spec, starts
 
 GOOD = """
 [run]
@@ -19,6 +19,21 @@ starts = {distribution = "normal", std = 0.5}
 [grid]
 weight_decay = [0.0, 0.1]
 """
+
+
+REST = GOOD.partition("0.1\n")[2].partition("weight_decay")[0]
+
+
+class Change(str):
+    """A change of the spec with a hole."""
+
+    def with_(self, text):
+        place, _, change = self.partition(" -> ")
+        return place, change.replace("...", text)
+
+
+NOISE = Change('steps = 100 -> steps = 100\nmethod = "NoiseAugmentation"\n...')
+RECORD = Change("[grid] -> [record]\nreduce = ...\n[grid]")
 
 
 def parse(text):
@@ -79,13 +94,38 @@ def test_a_spec_is_the_same_sweep_however_its_values_are_written():
         (("= 0.1\n", '= {type = "Adaptve", c = 1}\n'), "run.learning_rate.type must be one of"),
         (
             ("= 0.1\n", '= {type = "Steps", values = [0.1, 0.2], milestones = [50], stop = 99}\n'),
-            "run.learning_rate: the schedule has 99 steps, shorter than the run of 100",
+            "run.learning_rate must last for all 100 steps, got a schedule of 99",
         ),
         (
             ("= 0.1\n", '= {type = "Steps", values = [0.1, -0.2], milestones = [50]}\n'),
-            "run.learning_rate: the least value of the schedule must be a finite number >= 0, got -0.2",
+            "run.learning_rate must have values > 0, got limits -0.2 and 0.1",
         ),
         (("= 0.1\n", '= {type = "Steps", value = [0.1]}\n'), "run.learning_rate.value is no field of Steps"),
+        (
+            ("= 0.1\n", '= {type = "AutoL2"}\n'),
+            "run.learning_rate must be a number or a schedule of time, got AutoL2()",
+        ),
+        (
+            (f"0.1\n{REST}", f'{{type = "Adaptive", c = 1}}\n{REST}learning_rate.c = [0.5, -1]\n'),
+            "grid.learning_rate.c[1]: learning_rate: c of Adaptive must be a finite number > 0, got -1",
+        ),
+        (("[grid]", "[grid]\nlearning_rate.c = [1, 2]"), "grid.learning_rate.c[0]: learning_rate is 0.1 in [run], not"),
+        (
+            ("[grid]", "[zip.a]\nweight_decay.l2 = [1, 2]\n[grid]"),
+            "zip.a: 'weight_decay.l2' overlaps with 'weight_decay' in grid.weight_decay",
+        ),
+        (
+            ("[0.0, 0.1]", '[0.1, {type = "Adaptive", c = 1}]'),
+            "grid.weight_decay[1] must be a number or a schedule of time, got Adaptive(1.0)",
+        ),
+        (
+            ("[0.0, 0.1]", '[0.1, {type = "Window", schedule = 0.1, outside = -1, stop = 9}]'),
+            "grid.weight_decay[1] must have values >= 0, got limits -1 and 0.1",
+        ),
+        (
+            ("[0.0, 0.1]", '[{type = "AutoL2", factor = 0.5}]'),
+            "grid.weight_decay[0]: factor of AutoL2 must be a finite number > 1, got 0.5",
+        ),
         (("learning_rate = 0.1\n", ""), "run.learning_rate: missing; set it in [run], [grid] or [zip]"),
         (
             ("trajectories = 10", "trajectories = 4294967297"),
@@ -99,6 +139,42 @@ def test_a_spec_is_the_same_sweep_however_its_values_are_written():
         (('"normal", std = 0.5', '"constant", weights = [1, 2]'), "run.starts.weights: must be a list of depth = 3"),
         (("steps = 100", "steps = 100\nhalf_width = 0.1"), "run.half_width: no field of the method GradientDescent"),
         (("steps = 100", 'steps = 100\nmethod = "SGDNoise"'), "run.half_width: missing; SGDNoise needs it"),
+        (NOISE.with_("half_width = 1.5"), "run.half_width must have values up to 1, got limits 1.5 and 1.5"),
+        (
+            NOISE.with_('half_width = {type = "Steps", values = [0.1], stop = 9}'),
+            "run.half_width must last for all 100 steps, got a schedule of 9",
+        ),
+        (
+            NOISE.with_('half_width = {type = "Adaptive", c = 0.1}'),
+            "run.half_width must be a number or a schedule of time, got Adaptive(0.1)",
+        ),
+        (NOISE.with_('half_width = 0.1\ndistribution = "normal"'), "run.distribution must be one of 'uniform', 'radem"),
+        (
+            NOISE.with_('half_width = 0.1\ndistribution = {type = "Gaussian"}'),
+            "run.distribution.type must be one of 'TruncatedGaussian', 'Table', got 'Gaussian'",
+        ),
+        (
+            NOISE.with_('half_width = 0.1\ndistribution = {type = "TruncatedGaussian", sigma = 2}'),
+            "run.distribution: there is no field 'sigma'; the closest is 'sigmas'",
+        ),
+        (
+            NOISE.with_('half_width = 0.1\ndistribution = {type = "TruncatedGaussian", sigmas = 9}'),
+            "run.distribution: sigmas of TruncatedGaussian must be at most 5, got 9",
+        ),
+        (
+            NOISE.with_('half_width = 0.1\ndistribution = {type = "Table"}'),
+            "run.distribution.values: missing; Table needs it",
+        ),
+        (("steps = 100", "steps = [100, 200]"), "run.steps: must be one value for all points, got [100, 200]; write"),
+        (
+            ("steps = 100", 'steps = 100\nbackend = "tpu"'),
+            "run.backend must be one of 'auto', 'cpu', 'cuda', got 'tpu'",
+        ),
+        (
+            ("steps = 100", 'steps = 100\ndtype = "float16"'),
+            "run.dtype must be one of 'float64', 'float32', got 'float",
+        ),
+        (("steps = 100", 'steps = 100\nmethod = "MiniBatch"\nbatch_size = 443'), "run.batch_size must be an integer"),
         (("steps = 100", 'steps = 100\nmethod = "SGD"'), "run.method must be one of 'GradientDescent'"),
         (("steps = 100", "steps = 100\nnesterov = true"), "run.nesterov: needs a momentum > 0"),
         (("steps = 100", "steps = 100\nmomentum = 1.0"), "run.momentum: must be in [0, 1), got 1.0"),
@@ -107,8 +183,26 @@ def test_a_spec_is_the_same_sweep_however_its_values_are_written():
         (("[grid]", "[record]\nevery = 0\n[grid]"), "record: every must be an integer from 1"),
         (("[grid]", "[record]\nevry = 1\n[grid]"), "record: there is no field 'evry'; the closest is 'every'"),
         (("[grid]", '[record]\nobservables = ["los"]\n[grid]'), "record: observables must be one of 'loss'"),
+        (RECORD.with_('["median"]'), "record: reduce must be one of 'mean'"),
+        (RECORD.with_("[]"), "record: reduce must be one or more different reductions, got ()"),
+        (RECORD.with_('["mean", "mean"]'), "record: reduce must be one or more different reductions"),
+        (
+            RECORD.with_('{type = "Quantile"}'),
+            "record.reduce[0].type must be one of 'Quantiles', 'Histogram', got 'Quan",
+        ),
+        (
+            RECORD.with_('["mean", {type = "Quantiles", levels = [0.5, 0.1]}]'),
+            "record.reduce[1]: levels of Quantiles must ascend within [0, 1]",
+        ),
+        (RECORD.with_('{type = "Histogram"}'), "record.reduce[0].edges: missing; Histogram needs it"),
+        (RECORD.with_('{type = "Histogram", edges = [1]}'), "record.reduce[0]: edges of Histogram must be two or more"),
+        (
+            RECORD.with_('{type = "Histogram", edges = {log = [0, 1], points = 9}}'),
+            "record.reduce[0].edges.log[0] must be a finite number > 0, got 0",
+        ),
         (("[grid]", "[store]\nchunk_seconds = 0\n[grid]"), "store.chunk_seconds must be a finite number > 0, got 0"),
         (("[grid]", "[zip.a]\nseed = [1, 2]\nmomentum = [0.5]\n[grid]"), "zip.a: its fields must have the same number"),
+        (("[grid]", "[zip.a]\nseed = [1, 2, 1]\nmomentum = [0, 0, 0.0]\n[grid]"), "zip.a: its values must differ"),
         (("[grid]", "[zip.a]\nweight_decay = [1, 2]\n[grid]"), "zip.a: 'weight_decay' is already in grid.weight_decay"),
         (("[grid]", "[zip.step]\nseed = [1, 2]\n[grid]"), "zip.step: an axis cannot be called 'step'"),
         (
@@ -209,29 +303,3 @@ def test_starts_from_a_file_decide_depth_and_number(tmp_path):
     document["run"]["depth"] = 4
     with pytest.raises(ValueError, match=r"must be 5, as w\.npz has it, got 4"):
         spec.parse(document, folder=tmp_path)
-
-
-def boxes(planned):
-    return [(chunk.points, chunk.trajectories) for chunk in planned.chunks()]
-
-
-def test_chunks_cover_every_trajectory_of_every_point_once():
-    sweep = parse(
-        GOOD.replace("trajectories = 10", "trajectories = 100_000").replace("steps = 100", "steps = 10_000")
-        + "seed = {range = [0, 5]}\n[store]\nchunk_seconds = 0.4"
-    )
-    planned = plan.make(sweep)
-    covered = np.zeros((*sweep.shape, sweep.trajectories), dtype=int)
-    for points, cut in boxes(planned):
-        covered[tuple(slice(*bounds) for bounds in (*points, cut))] += 1
-    assert (covered == 1).all()
-    assert len({chunk.name for chunk in planned.chunks()}) == len(boxes(planned)) > 10
-    assert all(cut[0] % starts.DRAWN_TOGETHER == 0 for _, cut in boxes(planned))
-    assert boxes(planned) == boxes(plan.make(sweep))
-
-
-def test_small_points_share_a_chunk():
-    planned = plan.make(parse(GOOD + "seed = {range = [0, 700]}"))
-    assert planned.layout.box["weight_decay"] == 1
-    assert 100 < planned.layout.box["seed"] <= 500
-    assert len(boxes(planned)) == 4

@@ -10,10 +10,23 @@ import xarray as xr
 
 import linreg_dyn as ld
 from linreg_dyn.cli import main
-from linreg_dyn.sweep import merge, run, starts, zarr_files
-from linreg_dyn.sweep.layout import Layout, Variable
+from linreg_dyn.sweep import run, starts, zarr_files
 from linreg_dyn.sweep.store import opened
-from tests.sweeps import POINTS, ROOT, completeness, planned, results, text, undisturbed, units
+from tests.sweeps import (
+    POINTS,
+    ROOT,
+    Stopped,
+    again,
+    completeness,
+    cut,
+    flip,
+    planned,
+    results,
+    stopping_after,
+    text,
+    undisturbed,
+    units,
+)
 
 STEPS = 400
 
@@ -35,10 +48,6 @@ def store(document, tmp_path):
     return path
 
 
-def again(document, store):
-    return run.run(planned(document), store)
-
-
 def test_the_store_holds_what_simulate_returns(store):
     with xr.open_zarr(store, chunks=None) as opened_store:
         found = opened_store.load()
@@ -56,8 +65,7 @@ def test_the_store_holds_what_simulate_returns(store):
             point = found.sel(learning_rate=lr, seed=seed)
             for name in ("final_weights", "status", "diverged_step", "held"):
                 assert np.array_equal(point[name], alone[name], equal_nan=True), name
-            mean = alone["loss_mean"] if "loss_mean" in alone else alone["loss"]
-            assert np.array_equal(point["loss_mean"], mean, equal_nan=True)
+            assert np.array_equal(point["loss_mean"], alone["loss"], equal_nan=True)
             assert [point[name] for name in ("ok", "diverged", "stalled")] == np.bincount(
                 alone.status, minlength=3
             ).tolist()
@@ -86,16 +94,6 @@ def test_a_finished_store_is_left_as_it_is(store, document):
     outcome = again(document, store)
     assert (outcome.found, outcome.computed, outcome.damaged) == (POINTS, 0, 0)
     assert before == {path: path.stat().st_mtime_ns for path in before}
-
-
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(bytes(content))
 
 
 @pytest.mark.parametrize("damage", [cut, flip, lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
@@ -129,20 +127,6 @@ def test_what_the_ledger_does_not_say_is_computed_anew(damage, store, document, 
     assert known - 1 <= outcome.found <= known  # the last line may be cut in its middle
     assert results(store) == expected
     assert again(document, store).computed == 0
-
-
-class Stopped(Exception):
-    """Stands for whatever ends a run."""
-
-
-def stopping_after(count):
-    def engine(tasks):
-        for k, pair in enumerate(run.here(tasks)):
-            if k == count:
-                raise Stopped
-            yield pair
-
-    return engine
 
 
 def test_an_unfinished_store_says_so_and_tells_what_is_missing(document, tmp_path, expected):
@@ -266,104 +250,6 @@ def test_points_of_different_depth_and_length_share_a_store(tmp_path):
                 )
                 last = weights.sel(step=steps).values
                 assert np.array_equal(last, found["final_weights"].sel(depth=depth, steps=steps), equal_nan=True)
-
-
-SLICED = """
-[run]
-depth = 2
-steps = 60
-trajectories = 10_000
-starts = {distribution = "normal", std = 1.5}
-[grid]
-learning_rate = [0.01, 0.1]
-[record]
-every = 20
-observables = ["loss"]
-reduce = ["REDUCE"]
-final_weights = FINAL
-[store]
-chunk_seconds = 1e-9
-"""
-
-
-def sliced(reduce, final=False):
-    return SLICED.replace("REDUCE", reduce).replace("FINAL", str(final).lower())
-
-
-@pytest.mark.parametrize("reduce", ["mean", "min", "max"])
-def test_a_large_ensemble_is_cut_and_merged(reduce, tmp_path):
-    outcome = run.run(planned(sliced(reduce, final=True)), tmp_path / "store.zarr")
-    assert outcome.total == 2 * 3
-    weights = starts.draw({"distribution": "normal", "std": 1.5}, 2, 0, 10_000, seed=0)
-    with xr.open_zarr(tmp_path / "store.zarr", chunks=None) as found:
-        for lr in (0.01, 0.1):
-            record = ld.Record(every=20, observables=("loss",), reduce=reduce)
-            whole = ld.simulate(weights, ld.GradientDescent(), steps=60, learning_rate=lr, record=record)
-            point = found.sel(learning_rate=lr)
-            for name in ("final_weights", "status", "diverged_step", "held"):
-                assert np.array_equal(point[name], whole[name])
-            wanted = whole[f"loss_{reduce}"] if f"loss_{reduce}" in whole else whole["loss"]
-            # Means of the same numbers, summed in another order: off by log2(n) ulps or so.
-            assert np.allclose(point[f"loss_{reduce}"], wanted, rtol=0 if reduce != "mean" else 1e-14, atol=0)
-        assert (found["diverged"] > 0).any()
-    assert not list((tmp_path / "store.zarr" / ".sweep" / "parts").iterdir())
-
-
-def test_slices_that_wait_for_others_survive_an_interruption(tmp_path):
-    document = sliced("mean")
-    expected = undisturbed(document, tmp_path / "undisturbed.zarr")
-    path = tmp_path / "store.zarr"
-    with pytest.raises(Stopped):
-        run.run(planned(document), path, stopping_after(2))
-    parts = sorted((path / ".sweep" / "parts").iterdir())
-    assert len(parts) == 2
-    flip(parts[0])
-    outcome = again(document, path)
-    assert (outcome.found, outcome.computed, outcome.damaged) == (1, 5, 1)
-    assert results(path) == expected
-    cut(path / "loss_mean" / "c" / "1" / "0")  # the slices are gone, so all of this point is computed again
-    assert again(document, path).computed == 3
-    assert results(path) == expected
-
-
-def moments(values):
-    held = np.array([len(values)])
-    if not len(values):
-        return {"held": held, **{f"x_{name}": np.array([np.nan]) for name in ("mean", "variance", "min", "max")}}
-    return {
-        "held": held,
-        "x_mean": np.array([values.mean()]),
-        "x_variance": np.array([values.var()]),
-        "x_min": np.array([values.min()]),
-        "x_max": np.array([values.max()]),
-    }
-
-
-@pytest.mark.parametrize("cuts", [(10,), (0, 3, 3), (25, 50, 75)])
-def test_merged_slices_have_the_moments_of_the_whole(cuts):
-    how = {"held": "sum", **{f"x_{name}": name for name in ("mean", "variance", "min", "max")}}
-    layout = Layout(
-        {}, {}, (), {name: Variable(name, (), "float64", 0, {}, merge_by) for name, merge_by in how.items()}
-    )
-    values = 1e6 + np.random.default_rng(1).normal(size=100)  # a mean that would cancel naive sums of squares
-    parts = [merge.unpack(merge.pack(moments(part))) for part in np.split(values, cuts)]
-    found = merge.merged(layout, parts)
-    wanted = moments(values)
-    for name in ("held", "x_min", "x_max"):
-        assert found[name] == wanted[name]
-    # A mean of values near 1e6 is right to a few ulps of it; a variance near 1, to ulps of 1e6 times the spread.
-    assert found["x_mean"] == pytest.approx(wanted["x_mean"], abs=4 * np.spacing(1e6))
-    assert found["x_variance"] == pytest.approx(wanted["x_variance"], abs=100 * np.spacing(1e6))
-
-
-def test_the_earliest_divergence_of_the_slices_is_that_of_the_whole():
-    layout = Layout(
-        {}, {}, (), {"first_diverged_step": Variable("first_diverged_step", (), "int64", -2, {}, "earliest")}
-    )
-    for steps in ([-1, -1], [-1, 7], [7, -1], [7, 5], [3, -1, 0]):
-        parts = [{"first_diverged_step": np.array([step])} for step in steps]
-        wanted = min((step for step in steps if step >= 0), default=-1)
-        assert merge.merged(layout, parts)["first_diverged_step"] == wanted
 
 
 def test_shards_of_fill_values_are_files_too():

@@ -55,11 +55,14 @@ def run(args: argparse.Namespace) -> int:
     _check_options(args)
     planned = plan.make(spec.load(args.spec))
     out = args.out or f"{Path(args.spec).stem}.zarr"
+    workers = min(cluster.local_size(args.workers, args.threads), sum(map(len, planned.groups)))
     if args.dry_run:
-        print("\n".join(_description(planned, out, args)))
+        print("\n".join(_description(planned, out, workers, args)))
         return 0
+    if args.scheduler is None:
+        _check_device(planned)
     with _progress() as (on_progress, say):
-        engine = _engine(args, say)
+        engine = _engine(args, workers, say)
         outcome = sweep(planned, out, engine, threads=args.threads, resume=args.resume, on_progress=on_progress)
     print("\n".join(_summary(outcome, out)))
     return 1 if outcome.missing else 0
@@ -80,34 +83,42 @@ def _check_options(args: argparse.Namespace) -> None:
         raise ValueError(f"SPEC must be a TOML file, {args.spec} is none")
 
 
-def _engine(args: argparse.Namespace, say: Callable[[str], None]) -> Engine:
+def _check_device(planned: Plan) -> None:
+    """Refuse a GPU that this machine has not, as every chunk would."""
+    from linreg_dyn.ensemble import backends
+
+    run = planned.sweep.run
+    try:
+        backends.chosen(run["backend"], run["trajectories"], max(planned.sweep.values["steps"]))
+    except RuntimeError as error:
+        raise ValueError(f"run.backend: {error}") from None
+
+
+def _engine(args: argparse.Namespace, workers: int, say: Callable[[str], None]) -> Engine:
     from linreg_dyn.sweep import cluster
     from linreg_dyn.sweep.run import here
 
     if args.workers == 0:
         return here
-    workers = cluster.local_size(args.workers, args.threads)
     options = {"patience": args.patience, "dashboard": args.dashboard, "on_event": say}
     return cluster.Dask(scheduler=args.scheduler, workers=workers, **options)
 
 
-def _description(planned: Plan, out: str, args: argparse.Namespace) -> list[str]:
+def _description(planned: Plan, out: str, workers: int, args: argparse.Namespace) -> list[str]:
     """The plan, in lines for people."""
-    from linreg_dyn.sweep import cluster
-
     sweep, layout = planned.sweep, planned.layout
     points = " x ".join(f"{len(axis)} {axis.name}" for axis in sweep.axes)
     chunks = sum(map(len, planned.groups))
-    workers = max(1, cluster.local_size(args.workers, args.threads)) * args.threads  # 0: this process
+    cores = max(1, workers) * args.threads  # 0 workers: this process
     free = shutil.disk_usage(next(p for p in Path(out).resolve().parents if p.exists())).free
-    where = "per core of the cluster" if args.scheduler else f"on {workers} core{'s' if workers != 1 else ''}"
-    seconds = planned.seconds / (1 if args.scheduler else workers)
+    where = "divided by the cores of the cluster" if args.scheduler else f"on {cores} core{'s' if cores != 1 else ''}"
+    seconds = planned.seconds / (1 if args.scheduler else cores)
     box = " x ".join(str(size) for size in layout.box.values())
     return [
         f"{'points':<14}{math.prod(sweep.shape)} ({points})",
         f"{'trajectories':<14}{sweep.trajectories} at each point, {sweep.trajectories * math.prod(sweep.shape)} in all",
         f"{'chunks':<14}{chunks}, each at most {box} ({', '.join(layout.box)})",
-        f"{'time':<14}about {_duration(seconds)} {where}, if a core takes 1e8 to 1e9 layer-steps a second",
+        f"{'time':<14}about {_duration(seconds)} {where}, once the workers have started and compiled",
         f"{'size':<14}{_size(layout.nbytes)} before compression; {_size(free)} are free",
         f"{'store':<14}{out}",
     ]

@@ -43,7 +43,10 @@ class Axis:
 def from_grid(table: Any) -> list[Axis]:
     """The axes of `[grid]`, one for each field, in the order they are written."""
     found = _flatten("grid", table)
-    return [Axis(path.replace(".", "_"), {path: values}, f"grid.{path}") for path, values in found.items()]
+    axes = [Axis(path.replace(".", "_"), {path: values}, f"grid.{path}") for path, values in found.items()]
+    for axis in axes:
+        _check_different(axis)
+    return axes
 
 
 def from_zip(table: Any) -> list[Axis]:
@@ -56,6 +59,7 @@ def from_zip(table: Any) -> list[Axis]:
             sizes = ", ".join(f"{path} has {len(values)}" for path, values in found.items())
             raise ValueError(f"zip.{name}: its fields must have the same number of values; {sizes}")
         axes.append(Axis(name, found, f"zip.{name}"))
+        _check_different(axes[-1])
     return axes
 
 
@@ -87,9 +91,15 @@ def values_of(where: str, value: Any) -> tuple[Any, ...]:
         raise ValueError(f"{where}: must be {FORMS}, got {value!r:.80}")
     if not 0 < len(values) <= MOST_VALUES:
         raise ValueError(f"{where}: must have from 1 to {MOST_VALUES} values, got {len(values)}")
-    if len({canonical_json(item) if isinstance(item, (dict, list)) else item for item in values}) < len(values):
-        raise ValueError(f"{where}: its values must differ, got {value!r:.80}")
     return values
+
+
+def _check_different(axis: Axis) -> None:
+    """Refuse an axis that has the same point twice; fields that vary together may each repeat."""
+    points = list(zip(*axis.fields.values(), strict=True))
+    keys = {tuple(canonical_json(v) if isinstance(v, (dict, list)) else v for v in point) for point in points}
+    if len(keys) < len(points):
+        raise ValueError(f"{axis.source}: its values must differ, got {', '.join(map(repr, axis.fields.values())):.80}")
 
 
 def _spaced(where: str, table: dict[str, Any], kind: str) -> tuple[float, ...]:

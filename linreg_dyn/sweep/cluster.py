@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,9 @@ AHEAD = 2
 
 def check_installed() -> None:
     """Refuse with the command that installs the extra, where it is missing."""
-    try:
-        import distributed  # noqa: F401
-        import zarr  # noqa: F401
-    except ImportError as error:
-        raise ValueError(f"sweeps need {error.name}: pip install 'linreg-dyn[sweep]'") from None
+    missing = [name for name in ("dask", "distributed", "zarr") if find_spec(name) is None]
+    if missing:
+        raise ValueError(f"sweeps need {', '.join(missing)}: pip install 'linreg-dyn[sweep]'")
 
 
 def local_size(workers: int | None, threads: int) -> int:

@@ -14,9 +14,10 @@ from linreg_dyn.ensemble.discrete import STATUSES
 from linreg_dyn.problem import Array, NormalizedData
 from linreg_dyn.provenance import version
 from linreg_dyn.sweep import merge, settings, starts, zarr_files
-from linreg_dyn.sweep.layout import LAYER, NEVER_STEP, STEP, TRAJECTORY, Layout, Variable
+from linreg_dyn.sweep.layout import NEVER_STEP, STEP, TRAJECTORY, Layout, Variable
 from linreg_dyn.sweep.plan import Chunk
 from linreg_dyn.sweep.spec import Sweep
+from linreg_dyn.sweep.tables import replaced
 
 PARTS = ".sweep/parts"
 """The folder of the store for slices of ensembles that are not complete."""
@@ -70,7 +71,7 @@ def compute(task: Task) -> Result:
     for index in itertools.product(*(range(stop - start) for start, stop in chunk.points)):
         dataset = _simulated(task, _settings(chunk, index))
         for name, variable in layout.variables.items():
-            _place(values[name][(*index, ...)], _outcome(dataset, variable), variable, dataset, layout)
+            _place(values[name][(*index, ...)], _outcome(dataset, name), variable, dataset, layout)
     parts = {} if chunk.whole else {name: array for name, array in values.items() if layout.variables[name].merge}
     kept = {name: array for name, array in values.items() if name not in parts}
     files = zarr_files.encode(layout, kept, (*chunk.points, chunk.trajectories))
@@ -89,7 +90,7 @@ def _settings(chunk: Chunk, index: tuple[int, ...]) -> dict[str, Any]:
     found = chunk.spec["run"]
     for fields, number in zip(chunk.spec["axes"], index, strict=True):
         for path, values in fields.items():
-            found = settings.replaced(found, path, path, values[number])
+            found = replaced(found, path, path, values[number])
     return found
 
 
@@ -101,28 +102,25 @@ def _simulated(task: Task, point: dict[str, Any]) -> xr.Dataset:
     else:
         weights = starts.draw(table, point["depth"], first, last, seed=point["seed"])
     given = settings.arguments("run", point, task.data)
-    slice_of = {"first_trajectory": first} if first else {}
-    return simulate(weights, record=task.record, threads=task.threads, **slice_of, **given)
+    return simulate(weights, record=task.record, threads=task.threads, first_trajectory=first, **given)
 
 
-def _outcome(dataset: xr.Dataset, variable: Variable) -> np.ndarray:
+def _outcome(dataset: xr.Dataset, name: str) -> np.ndarray:
     """A variable of the store, for one point, from what `simulate` returned."""
-    if variable.name in STATUSES:
-        return np.sum(dataset["status"].values == STATUSES.index(variable.name))
-    if variable.name == "first_diverged_step":
+    if name in STATUSES:
+        return np.sum(dataset["status"].values == STATUSES.index(name))
+    if name == "first_diverged_step":
         when = dataset["diverged_step"].values
-        return np.min(when[when != NEVER_STEP]) if np.any(when != NEVER_STEP) else np.array(NEVER_STEP)
-    if variable.name in dataset:
-        return dataset[variable.name].values
-    return dataset[variable.name.removesuffix(f"_{variable.merge}")].values  # a lone reduction has no suffix
+        return when[when != NEVER_STEP].min(initial=when.max())  # where none has diverged, that is NEVER_STEP
+    return dataset[name].values
 
 
 def _place(target: np.ndarray, found: Any, variable: Variable, dataset: xr.Dataset, layout: Layout) -> None:
     """Write `found` where the point's own steps and layers are among those of all points."""
-    if variable.name == "held":
+    if variable.merge == "sum":
         target[...] = 0
     dims = variable.dims[len(layout.box) - 1 :]
-    own: dict[str, Any] = {LAYER: range(dataset.sizes["layer"]), TRAJECTORY: range(dataset.sizes["trajectory"])}
+    own: dict[str, Any] = {dim: range(dataset.sizes[dim]) for dim in dims}
     if STEP in dims:
-        own[STEP] = np.searchsorted(layout.steps, dataset["step"].values)
+        own[STEP] = np.searchsorted(layout.steps, dataset[STEP].values)
     target[np.ix_(*(own[dim] for dim in dims))] = found

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from linreg_dyn.ensemble.discrete import STATUSES
-from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS
-from linreg_dyn.sweep.spec import Sweep, reductions
+from linreg_dyn.ensemble.record import Record
+from linreg_dyn.ensemble.recorder import Recorder
+from linreg_dyn.sweep.spec import Sweep
 
 TRAJECTORY, LAYER, STEP = "trajectory", "layer", "step"
 NOT_COMPUTED = -1
@@ -30,7 +31,7 @@ class Variable:
     fill: float
     attributes: dict[str, Any]
     merge: str | None = None
-    """How the slices of one ensemble are put together; None: it has a dimension of trajectories."""
+    """How the slices of one ensemble are put together: "sum", "earliest" or a reduction; None: side by side."""
 
 
 @dataclass(frozen=True)
@@ -91,36 +92,34 @@ def variables(sweep: Sweep) -> dict[str, Variable]:
     about = {"long_name": "earliest diverged_step of all trajectories", "units": "step"}
     about["comment"] = f"{NEVER_STEP}: none diverged; {UNKNOWN_STEP}: not computed"
     found.append(Variable("first_diverged_step", grid, "int64", UNKNOWN_STEP, about, "earliest"))
-    found += _recorded(sweep, grid) if sweep.record else []
+    found += _recorded(sweep.record, grid) if sweep.record else []
     found += _final(grid) if sweep.final else []
     return {variable.name: variable for variable in found}
 
 
-def _recorded(sweep: Sweep, grid: tuple[str, ...]) -> list[Variable]:
-    assert sweep.record is not None
+def _recorded(record: Record, grid: tuple[str, ...]) -> list[Variable]:
+    """What `simulate` records, with the dimensions of the grid in front."""
     found = []
-    nan = float("nan")
-    padding = "; NaN where a point does not record the step or has no such layer"
-    names = reductions(sweep.record)
-    for name in sweep.record.observables:
-        about = {"long_name": OBSERVABLES[name][1], "units": "1"}
-        layers = (LAYER,) if name == WEIGHTS else ()
-        if names is None:
-            about["comment"] = f"NaN from diverged_step on, where the trajectory has diverged{padding}"
-            found.append(Variable(name, (*grid, STEP, TRAJECTORY, *layers), "float64", nan, about))
-        for reduction in names or ():
-            described = about | {
-                "long_name": f"{reduction} over trajectories of {about['long_name']}",
-                "cell_methods": f"trajectory: {reduction}",
-                "comment": f"over the trajectories that `held` counts{padding}",
-            }
-            dims = (*grid, STEP, *layers)
-            found.append(Variable(f"{name}_{reduction}", dims, "float64", nan, described, reduction))
-    if names is not None:
-        text = "trajectories that have not diverged, which the reductions hold"
-        about = {"long_name": text, "units": "1", "comment": "0: the point does not record this step, or none is left"}
-        found.append(Variable("held", (*grid, STEP), "int64", NOT_COMPUTED, about, "sum"))
+    for name, (dims, array, attributes) in recorder(record).variables().items():
+        reduction = attributes.get("cell_methods", "").removeprefix("trajectory: ")
+        counts = array.dtype.kind == "i"
+        lacking = "where a point does not record the step or has no such layer"
+        comment = f"0 {lacking}; {NOT_COMPUTED}: not computed" if counts else f"NaN {lacking}"
+        before = "over the trajectories that `held` counts" if reduction else attributes.get("comment")
+        about = attributes | {"comment": f"{before}; {comment}" if before else comment}
+        fill, merge = (NOT_COMPUTED, "sum") if counts else (float("nan"), reduction or None)
+        found.append(Variable(name, (*grid, *dims), str(array.dtype), fill, about, merge))
     return found
+
+
+def reduced_sizes(record: Record) -> dict[str, int]:
+    """Lengths of the dimensions that reductions have besides the steps."""
+    return {str(dim): len(values) for dim, values, _ in recorder(record).coordinates().values() if dim != STEP}
+
+
+def recorder(record: Record) -> Recorder:
+    """The smallest recorder, which knows names, dimensions and coordinates of what any run records."""
+    return Recorder(record, steps=0, trajectories=1, depth=1)
 
 
 def _final(grid: tuple[str, ...]) -> list[Variable]:

@@ -1,8 +1,7 @@
 """Reductions of an ensemble from those of its slices, merged in the order of the trajectories.
 
 The slices are part of the plan, and their order is fixed, so the result does not depend on which was computed
-first, or where. Means and variances by Chan, Golub and LeVeque (Algorithms for computing the sample variance,
-The American Statistician 37, 1983): exact but for rounding, and without cancellation.
+first, or where. Moments are merged by the formula that merges those of the blocks within a slice.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from linreg_dyn.ensemble.record import Moments
 from linreg_dyn.sweep.layout import NEVER_STEP, Layout
 
 Parts = dict[str, np.ndarray]
@@ -31,44 +31,36 @@ def unpack(packed: bytes) -> Parts:
 
 
 def merged(layout: Layout, slices: Sequence[Parts]) -> Parts:
-    """The reductions of the whole ensemble."""
-    result = slices[0]
-    for part in slices[1:]:
-        result = _pair(layout, result, part)
-    return result
+    """The reductions of the whole ensemble; where no trajectory is held, a moment is NaN."""
+    return {name: _merged(name, str(layout.variables[name].merge), slices) for name in slices[0]}
 
 
-def _pair(layout: Layout, a: Parts, b: Parts) -> Parts:
-    out = {}
-    for name in a:
-        how = layout.variables[name].merge
-        if how == "sum":
-            out[name] = a[name] + b[name]
-        elif how == "earliest":
-            out[name] = np.where(
-                (a[name] == NEVER_STEP) | (b[name] == NEVER_STEP),
-                np.maximum(a[name], b[name]),
-                np.minimum(a[name], b[name]),
-            )
-        elif how in ("min", "max"):
-            out[name] = (np.fmin if how == "min" else np.fmax)(a[name], b[name])  # NaN: none held, or no such layer
-        else:
-            out[name] = _moment(name, how, a, b)
-    return out
+def _merged(name: str, how: str, slices: Sequence[Parts]) -> np.ndarray:
+    parts = _stacked(name, slices)
+    if how == "sum":
+        return parts.sum(axis=-1)
+    if how == "earliest":
+        last = np.max(parts, axis=-1, keepdims=True)  # NEVER_STEP, where it is that of all parts
+        return np.where(parts == NEVER_STEP, last, parts).min(axis=-1)
+    return _moment(name.removesuffix(f"_{how}"), how, slices)
 
 
-def _moment(name: str, how: str | None, a: Parts, b: Parts) -> np.ndarray:
-    """A mean or a population variance of two slices together; one that holds no trajectory is left out."""
-    observable = name.removesuffix(f"_{how}")
-    held_a, held_b = a["held"], b["held"]
-    extra = (np.newaxis,) * (a[name].ndim - held_a.ndim)
-    held_a, held_b = held_a[(..., *extra)], held_b[(..., *extra)]
-    held = np.maximum(held_a + held_b, 1)
-    difference = b[f"{observable}_mean"] - a[f"{observable}_mean"]
-    with np.errstate(over="ignore", invalid="ignore"):  # an observable may be infinite by itself
-        if how == "mean":
-            together = a[name] + difference * (held_b / held)
-        else:
-            within = (held_a * a[name] + held_b * b[name]) / held
-            together = within + difference**2 * (held_a / held) * (held_b / held)
-    return np.where(held_a == 0, b[name], np.where(held_b == 0, a[name], together))
+def _stacked(name: str, slices: Sequence[Parts]) -> np.ndarray:
+    return np.stack([part[name] for part in slices], axis=-1)
+
+
+def _moment(observable: str, how: str, slices: Sequence[Parts]) -> np.ndarray:
+    """A moment of all slices, (..., step) or (..., step, layer)."""
+    needed = ("mean", "variance") if how == "variance" else (how,)
+    found = {label: _stacked(f"{observable}_{label}", slices) for label in needed}
+    shape = found[how].shape
+    held = _stacked("held", slices)
+    held = held.reshape(*held.shape[:-1], *[1] * (len(shape) - held.ndim), len(slices))  # all layers hold the same
+    held = np.broadcast_to(held, shape).reshape(-1, len(slices))
+    zero = np.zeros(held.shape)
+    mean, variance, low, high = (
+        np.where(held, found[label].reshape(held.shape), 0.0) if label in found else zero
+        for label in ("mean", "variance", "min", "max")
+    )
+    moments = Moments.merged(held, mean, held * variance, low, high)
+    return np.array([getattr(one, how) for one in moments]).reshape(shape[:-1])

@@ -14,19 +14,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from linreg_dyn.ensemble.record import Quantiles
 from linreg_dyn.files import canonical_json
-from linreg_dyn.sweep.layout import LAYER, STEP, TRAJECTORY, Layout, recorded_steps, variables
+from linreg_dyn.sweep import costs
+from linreg_dyn.sweep.layout import (
+    LAYER,
+    STEP,
+    TRAJECTORY,
+    Layout,
+    Variable,
+    recorded_steps,
+    reduced_sizes,
+    variables,
+)
 from linreg_dyn.sweep.spec import Sweep
 from linreg_dyn.sweep.starts import DRAWN_TOGETHER
 
-# Layer-steps per second of one core of an ordinary machine, for the size of chunks and the estimate of the time.
-# They are constants and not measured, so that the plan is the same wherever it is made.
-RATES = {"GradientDescent": 1e9, "NoiseAugmentation": 3e8, "SGDNoise": 3e8, "MiniBatch": 1e8}
-OVERHEAD = 2e-3
-"""Seconds that a point takes besides its steps."""
 LARGEST = 2**27
 """Bytes of a chunk's results, and of its weights: larger chunks are cut, however quick they are."""
-MERGEABLE = ("mean", "variance", "min", "max")
+MOST_TOGETHER = 2**30
+"""Bytes of what cannot be cut; more would be too much for a worker."""
 
 
 @dataclass(frozen=True)
@@ -88,41 +95,48 @@ def _cut(size: int, piece: int) -> list[tuple[int, int]]:
 
 
 def make(sweep: Sweep) -> Plan:
-    """The plan of a checked sweep. Raises ValueError if one point is too large for a chunk and cannot be cut."""
+    """The plan of a checked sweep. Raises ValueError if the least that must be computed together is too large."""
     arrays = variables(sweep)
     steps = recorded_steps(sweep)
-    depths = sweep.values["depth"] + [weights.shape[1] for weights in sweep.files.values()]
-    depth = max(d for d in depths if d is not None)
     sizes = {axis.name: len(axis) for axis in sweep.axes}
-    sizes |= {STEP: len(steps), TRAJECTORY: sweep.trajectories, LAYER: depth}
-    costs = [_cost(sweep, method, d, s) for method in _methods(sweep) for d, s in _depths_and_steps(sweep)]
-    mean, most = sum(costs) / len(costs), max(costs)
-    per_trajectory = 8 * (4 * depth + 2) + sum(
-        8 * math.prod(sizes[dim] for dim in v.dims[len(sweep.axes) :] if dim != TRAJECTORY)
-        for v in arrays.values()
-        if v.merge is None
-    )
-    reduced = sum(8 * math.prod(sizes[dim] for dim in v.dims[len(sweep.axes) :]) for v in arrays.values() if v.merge)
-    bytes_of_point = per_trajectory * sweep.trajectories + reduced
-    box = _box(sweep, round(max(1, min(sweep.chunk_seconds / mean, LARGEST / bytes_of_point))))
-    box[TRAJECTORY] = sweep.trajectories
-    pieces = max(most / (2 * sweep.chunk_seconds), per_trajectory * sweep.trajectories / LARGEST)
-    if math.prod(box[axis.name] for axis in sweep.axes) == 1 and pieces > 1:
-        box[TRAJECTORY] = _slice(sweep, arrays, sweep.trajectories / pieces, per_trajectory)
+    sizes |= {STEP: len(steps), TRAJECTORY: sweep.trajectories, LAYER: max(sweep.values["depth"])}
+    sizes |= reduced_sizes(sweep.record) if sweep.record else {}
+    seconds = costs.of_points(sweep)
+    mean = sum(seconds) / len(seconds)
+    each, shared = _bytes(sweep, arrays, sizes)
+    together = _together(sweep, each)
+    points = min(sweep.chunk_seconds / mean, LARGEST / (each * sweep.trajectories + shared))
+    box = _box(sweep, round(max(1, points)))
+    pieces = max(max(seconds) / (2 * sweep.chunk_seconds), each * sweep.trajectories / LARGEST)
+    cut = math.prod(box.values()) == 1 and pieces > 1
+    slice_ = math.ceil(sweep.trajectories / pieces / together) * together if cut else sweep.trajectories
+    box[TRAJECTORY] = min(sweep.trajectories, slice_)
     return Plan(sweep, Layout(sizes, box, steps, arrays), mean * math.prod(sweep.shape))
 
 
-def _slice(sweep: Sweep, arrays: dict[str, Any], wanted: float, per_trajectory: int) -> int:
-    """Trajectories of a slice: a multiple of those whose starts are drawn together."""
-    fixed = sorted({v.merge for v in arrays.values() if v.name.endswith(f"_{v.merge}")} - set(MERGEABLE))
-    if not fixed:
-        return min(sweep.trajectories, max(1, math.ceil(wanted / DRAWN_TOGETHER)) * DRAWN_TOGETHER)
-    if per_trajectory * sweep.trajectories > 8 * LARGEST:
-        raise ValueError(
-            f"run.trajectories: {sweep.trajectories} are too many for record.reduce = {fixed[0]!r}, which needs all of "
-            f"them in one place; at most {8 * LARGEST // per_trajectory}, or reduce by {', '.join(MERGEABLE)}"
-        )
-    return sweep.trajectories
+def _bytes(sweep: Sweep, arrays: dict[str, Variable], sizes: dict[str, int]) -> tuple[int, int]:
+    """Bytes that a point takes: for each of its trajectories, and for all of them together."""
+    depth, copies = sizes[LAYER], 7 if any(sweep.values["momentum"]) else 4
+    each, shared = 8 * (copies * depth + 2 + (len(sweep.record.kept) if sweep.record else 0)), 0
+    for variable in arrays.values():
+        own = variable.dims[len(sweep.axes) :]
+        size = 8 * math.prod(sizes[dim] for dim in own if dim != TRAJECTORY)
+        each, shared = (each + size, shared) if TRAJECTORY in own else (each, shared + size)
+    return each, shared
+
+
+def _together(sweep: Sweep, each: int) -> int:
+    """How many trajectories must be computed together at least: all for quantiles, else those drawn together."""
+    quantiles = any(isinstance(reduction, Quantiles) for reduction in (sweep.record.reductions if sweep.record else ()))
+    together = sweep.trajectories if quantiles else min(DRAWN_TOGETHER, sweep.trajectories)
+    if together * each <= MOST_TOGETHER:
+        return together
+    advice = (
+        f"quantiles need all of them in one place; take at most {MOST_TOGETHER // each} trajectories, or a Histogram"
+        if quantiles
+        else "they are computed together; record a larger every, fewer observables, or a reduce"
+    )
+    raise ValueError(f"run.trajectories: {together} trajectories take {together * each / 2**30:.3g} GiB, and {advice}")
 
 
 def _box(sweep: Sweep, points: int) -> dict[str, int]:
@@ -133,19 +147,3 @@ def _box(sweep: Sweep, points: int) -> dict[str, int]:
         box[axis.name] = math.ceil(len(axis) / pieces)
         points = max(1, points // len(axis))
     return {axis.name: box[axis.name] for axis in sweep.axes}
-
-
-def _methods(sweep: Sweep) -> list[str]:
-    return sweep.values.get("method", [sweep.run["method"]])
-
-
-def _depths_and_steps(sweep: Sweep) -> list[tuple[int, int]]:
-    """The pairs of depth and steps that occur, each as often as the others (an estimate is all that is needed)."""
-    depths = [d for d in sweep.values["depth"] if d is not None]
-    depths = depths or [weights.shape[1] for weights in sweep.files.values()]
-    return [(d, s) for d in depths for s in sweep.values["steps"]]
-
-
-def _cost(sweep: Sweep, method: str, depth: int, steps: int) -> float:
-    """Seconds that one core takes for a point, as estimated."""
-    return OVERHEAD + sweep.trajectories * steps * depth / RATES[method]

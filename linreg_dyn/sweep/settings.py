@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import difflib
-from collections.abc import Iterable
 from typing import Any
 
 from linreg_dyn import schedules
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble import methods
+from linreg_dyn.ensemble.backends import BACKENDS
 from linreg_dyn.ensemble.discrete import MOST_STEPS
 from linreg_dyn.problem import NormalizedData
 from linreg_dyn.sweep import starts
+from linreg_dyn.sweep.tables import made, unknown
 
-METHODS = {
-    kind.__name__: kind
-    for kind in (methods.GradientDescent, methods.NoiseAugmentation, methods.SGDNoise, methods.MiniBatch)
-}
+METHODS = {kind.__name__: kind for kind in methods.METHODS}
 METHOD_FIELDS = {
     name: tuple(field.name for field in dataclasses.fields(kind) if field.name != "data")
     for name, kind in METHODS.items()
@@ -30,11 +26,11 @@ DEFAULTS: dict[str, Any] = {
     "nesterov": False,
     "seed": 0,
     "dtype": "float64",
-    "backend": "auto",
+    "backend": "cpu",  # and not "auto": every worker shall compute the same bits
 }
 REQUIRED = ("depth", "steps", "learning_rate", "trajectories", "starts")
-SCHEDULED = ("learning_rate", "weight_decay", "half_width")
-"""Fields that may be schedules: tables, whose own fields may be swept as well."""
+TYPED = ("learning_rate", "weight_decay", "half_width", "distribution")
+"""Fields that may be tables with a type, schedules and distributions, whose own fields may be swept as well."""
 DATA_FIELDS = ("file", "x", "y", "sha256")
 FIELDS = (*REQUIRED, *DEFAULTS, *sorted({name for names in METHOD_FIELDS.values() for name in names}), "data")
 MOST_TRAJECTORIES = 2**32
@@ -47,31 +43,10 @@ def check_path(where: str, path: str) -> None:
     if first not in FIELDS:
         raise ValueError(unknown(where, first, FIELDS))
     inner = {"starts": starts.FIELDS, "data": DATA_FIELDS}.get(first)
-    if rest and first not in SCHEDULED and inner is None:
+    if rest and first not in TYPED and inner is None:
         raise ValueError(f"{where}: {first} has no fields of its own")
     if rest and inner is not None and rest not in inner:
         raise ValueError(unknown(where, rest, inner))
-
-
-def unknown(where: str, name: str, allowed: Iterable[str]) -> str:
-    """The message for a name that is none of those `allowed`."""
-    allowed = list(allowed)
-    close = difflib.get_close_matches(name, allowed, n=1)
-    hint = f"the closest is {close[0]!r}; " if close else ""
-    return f"{where}: there is no field {name!r}; {hint}allowed are {', '.join(allowed)}"
-
-
-def replaced(settings: dict[str, Any], where: str, path: str, value: Any) -> dict[str, Any]:
-    """A copy of nested `settings` with the value at a dotted path replaced."""
-    settings = copy.deepcopy(settings)
-    *outer, last = path.split(".")
-    table = settings
-    for name in outer:
-        table = table.setdefault(name, {})
-        if not isinstance(table, dict):
-            raise ValueError(f"{where}: {name} is {table!r:.60} in [run], not a table, so it has no field {last!r}")
-    table[last] = value
-    return settings
 
 
 def arguments(where: str, settings: dict[str, Any], data: NormalizedData | None) -> dict[str, Any]:
@@ -90,38 +65,39 @@ def arguments(where: str, settings: dict[str, Any], data: NormalizedData | None)
             f"{where}.starts: must be a table with a distribution or a file, got {settings['starts']!r:.80}"
         )
     starts.checked(f"{where}.starts", settings["starts"], settings["depth"])
+    momentum = number(f"{where}.momentum", settings["momentum"], least=0)
+    if momentum >= 1:
+        raise ValueError(f"{where}.momentum: must be in [0, 1), got {settings['momentum']!r}")
     if not isinstance(settings["nesterov"], bool):
         raise ValueError(f"{where}.nesterov: must be true or false, got {settings['nesterov']!r}")
-    if number(f"{where}.momentum", settings["momentum"], least=0) >= 1:
-        raise ValueError(f"{where}.momentum: must be in [0, 1), got {settings['momentum']!r}")
-    if settings["nesterov"] and not settings["momentum"]:
+    if settings["nesterov"] and not momentum:
         raise ValueError(f"{where}.nesterov: needs a momentum > 0")
-    found = {
+    return {
         "method": _method(where, settings, steps, data),
         "steps": steps,
-        "learning_rate": _checked_schedule(where, "learning_rate", settings, steps, above=0),
-        "weight_decay": _checked_schedule(where, "weight_decay", settings, steps, least=0),
+        "learning_rate": _scheduled(f"{where}.learning_rate", settings["learning_rate"], steps, schedules.Adaptive),
+        "weight_decay": _scheduled(
+            f"{where}.weight_decay", settings["weight_decay"], steps, schedules.AutoL2, zero=True
+        ),
+        "momentum": momentum,
+        "nesterov": settings["nesterov"],
         "seed": integer(f"{where}.seed", settings["seed"], least=0, most=2**64 - 1),
         "dtype": choice(f"{where}.dtype", settings["dtype"], ("float64", "float32")),
-        "backend": choice(f"{where}.backend", settings["backend"], ("auto", "cpu", "cuda")),
+        "backend": choice(f"{where}.backend", settings["backend"], BACKENDS),
     }
-    if settings["momentum"]:
-        found |= {"momentum": float(settings["momentum"]), "nesterov": settings["nesterov"]}
-    return found
 
 
-def _checked_schedule(where: str, name: str, settings: dict[str, Any], steps: int, **bounds: float) -> Any:
-    """A number within bounds, or a schedule that lasts for all steps and stays within them."""
-    value = settings[name]
-    if not isinstance(value, dict):
-        return number(f"{where}.{name}", value, **bounds)
-    found = schedules.from_spec(value, f"{where}.{name}")
-    length = getattr(found, "length", None)
-    if length is not None and length < steps:
-        raise ValueError(f"{where}.{name}: the schedule has {length} steps, shorter than the run of {steps}")
-    if hasattr(found, "limits"):  # AutoL2 has none
-        number(f"{where}.{name}: the least value of the schedule", found.limits[0], least=0)
-    return found
+def _scheduled(path: str, value: Any, steps: int, follows: type, **bounds: Any) -> Any:
+    """A number or a schedule within bounds, which lasts for all steps.
+
+    `follows` is the one kind allowed of those that follow more than the time (Adaptive, AutoL2).
+    """
+    found = schedules.from_spec(value, path) if isinstance(value, dict) else value
+    if isinstance(found, (schedules.Adaptive, schedules.AutoL2)) and not isinstance(found, follows):
+        raise ValueError(f"{path} must be a number or a schedule of time, got {found!r}")
+    if isinstance(found, schedules.AutoL2):
+        return found
+    return schedules.as_schedule(found, path, steps=steps, **bounds)
 
 
 def _method(where: str, settings: dict[str, Any], steps: int, data: NormalizedData | None) -> methods.Method:
@@ -130,12 +106,16 @@ def _method(where: str, settings: dict[str, Any], steps: int, data: NormalizedDa
     for field in dataclasses.fields(METHODS[name]):
         if field.name not in (*given, "data") and field.default is dataclasses.MISSING:
             raise ValueError(f"{where}.{field.name}: missing; {name} needs it")
-    if isinstance(given.get("half_width"), dict):
-        given["half_width"] = _checked_schedule(where, "half_width", settings, steps, least=0)
+    if "half_width" in given:
+        most = 1 if METHODS[name] is methods.NoiseAugmentation else None
+        path, width = f"{where}.half_width", given["half_width"]
+        given["half_width"] = _scheduled(path, width, steps, schedules.Constant, zero=True, most=most)
+    if isinstance(given.get("distribution"), dict):
+        kinds = (methods.TruncatedGaussian, methods.Table)
+        given["distribution"] = made(f"{where}.distribution", given["distribution"], kinds)
     if METHODS[name] is methods.MiniBatch:
         given["data"] = data
     try:
         return METHODS[name](**given)
-    except (TypeError, ValueError) as error:
-        field = next((field for field in given if str(error).startswith(field)), "method")
-        raise ValueError(f"{where}.{field}: {error}") from None
+    except (TypeError, ValueError) as error:  # it begins with the field's name
+        raise ValueError(f"{where}.{error}") from None

@@ -5,7 +5,7 @@ method = "NoiseAugmentation"            and its own fields (half_width, distribu
 half_width = 0.3
 depth = 4
 steps = 1000
-learning_rate = 0.01                    or a schedule: {type = "Adaptive", c = 0.25}
+learning_rate = 0.01                    or a schedule of `ld.schedules`: {type = "Adaptive", c = 0.25}
 trajectories = 10_000
 starts = {distribution = "near_minimum"}   or {file = "starts.npz", variable = "starts"}
 
@@ -21,7 +21,8 @@ half_width = [0.3, 0.1]
 [record]                                as `ld.Record`; with `reduce`, final_weights says whether every
 every = 100                             trajectory's end is kept, too
 observables = ["loss"]
-reduce = ["mean", "variance"]
+reduce = ["mean", "variance", {type = "Quantiles", levels = [0.05, 0.5, 0.95]},
+          {type = "Histogram", edges = {log = [1e-8, 1], points = 33}}]
 
 [store]
 chunk_seconds = 1.0                     how long a worker computes for one chunk, as estimated
@@ -29,7 +30,6 @@ chunk_seconds = 1.0                     how long a worker computes for one chunk
 
 from __future__ import annotations
 
-import itertools
 import math
 import tomllib
 from dataclasses import dataclass, field
@@ -41,17 +41,22 @@ import numpy as np
 
 from linreg_dyn._checks import integer, number
 from linreg_dyn.ensemble.provenance import digest
-from linreg_dyn.ensemble.record import Record
+from linreg_dyn.ensemble.record import OBSERVABLES, SIMPLE, Histogram, Quantiles, Record
 from linreg_dyn.files import canonical_json
 from linreg_dyn.problem import Array, NormalizedData
 from linreg_dyn.sweep import axes as axes_module
-from linreg_dyn.sweep import settings, starts
-from linreg_dyn.sweep.axes import Axis
+from linreg_dyn.sweep import checks, settings, starts
+from linreg_dyn.sweep.axes import Axis, values_of
+from linreg_dyn.sweep.tables import as_table, made, replaced, unknown
 
 SECTIONS = ("run", "grid", "zip", "record", "store")
 RECORD_FIELDS = ("every", "observables", "reduce", "final_weights")
 STORE_DEFAULTS = {"chunk_seconds": 1.0}
-RESERVED = ("step", "trajectory", "layer", "quantile", "bin", "ok", "diverged", "stalled", "status", "held")
+RESERVED = {
+    *("step", "trajectory", "layer", "quantile", "bin", "bin_low", "bin_high", "ok", "diverged", "stalled", "held"),
+    *("status", "diverged_step", "first_diverged_step", "final_weights", *OBSERVABLES),
+    *(f"{name}_{label}" for name in OBSERVABLES for label in (*SIMPLE, Quantiles.name, Histogram.name)),
+}
 MOST_POINTS = 2**20
 FIXED = ("trajectories", "data", "backend")
 """Fields that no axis can vary: the first two shape the store, the third does not change what is computed."""
@@ -94,13 +99,13 @@ class Sweep:
         found = self.run
         for axis, number_ in zip(self.axes, index, strict=True):
             for path, values in axis.fields.items():
-                found = settings.replaced(found, axis.where(path, number_), path, values[number_])
+                found = replaced(found, axis.where(path, number_), path, values[number_])
         return found
 
     @cached_property
     def values(self) -> dict[str, list[Any]]:
-        """Every value that each varying field takes, and the one of `depth`, `steps` where they are fixed."""
-        found = {name: [self.run.get(name)] for name in ("depth", "steps")}
+        """Every value that each field takes, by dotted path where it varies."""
+        found = {name: [value] for name, value in self.run.items()}
         return found | {path: list(values) for axis in self.axes for path, values in axis.fields.items()}
 
     def document(self) -> dict[str, Any]:
@@ -108,7 +113,7 @@ class Sweep:
         record = None
         if self.record is not None:
             record = {"every": self.record.every, "observables": list(self.record.observables)}
-            record["reduce"] = reductions(self.record)
+            record["reduce"] = [as_table(reduction) for reduction in self.record.reductions]
         return {
             "run": self.run,
             "axes": [{"name": axis.name, "fields": {k: list(v) for k, v in axis.fields.items()}} for axis in self.axes],
@@ -116,13 +121,6 @@ class Sweep:
             "final_weights": self.final,
             "store": {"chunk_seconds": self.chunk_seconds},
         }
-
-
-def reductions(record: Record) -> list[str] | None:
-    """The reductions of a record by name, in order; None where every trajectory is kept."""
-    if record.reduce is None:
-        return None
-    return [record.reduce] if isinstance(record.reduce, str) else list(record.reduce)
 
 
 def load(path: str | Path) -> Sweep:
@@ -142,14 +140,14 @@ def parse(document: dict[str, Any], *, folder: Path = Path()) -> Sweep:
     """The sweep that a document like a TOML file's describes."""
     for name, table in document.items():
         if name not in SECTIONS:
-            raise ValueError(settings.unknown("spec", name, SECTIONS))
+            raise ValueError(unknown("spec", name, SECTIONS))
         if not isinstance(table, dict):
             raise ValueError(f"{name}: must be a table, got {table!r:.80}")
     axes = (*_axes(document),)
     run = dict(settings.DEFAULTS) | document.get("run", {})
     for name in run:
         settings.check_path(f"run.{name}", name)
-    _check_nested(run)
+    _check_tables(run)
     record, final = _record(document.get("record"))
     store = _section("store", document.get("store", {}), tuple(STORE_DEFAULTS))
     seconds = number("store.chunk_seconds", store.get("chunk_seconds", 1.0), above=0)
@@ -158,14 +156,14 @@ def parse(document: dict[str, Any], *, folder: Path = Path()) -> Sweep:
     axes = tuple(_resolved_axis(axis, files, folder) for axis in axes)
     data = _data(run, axes, folder)
     sweep = Sweep(run, axes, record, final, seconds, files, data)
-    _check_points(sweep)
+    checks.check_points(sweep)
     return sweep
 
 
 def _section(name: str, table: dict[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:
     for key in table:
         if key not in allowed:
-            raise ValueError(settings.unknown(name, key, allowed))
+            raise ValueError(unknown(name, key, allowed))
     return table
 
 
@@ -185,6 +183,9 @@ def _axes(document: dict[str, Any]) -> list[Axis]:
             seen[name] = axis.source
         for path in axis.fields:
             settings.check_path(axis.source, path)
+            for other in seen:
+                if path.startswith(f"{other}.") or other.startswith(f"{path}."):
+                    raise ValueError(f"{axis.source}: {path!r} overlaps with {other!r} in {seen[other]}")
             if path in FIXED or path.startswith("data."):
                 raise ValueError(f"{axis.source}: {path} is one for the whole sweep; set it in [run]")
     if math.prod(map(len, axes)) > MOST_POINTS:
@@ -193,9 +194,12 @@ def _axes(document: dict[str, Any]) -> list[Axis]:
     return axes
 
 
-def _check_nested(run: dict[str, Any]) -> None:
-    for name in ("starts", "data"):
-        for key in run[name] if isinstance(run.get(name), dict) else ():
+def _check_tables(run: dict[str, Any]) -> None:
+    """Refuse lists, which belong elsewhere, and unknown fields of fields."""
+    for name, value in run.items():
+        if isinstance(value, list):
+            raise ValueError(f"run.{name}: must be one value for all points, got {value!r:.60}; write lists in [grid]")
+        for key in value if name in ("starts", "data") and isinstance(value, dict) else ():
             settings.check_path(f"run.{name}", f"{name}.{key}")
 
 
@@ -204,22 +208,28 @@ def _record(table: dict[str, Any] | None) -> tuple[Record | None, bool]:
     if table is None:
         return None, True
     given = dict(_section("record", table, RECORD_FIELDS))
-    final = given.pop("final_weights", not given.get("reduce"))
+    final = given.pop("final_weights", "reduce" not in given)
     if not isinstance(final, bool):
         raise ValueError(f"record.final_weights: must be true or false, got {final!r}")
-    for name in ("observables", "reduce"):
-        if isinstance(given.get(name), list):
-            given[name] = tuple(given[name])
-    if isinstance(given.get("reduce"), str):
-        given["reduce"] = (given["reduce"],)
-    if "variance" in given.get("reduce", ()) and "mean" not in given["reduce"]:
-        given["reduce"] = ("mean", *given["reduce"])  # slices of an ensemble are merged by both
-    if len(given.get("reduce", ())) == 1:
-        (given["reduce"],) = given["reduce"]
+    if isinstance(given.get("observables"), list):
+        given["observables"] = tuple(given["observables"])
+    if "reduce" in given:
+        found = given["reduce"] if isinstance(given["reduce"], list) else [given["reduce"]]
+        given["reduce"] = tuple(_reduction(f"record.reduce[{k}]", value) for k, value in enumerate(found))
+        if "variance" in given["reduce"] and "mean" not in given["reduce"]:
+            given["reduce"] = ("mean", *given["reduce"])  # slices of an ensemble are merged by both
     try:
         return Record(**given), final
     except (TypeError, ValueError) as error:
         raise ValueError(f"record: {error}") from None
+
+
+def _reduction(where: str, value: Any) -> Any:
+    """A reduction's name, or the one that a table stands for, whose numbers may be written short as on an axis."""
+    if not isinstance(value, dict):
+        return value
+    short = {name: list(values_of(f"{where}.{name}", v)) for name, v in value.items() if isinstance(v, dict)}
+    return made(where, value | short, (Quantiles, Histogram))
 
 
 def _resolved(run: dict[str, Any], where: str, files: dict[str, Array], folder: Path) -> dict[str, Any]:
@@ -266,58 +276,6 @@ def _data(run: dict[str, Any], axes: tuple[Axis, ...], folder: Path) -> Normaliz
         raise ValueError(f"run.data: {error}") from None
     run["data"] = table | {"sha256": digest(np.stack([data.x, data.y]))}
     return data
-
-
-def _check_points(sweep: Sweep) -> None:
-    """Check every value of every axis by name, then that some point uses each field, then every combination."""
-    origin = (0,) * len(sweep.axes)
-    for k, axis in enumerate(sweep.axes):
-        for number_ in range(len(axis)):
-            _check_values(sweep, axis, number_, (*origin[:k], number_, *origin[k + 1 :]))
-    _check_used(sweep)
-    ranges = [range(1 if _independent(axis) else len(axis)) for axis in sweep.axes]
-    for index in itertools.product(*ranges):
-        _check_point(sweep, "run", index)
-
-
-def _independent(axis: Axis) -> bool:
-    """Whether the values of an axis are allowed or not whatever the other fields are."""
-    plain = all(isinstance(value, (int, float, str)) for values in axis.fields.values() for value in values)
-    return plain and axis.fields.keys() <= {"learning_rate", "weight_decay", "seed", "dtype"}
-
-
-def _check_values(sweep: Sweep, axis: Axis, number_: int, index: tuple[int, ...]) -> None:
-    """Check one step along an axis; a complaint about a field of the axis names the axis and the value."""
-    try:
-        _check_point(sweep, "run", index)
-    except (TypeError, ValueError) as error:
-        for path in axis.fields:
-            if str(error).startswith(f"run.{path}"):
-                raise ValueError(axis.where(path, number_) + str(error).removeprefix(f"run.{path}")) from None
-        raise ValueError(str(error)) from None
-
-
-def _check_point(sweep: Sweep, where: str, index: tuple[int, ...]) -> None:
-    found = sweep.settings_at(index)
-    settings.arguments(where, found, sweep.data)
-    table = found["starts"]
-    if "sha256" in table:
-        count, depth = sweep.files[table["sha256"]].shape
-        if found["depth"] != depth:
-            raise ValueError(f"{where}.depth: must be {depth}, as {table['file']} has it, got {found['depth']}")
-        if sweep.trajectories > count:
-            raise ValueError(
-                f"{where}.trajectories: must be at most the {count} of {table['file']}, got {sweep.trajectories}"
-            )
-
-
-def _check_used(sweep: Sweep) -> None:
-    """Refuse a method's field that no method of the sweep has: it would change nothing, in silence."""
-    methods = sweep.values.get("method", [sweep.run["method"]])
-    used = {name for method in methods for name in settings.METHOD_FIELDS[method]}
-    optional = {name for names in settings.METHOD_FIELDS.values() for name in names}
-    for name in sorted((optional - used) & (sweep.run.keys() | {path.partition(".")[0] for path in sweep.values})):
-        raise ValueError(f"run.{name}: no field of the method {', '.join(map(str, methods))}")
 
 
 def identity(sweep: Sweep) -> str:

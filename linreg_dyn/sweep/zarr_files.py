@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from linreg_dyn.ensemble import provenance
-from linreg_dyn.sweep.layout import LAYER, STEP, TRAJECTORY, Layout, Variable
+from linreg_dyn.sweep.layout import LAYER, STEP, TRAJECTORY, Layout, Variable, recorder
 from linreg_dyn.sweep.spec import Sweep, identity
 
 if TYPE_CHECKING:
@@ -116,16 +116,22 @@ def _coordinates(sweep: Sweep, layout: Layout) -> dict[str, tuple[tuple[str, ...
             found[path.replace(".", "_")] = (dims, _labels(values), {"long_name": path})
         if axis.name not in found:
             found[axis.name] = (dims, np.arange(len(axis)), {"long_name": f"number of the {axis.name}"})
-    own = {
-        STEP: (np.array(layout.steps, dtype=np.int64), {"long_name": "steps taken", "units": "step"}),
-        TRAJECTORY: (np.arange(sweep.trajectories), {"long_name": "number of the start"}),
-        LAYER: (np.arange(1, layout.sizes[LAYER] + 1), {"long_name": "layer"}),
+    own: dict[str, Any] = {
+        TRAJECTORY: (TRAJECTORY, np.arange(sweep.trajectories), {"long_name": "number of the start"}),
+        LAYER: (LAYER, np.arange(1, layout.sizes[LAYER] + 1), {"long_name": "layer"}),
     }
-    return found | {name: ((name,), *value) for name, value in own.items() if name in used}
+    if sweep.record:
+        own |= recorder(sweep.record).coordinates()
+        own[STEP] = (STEP, layout.steps, own[STEP][2])
+    return found | {
+        name: ((dim,), np.asarray(values), about) for name, (dim, values, about) in own.items() if dim in used
+    }
 
 
 def _labels(values: tuple[Any, ...]) -> np.ndarray:
     """Numbers as numbers, text as text, everything else as JSON."""
+    if all(isinstance(value, bool) for value in values):
+        return np.array(values)
     if all(isinstance(value, (int, float)) for value in values):
         try:
             return np.array(values, dtype=np.float64 if any(isinstance(v, float) for v in values) else np.int64)
