@@ -140,7 +140,7 @@ class CpuEngine(Engine):
         advance = _kernels.advance_kernel(self.shape, plan, observed, wanted if reduced else frozenset())  # pyright: ignore[reportArgumentType]
         memory, at = (self.state, self.velocities, self.diverged), np.array(edges)
         self._run(lambda first, last: advance(*memory, first, last, at, moments, *shared))
-        return [dict(zip(reduced, Moments.merged(*row, wanted), strict=True)) for row in moments]
+        return [dict(zip(reduced, Moments.merged(*row, wanted=wanted), strict=True)) for row in moments]
 
     def _observe(self, kept: tuple[str, ...]) -> dict[str, Array]:
         values: dict[str, Array] = {}
