@@ -1,13 +1,18 @@
 """What the tests of sweeps share: a small sweep of many chunks, its undisturbed store, and their comparison."""
 
 import json
+import math
 import os
 import subprocess
 import sys
 import time
+import tomllib
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from linreg_dyn.sweep import plan, run, spec
+from linreg_dyn import cli, files
+from linreg_dyn.sweep import plan, run, spec, store
 
 ROOT = Path(__file__).parents[1]
 POINTS = 12
@@ -38,8 +43,6 @@ def text(steps=400):
 
 
 def planned(document):
-    import tomllib
-
     return plan.make(spec.parse(tomllib.loads(document)))
 
 
@@ -72,14 +75,52 @@ def units(path):
     return ledger.read_text().count('"unit"') if ledger.exists() else 0
 
 
-def start(*options, **kwargs):
-    """`linreg-dyn sweep` as a process of its own, which takes the signals of a terminal."""
-    command = [sys.executable, "-m", "linreg_dyn.cli", "sweep", *map(str, options)]
+def start(*options, pause=None, **kwargs):
+    """`linreg-dyn sweep` as a process of its own, which takes the signals of a terminal.
+
+    With `pause`, a `Pause`, it stops there until it is let go.
+    """
+    module = ["linreg_dyn.cli"] if pause is None else ["tests.sweeps", pause.folder, str(pause.units)]
+    command = [sys.executable, "-m", *module, "sweep", *map(str, options)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     return subprocess.Popen(command, cwd=ROOT, env=dict(os.environ, PYTHONWARNINGS="ignore"), **pipes, **kwargs)
 
 
-def until(condition, seconds=60):
+@dataclass
+class Pause:
+    """Where a sweep stops: once so many units are finished, with a file of the next one that has no name yet.
+
+    So that what a test does then is done in the middle of things, however quick or slow the machine is.
+    """
+
+    folder: Path
+    units: int = 2
+
+    def reached(self):
+        """Whether the sweep has stopped."""
+        return (self.folder / "reached").exists()
+
+    def let_go(self):
+        """Let the sweep go on."""
+        (self.folder / "go").touch()
+
+    def main(self, arguments):
+        """The sweep itself, in its own process."""
+        path = arguments[arguments.index("--out") + 1]
+
+        @contextmanager
+        def atomic_file(target):
+            with files.atomic_file(target) as temporary:
+                yield temporary
+                if units(path) == self.units and not self.reached():
+                    (self.folder / "reached").touch()
+                    until((self.folder / "go").exists, math.inf)
+
+        store.atomic_file = atomic_file
+        return cli.main(arguments)
+
+
+def until(condition, seconds=120):
     """Wait until `condition()` is true, and return what it gave."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -114,3 +155,7 @@ def stopping_after(count):
             yield pair
 
     return engine
+
+
+if __name__ == "__main__":
+    sys.exit(Pause(Path(sys.argv[1]), int(sys.argv[2])).main(sys.argv[3:]))

@@ -15,21 +15,44 @@ from contextlib import ExitStack, contextmanager
 import psutil
 import pytest
 
-from tests.sweeps import POINTS, ROOT, completeness, results, start, text, undisturbed, units, until
+from linreg_dyn.cli import main
+from tests.sweeps import (
+    POINTS,
+    ROOT,
+    Pause,
+    again,
+    completeness,
+    results,
+    start,
+    text,
+    undisturbed,
+    units,
+    until,
+)
 
-LONG = 100_000  # steps of a point: about a quarter of a second, so that there is a "while it runs"
+LONG = 100_000  # steps of a point that takes about a tenth of a second, so that a worker is at one when it dies
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory):
-    path = tmp_path_factory.mktemp("spec") / "spec.toml"
-    path.write_text(text(LONG))
+def document():
+    return text()
+
+
+@pytest.fixture(scope="module")
+def expected(document, tmp_path_factory):
+    return undisturbed(document, tmp_path_factory.mktemp("undisturbed") / "store.zarr")
+
+
+@pytest.fixture
+def spec(document, tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text(document)
     return path
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    return undisturbed(text(LONG), tmp_path_factory.mktemp("undisturbed") / "store.zarr")
+@pytest.fixture
+def pause(tmp_path):
+    return Pause(tmp_path)
 
 
 @pytest.fixture
@@ -56,27 +79,37 @@ def workers_of(process):
     return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
 
 
+def alive(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def finish(process, code=0):
-    said, complained = process.communicate(timeout=90)
+    said, complained = process.communicate(timeout=120)
     assert process.returncode == code, complained
     return said, complained
 
 
-def test_a_worker_that_is_killed_costs_only_time(spec, expected, processes, tmp_path):
-    store = tmp_path / "store.zarr"
-    sweep = processes(start(spec, "--out", store, "--workers", 2))
-    until(lambda: units(store) >= 2)
-    victim = workers_of(sweep)[0]
+def test_a_worker_that_is_killed_costs_only_time(processes, pause, tmp_path):
+    spec, store = tmp_path / "spec.toml", tmp_path / "store.zarr"
+    spec.write_text(text(LONG))
+    sweep = processes(start(spec, "--out", store, "--workers", 2, pause=pause))
+    until(pause.reached)
+    victim, other = workers_of(sweep)
     victim.kill()
+    pause.let_go()
     said, complained = finish(sweep)
     assert f"{POINTS} chunks: 0 found, {POINTS} computed" in said
     assert not complained
-    assert not victim.is_running()
-    assert results(store) == expected
+    assert not alive(victim)
+    assert not alive(other)
+    assert results(store) == undisturbed(text(LONG), tmp_path / "undisturbed.zarr")
     assert units(store) == POINTS
 
 
-def test_a_sweep_outlives_its_scheduler(spec, expected, processes, tmp_path):
+def test_a_sweep_outlives_its_scheduler(spec, expected, processes, pause, tmp_path):
     store = tmp_path / "store.zarr"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -84,15 +117,17 @@ def test_a_sweep_outlives_its_scheduler(spec, expected, processes, tmp_path):
 
     def cluster():
         scheduler = processes(dask("scheduler", "--host", address.split(":")[0], "--port", address.split(":")[1]))
-        processes(dask("worker", f"tcp://{address}", "--nthreads", "1", "--host", "127.0.0.1", "--death-timeout", "60"))
+        options = ("--nthreads", "1", "--host", "127.0.0.1", "--death-timeout", "120", "--no-nanny")
+        processes(dask("worker", f"tcp://{address}", *options))
         return scheduler
 
     scheduler = cluster()
-    sweep = processes(start(spec, "--out", store, "--scheduler", f"tcp://{address}"))
-    until(lambda: units(store) >= 2)
+    sweep = processes(start(spec, "--out", store, "--scheduler", f"tcp://{address}", pause=pause))
+    until(pause.reached)
     os.killpg(scheduler.pid, signal.SIGKILL)
-    scheduler.wait(timeout=10)
+    scheduler.wait(timeout=60)
     cluster()
+    pause.let_go()
     said, complained = finish(sweep)
     assert "lost the scheduler" in complained
     assert f"0 found, {POINTS} computed" in said
@@ -108,21 +143,19 @@ def dask(role, *options):
 
 def test_without_a_scheduler_the_sweep_says_so(spec, processes, tmp_path):
     nowhere = "tcp://127.0.0.1:9"
-    sweep = processes(start(spec, "--out", tmp_path / "store.zarr", "--scheduler", nowhere, "--patience", 1))
+    sweep = processes(start(spec, "--out", tmp_path / "store.zarr", "--scheduler", nowhere, "--patience", 0.5))
     _, complained = finish(sweep, code=2)
-    assert complained.startswith(f"linreg-dyn: error: no scheduler at {nowhere} within 1 s")
+    assert complained.startswith(f"linreg-dyn: error: no scheduler at {nowhere} within 0.5 s")
     assert complained.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_sweep_that_is_stopped_goes_on_later(number, spec, expected, processes, tmp_path):
+def test_a_sweep_that_is_stopped_goes_on_later(number, spec, document, expected, processes, pause, tmp_path):
     store = tmp_path / "store.zarr"
-    sweep = processes(start(spec, "--out", store, "--workers", 1))
-    until(lambda: units(store) >= 2)
-    second, told = None, ""
+    sweep = processes(start(spec, "--out", store, "--workers", 1, pause=pause))
+    until(pause.reached)
     if number == signal.SIGKILL:  # the lock is asked while it is held, and taken once its holder is gone
-        second = processes(start(spec, "--out", store, "--workers", 0))
-        _, told = finish(second, code=2)
+        _, told = finish(processes(start(spec, "--out", store, "--workers", 0)), code=2)
         assert f"another sweep is writing to {store} (process {sweep.pid} on" in told
         assert told.count("\n") == 1
     family = workers_of(sweep)
@@ -133,12 +166,12 @@ def test_a_sweep_that_is_stopped_goes_on_later(number, spec, expected, processes
         sweep.send_signal(number)
     _, complained = finish(sweep, code=-signal.SIGKILL if number == signal.SIGKILL else 130)
     assert complained == ("" if number == signal.SIGKILL else "linreg-dyn: interrupted\n")
-    until(lambda: not any(child.is_running() for child in family), 30)  # workers end by themselves
+    until(lambda: not any(map(alive, family)))  # workers end by themselves
     assert completeness(store) == "unfinished"
-    before = units(store)
-    assert 2 <= before < POINTS
-    said, _ = finish(processes(start(spec, "--out", store, "--workers", 0)))
-    assert f"{POINTS} chunks: {before} found, {POINTS - before} computed" in said
+    assert units(store) == pause.units
+    assert bool(list(store.rglob(".tmp-*"))) == (number == signal.SIGKILL)
+    outcome = again(document, store)
+    assert (outcome.found, outcome.computed) == (pause.units, POINTS - pause.units)
     assert results(store) == expected
     assert completeness(store) == "complete"
 
@@ -158,22 +191,22 @@ def small_disk(path):
         subprocess.run(["umount", path], check=True)
 
 
-def test_a_full_disk_stops_the_sweep_and_nothing_is_lost(expected, spec, processes, tmp_path):
+def test_a_full_disk_stops_the_sweep_and_nothing_is_lost(expected, spec, document, tmp_path, capsys):
     disk = tmp_path / "disk"
     with small_disk(disk):
         store = disk / "store.zarr"
-        _, complained = finish(processes(start(spec, "--out", store, "--workers", 0)), code=2)
+        assert main(["sweep", str(spec), "--out", str(store), "--workers", "0"]) == 2
+        complained = capsys.readouterr().err
         assert "No space left on device" in complained
         assert complained.count("\n") == 1
         before = units(store)
         assert before < POINTS
         subprocess.run(["mount", "-o", "remount,size=64M", disk], check=True)
-        said, _ = finish(processes(start(spec, "--out", store, "--workers", 0)))
-        assert f"{before} found, {POINTS - before} computed" in said
+        assert again(document, store).found == before
         assert results(store) == expected
 
 
-def test_a_quota_on_the_writer_stops_it_likewise(expected, spec, processes, tmp_path):
+def test_a_quota_on_the_writer_stops_it_likewise(expected, spec, document, processes, tmp_path):
     """No file may pass 12,000 bytes: shards and their descriptions fit, the ledger does not for all its lines."""
     store = tmp_path / "store.zarr"
 
@@ -184,6 +217,5 @@ def test_a_quota_on_the_writer_stops_it_likewise(expected, spec, processes, tmp_
     assert "File too large" in complained
     before = units(store)
     assert before < POINTS
-    said, _ = finish(processes(start(spec, "--out", store, "--workers", 0)))
-    assert f"{before} found, {POINTS - before} computed" in said
+    assert again(document, store).found == before
     assert results(store) == expected
