@@ -76,9 +76,7 @@ def _bands(axes: Axes, result: xr.Dataset) -> list[Any]:
 def _streamlines(axes: Axes, result: xr.Dataset) -> list[Any]:
     thin = result.isel(first=slice(None, None, 4), second=slice(None, None, 4))
     velocity = np.stack([thin["velocity_first"].values, thin["velocity_second"].values])
-    velocity /= max(np.abs(velocity).max(where=np.isfinite(velocity), initial=0), TINY)
-    if not np.isfinite(velocity).all():
-        velocity = np.ma.masked_invalid(velocity)  # which takes streamplot twice as long
+    velocity = np.ma.masked_invalid(velocity / max(np.abs(velocity).max(where=np.isfinite(velocity), initial=0), TINY))
     look: Any = {"color": "0.45", "linewidth": 0.5}
     axes.streamplot(thin["first"].values, thin["second"].values, *velocity, density=1.1, arrowsize=0.5, **look)
     return [Line2D([], [], linestyle="-", **look, label="mean velocity")]

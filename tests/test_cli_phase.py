@@ -1,14 +1,20 @@
 """`linreg-dyn phase` as a user calls it: what it draws, what it writes, what it refuses."""
 
+import json
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from linreg_dyn.cli import main
-from linreg_dyn.phase import OUTCOMES
-from paper_figures.phase import _number
+from linreg_dyn.ensemble import GradientDescent
+from linreg_dyn.phase import OUTCOMES, Plane, start_map
+from linreg_dyn.schedules import Cosine, Window, to_spec
+from paper_figures.phase import _equilibria, _number, _seen, _wrapped
 
 
 def phase(out, *options):
@@ -33,16 +39,17 @@ def test_a_blank_picture_is_noticed(tmp_path):
     assert is_blank(path)
 
 
+NOISE = ("--method", "noise", "--noise", 0.4, "--lr", "adaptive:0.05")
+# As few kernels as will do: each depth, method and kind of rate or decay takes a second to compile.
 PORTRAITS = [
     ("--method", "gd"),
     ("--method", "gd", "--lr", "adaptive:0.25", "--depth", 3, "--fixed", "-0.5", "--layers", 3, 1),
-    ("--method", "wd", "--decay", 0.1, "--box", 0, 3, "--lr", 0.05),
-    ("--method", "noise", "--noise", 0.4, "--lr", "adaptive:0.05", "--depth", 4, "--fixed", "w1", "w2"),
+    (*NOISE, "--depth", 3, "--fixed", "w1"),
     ("--method", "sgd-noise", "--noise", 0.3, "--trajectories", 0),
     ("--method", "sgd", "--batch", 100, "--lr", 0.05),
     ("--box", 2, 3),  # without minima
-    ("--box", 0, 1e150, "--method", "noise", "--noise", 0.2),  # where products leave float64
-    ("--depth", 24, "--fixed", *["w1"] * 11, *["w2"] * 11),
+    ("--box", 0, 1e150, *NOISE, "--depth", 3),  # where products leave float64
+    ("--depth", 8, "--fixed", *["w1"] * 3, *["w2"] * 3),
     ("--lr", 5),  # of which every start diverges, or next to all
 ]
 
@@ -60,7 +67,7 @@ def test_portrait(tmp_path, capsys, options):
 
 
 def test_directory_has_picture_caption_and_data(tmp_path, capsys):
-    options = ("--method", "noise", "--noise", 0.4, "--size", 24, "--depth", 3, "--fixed", 0.9, "--seed", 4)
+    options = (*NOISE, "--size", 24, "--depth", 3, "--fixed", "-9e-1", "--seed", 4)
     for name in ("one", "two"):
         assert phase(tmp_path / name, *options) == 0
     files = ["portrait.nc", "portrait.pdf", "portrait.png", "portrait.txt"]
@@ -69,7 +76,7 @@ def test_directory_has_picture_caption_and_data(tmp_path, capsys):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     caption = (tmp_path / "one" / "portrait.txt").read_text()
     assert "ginsburg.noise-band.amended" in caption
-    assert "3 layers, $w_{3} = 0.9$, noise augmentation" in " ".join(caption.split())
+    assert "3 layers, $w_{3} = -0.9$, noise augmentation" in " ".join(caption.split())
     assert "projected" in caption
     with xr.open_dataset(tmp_path / "one" / "portrait.nc", engine="h5netcdf") as result:
         lost = result.attrs["outcome_counts"][OUTCOMES.index("diverged")]
@@ -104,13 +111,63 @@ def test_map(tmp_path, capsys, name, variable, options):
         assert f"{lost:,} diverged" in said
 
 
+def test_every_option_reaches_the_map(tmp_path):
+    decay, rate = Window(0.2, stop=40), Cosine(0.3, steps=60)
+    options = ("--map", "basin", "--size", 12, "--method", "wd", "--momentum", 0.6, "--nesterov", "--dtype", "float32")
+    schedules = [json.dumps(to_spec(schedule)) for schedule in (decay, rate)]
+    for name, text in zip(("decay.json", "rate.json"), schedules, strict=True):
+        (tmp_path / name).write_text(text)
+    options += ("--decay", tmp_path / "decay.json", "--lr", tmp_path / "rate.json", "--threads", 1, "--within", 0.2)
+    assert phase(tmp_path / "out", *options, "--format", "png") == 0
+    found = xr.load_dataset(tmp_path / "out" / "basin.nc", engine="h5netcdf")
+    training: dict[str, Any] = {"weight_decay": decay, "learning_rate": rate, "momentum": 0.6, "nesterov": True}
+    training |= {"steps": 60, "seed": 0, "dtype": "float32"}
+    alone = start_map(Plane(), (12, 12), GradientDescent(), within=0.2, **training)
+    assert found.equals(alone)
+    assert found.attrs["spec"] == alone.attrs["spec"]
+    training["momentum"] = 0.5
+    other = start_map(Plane(), (12, 12), GradientDescent(), within=0.2, **training)
+    assert not found.equals(other)
+    words = " ".join((tmp_path / "out" / "basin.txt").read_text().split())
+    assert f"learning rate {rate}, weight decay {decay}, Nesterov momentum 0.6, float32, 60 steps" in words
+
+
+def test_equilibria_are_marked_and_named(tmp_path):
+    options = ("--method", "wd", "--decay", 0.1, "--lr", 0.05, "--size", 8, "--box", "-5e-1", 3)
+    assert phase(tmp_path / "out", *options, "--format", "png") == 0
+    assert not is_blank(tmp_path / "out" / "portrait.png")
+    assert "Stars: stable equilibria" in (tmp_path / "out" / "portrait.txt").read_text()
+    found = xr.load_dataset(tmp_path / "out" / "portrait.nc", engine="h5netcdf")
+    points = dict(zip(map(tuple, found["equilibrium"].values), found["equilibrium_stable"].values, strict=True))
+    w = np.sqrt(0.9)  # 1 - w^2 = mu at depth 2
+    assert {(round(x / w, 12), round(y / w, 12)): stable for (x, y), stable in points.items()} == {
+        (1, 1): True,
+        (-1, -1): True,
+        (0, 0): False,
+    }
+    figure = Figure()
+    entries = _equilibria(figure.add_subplot(), found, (-0.5, 3, -0.5, 3))
+    assert [entry.get_label() for entry in entries] == ["stable equilibrium", "unstable equilibrium"]
+    drawn = [np.array(line.get_xydata()) for line in figure.axes[0].lines]
+    assert np.allclose(drawn, [[[w, w]], [[0, 0]]])  # the other one is outside the box
+
+
+def test_titles_break_between_words_by_what_is_seen():
+    title = r"3 layers, $w_{1} = w_{2}$, rate $0.25 \,/\, \sum 1/w_i^2$, 5 steps" + "\nand more"
+    assert _seen(r"$0.25 \,/\, \sum 1/w_i^2$") == len("0.25 x/x x 1/wi2")
+    lines = _wrapped(title, 30).split("\n")
+    assert lines == [r"3 layers, $w_{1} = w_{2}$, rate", r"$0.25 \,/\, \sum 1/w_i^2$, 5 steps", "and more"]
+    assert lines == _wrapped(title, max(map(_seen, lines))).split("\n") != _wrapped(title, 24).split("\n")
+    assert _wrapped("a" * 50 + " b", 30) == "a" * 50 + "\nb"
+
+
 def test_batches_of_the_users_own_data(tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=40)
     pd.DataFrame({"a": x, "b": x + rng.normal(size=40)}).to_csv(tmp_path / "d.csv", index=False)
     options = ("--method", "sgd", "--batch", 10, "--data", tmp_path / "d.csv", "--x", "a", "--y", "b", "--size", 12)
-    assert phase(tmp_path / "out", *options, "--format", "svg") == 0
-    assert "mini-batches of 10 of 40 samples" in (tmp_path / "out" / "portrait.txt").read_text()
+    assert phase(tmp_path / "out", "--map", "basin", *options, "--format", "svg") == 0
+    assert "mini-batches of 10 of 40 samples" in (tmp_path / "out" / "basin.txt").read_text()
 
 
 BAD = [
@@ -125,7 +182,14 @@ BAD = [
     (("--size", "0"), "size must be an integer from 1"),
     (("--size", "1", "2", "3"), "--size takes 1 or 2 numbers, got 3"),
     (("--map", "basin", "--size", "1e6"), "GiB"),
-    (("--lr", "0"), "--lr must be a number > 0"),
+    (("--lr", "0"), "--lr must be a finite number > 0"),
+    (("--lr", '{type = "Steps", values = [0.1], stop = 59}'), "--lr must last for all 60 steps, got a schedule of 59"),
+    (("--method", "wd", "--decay", '{type = "Window", schedule = 1}'), "weight_decay of a portrait must be a finite"),
+    (("--method", "noise", "--noise", '{type = "Window", schedule = 1}'), "half_width of a portrait must be a finite"),
+    (("--map", "basin", "--momentum", "1"), "momentum must be in [0, 1), got 1"),
+    (("--nesterov",), "nesterov needs a momentum > 0"),
+    (("--threads", "0"), "threads must be an integer from 1"),
+    (("--box", "-1e-1", "-1e0"), "box must reach from a smaller to a larger weight, got -0.1 to -1"),
     (("--steps", "0"), "--steps must be at least 1"),
     (("--noise", "0.1"), "--noise is not used by --method gd"),
     (("--method", "noise"), "--method noise needs --noise"),
@@ -179,7 +243,7 @@ def test_a_failure_midway_leaves_nothing(tmp_path, capsys, monkeypatch, error, c
         raise error
 
     monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)  # the pictures are written by then
-    assert phase(tmp_path / "new" / "out", "--size", 8, "--format", "png") == code
+    assert phase(tmp_path / "new" / "out", "--map", "basin", "--size", 8, "--format", "png") == code
     assert capsys.readouterr().err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

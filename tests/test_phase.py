@@ -1,21 +1,26 @@
 """Phase portraits and maps against plain Python runs, Monte Carlo means and the statements of the bands."""
 
 import itertools
+import json
 import math
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from linreg_dyn import rules
-from linreg_dyn.ensemble import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise, flow, simulate
+from linreg_dyn.ensemble import GradientDescent, MiniBatch, NoiseAugmentation, SGDNoise, simulate
 from linreg_dyn.ensemble.methods import Table, TruncatedGaussian
+from linreg_dyn.ensemble.plan import Plan
 from linreg_dyn.phase import OUTCOMES, Plane, bands, critical_map, field, mean_velocity, portrait, rate_map, start_map
 from linreg_dyn.phase import runs as phase_runs
 from linreg_dyn.phase.bands import THEOREM_4_RATE, batch_slopes
+from linreg_dyn.phase.field import mean_residual, unit_moments
+from linreg_dyn.phase.rest import resting_points
 from linreg_dyn.phase.words import setting
 from linreg_dyn.problem import NormalizedData
-from linreg_dyn.schedules import Adaptive, Constant, Exponential
+from linreg_dyn.schedules import Adaptive, Constant, Cosine, Exponential, Window
 
 GD = GradientDescent()
 
@@ -86,6 +91,11 @@ def test_words_name_every_layer_once():
     assert text == (
         r"9 layers, $w_{3} = \dots = w_{5} = w_{1}$, $w_{6} = 0.5$, $w_{7} = w_{8} = w_{2}$, $w_{9} = 0.5$, "
         r"noise augmentation, $\eta$ uniform, $|\eta| \leq$ 0.4, learning rate $0.25 \,/\, \sum 1/w_i^2$, 7 steps"
+    )
+    training = {"steps": 7, "weight_decay": Window(0.1, stop=5), "momentum": 0.9, "nesterov": True, "dtype": "float32"}
+    assert setting(Plane(), GD, training | {"learning_rate": Cosine(0.1, steps=9)}) == (
+        "2 layers, gradient descent, learning rate Cosine(0.1, steps=9), weight decay Window(0.1, stop=5), "
+        "Nesterov momentum 0.9, float32, 7 steps"
     )
     assert setting(Plane(4), MiniBatch(data(), 3), {"steps": 7, "weight_decay": 0.1}) == (
         r"4 layers, the others $= 1$, mini-batches of 3 of 8 samples, weight decay $\mu = 0.1$, 7 steps"
@@ -173,7 +183,7 @@ def test_observable_at_the_end():
 
 
 def test_tiles_do_not_matter(monkeypatch):
-    plane = Plane(3)
+    plane = Plane(4)
     training: dict[str, Any] = {"steps": 40, "learning_rate": 0.2, "seed": 5}
     method = NoiseAugmentation(0.6)
     watched: list[float] = []
@@ -188,7 +198,7 @@ def test_tiles_do_not_matter(monkeypatch):
 
 
 def test_each_row_of_a_rate_map_has_its_rate():
-    plane, line = Plane(3, (1, 3), others=(0.9,)), (-1.0, 0.5, 2.5, 2.0)
+    plane, line = Plane(2, (2, 1)), (-1.0, 0.5, 2.5, 2.0)
     found = rate_map(plane, line, (0.02, 1.5), (17, 7), GD, within=0.05, steps=60)
     assert found["learning_rate"].values == pytest.approx(np.geomspace(0.02, 1.5, 7))
     assert found["first"].values[[0, -1]].tolist() == [-1, 2.5]
@@ -249,32 +259,45 @@ def test_bad_maps_are_refused(call, message):
 # The mean velocity, against the mean of many steps
 
 
-METHODS = [
-    GD,
-    NoiseAugmentation(0.7),
-    NoiseAugmentation(0.5, "rademacher"),
-    NoiseAugmentation(0.6, TruncatedGaussian(1.5)),
-    NoiseAugmentation(0.8, Table((-1.0, -0.5, 0.9, 1.0))),
-    SGDNoise(0.8),
-    SGDNoise(0.8, Table((-0.5, 1.0, 1.0))),
-    MiniBatch(data(), 3),
-]
+ATOMS = Table((-1.0, -0.5, 0.9, 1.0))
 
 
-METHOD_IDS = ["gd", "noise", "rademacher", "gaussian", "table", "sgd-noise", "sgd-noise table", "sgd"]
-
-
-@pytest.mark.parametrize("method", METHODS, ids=METHOD_IDS)
+@pytest.mark.parametrize("method", [NoiseAugmentation(0.8, ATOMS), MiniBatch(data(), 3)], ids=["noise", "sgd"])
 def test_mean_velocity_is_the_mean_of_many_steps(method):
-    start, lr, decay, count = np.array([1.3, -0.6, -0.9]), 0.05, 0.2, 100_000
-    run = simulate(np.tile(start, (count, 1)), method, steps=1, learning_rate=lr, weight_decay=decay, seed=9)
+    start, lr, count = np.array([1.3, -0.6]), 0.05, 100_000
+    run = simulate(np.tile(start, (count, 1)), method, steps=1, learning_rate=lr, seed=9)
     velocities = (run["final_weights"].values - start) / lr
-    means, expected = velocities.mean(axis=0), np.array(mean_velocity(list(start), method, decay))
+    means, expected = velocities.mean(axis=0), np.array(mean_velocity(list(start), method))
     # Five standard errors of the mean, and the rounding of a sum of so many terms, one after the other.
     allowed = 5 * velocities.std(axis=0) / math.sqrt(count) + count * 2.0**-52 * abs(expected)
     assert (abs(means - expected) < allowed).all()
-    if isinstance(method, NoiseAugmentation) or "table" in str(method).lower():  # not the mean of plain descent
-        assert (abs(means - np.array(mean_velocity(list(start), GD, decay))) > 5 * allowed).all()
+    if isinstance(method, NoiseAugmentation):  # not the mean of plain descent
+        assert (abs(means - np.array(mean_velocity(list(start), GD))) > 5 * allowed).all()
+
+
+@pytest.mark.parametrize("kind", [NoiseAugmentation, SGDNoise])
+def test_mean_residual_is_the_mean_over_the_atoms(kind):
+    residual = rules.noise_augmentation if kind is NoiseAugmentation else rules.sgd_noise
+    W, half_width = np.linspace(-3, 3, 41), 0.8
+    exact = sum(residual(W, half_width * atom) for atom in ATOMS.values) / 4
+    assert np.allclose(mean_residual(kind(half_width, ATOMS), W), exact, rtol=1e-14, atol=1e-14)
+    assert not np.allclose(mean_residual(kind(half_width), W), exact, atol=1e-3)
+
+
+DISTRIBUTIONS = ["uniform", "rademacher", TruncatedGaussian(1.5), ATOMS]
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=["uniform", "rademacher", "gaussian", "table"])
+def test_moments_are_those_of_what_is_drawn(distribution):
+    """Over 2^20 evenly spaced random words, 2^7 in each of the 8192 quantiles."""
+    plan = Plan(1, "float64", SGDNoise(1, distribution), Constant(0.1), Constant(0))
+    drawn = plan.distribution(np.arange(2**11, 2**32, 2**12), plan.quantiles)
+    mean, variance = unit_moments(distribution)
+    # A word stands for an interval of 2^-31; midpoints of 2^7 cells of a quantile, whose width squared is 4 at most,
+    # err by 2^-14/12 of that.
+    assert drawn.mean() == pytest.approx(mean, abs=2.0**-31)
+    assert drawn.var() == pytest.approx(variance, abs=2.0**-14 / 3)
+    assert abs(drawn.var() - 1 / 3) > 1e-3 or distribution == "uniform"  # which others would be taken for
 
 
 def test_mean_gradient_of_noise_augmentation_vanishes_below_the_minima():
@@ -322,14 +345,24 @@ def test_weight_decay_band_is_the_printed_one_and_the_flow_stays(depth):
     held = inside(band, weights)
     assert np.array_equal(held, printed)
     assert 20 < held.sum() < 2000
-    later = flow(weights[held], GD, times=[0, 0.3, 3], weight_decay=mu)["weights"]
-    for time in (1, 2):
-        at = later.transpose("time", "trajectory", "layer").values[time]
+    for at in flowed(weights[held], mu, (0.3, 3)):
         # On the band's edge, to which trajectories tend, the integrator may err by its tolerance.
-        assert (band.margin(list(at.T)) > -1e-8).all()
+        assert (band.margin(at) > -1e-8).all()
     narrower = bands(GD, Constant(0.1), mu / 2)[0]  # which is left by the flow with the larger decay
-    at = flow(weights[inside(narrower, weights)], GD, times=[0, 3], weight_decay=mu)["weights"]
-    assert not inside(narrower, at.transpose("time", "trajectory", "layer").values[1]).all()
+    (at,) = flowed(weights[inside(narrower, weights)], mu, (3,))
+    assert (narrower.margin(at) < -1e-3).any()
+
+
+def flowed(weights, mu, times):
+    """The layers' weights at each of `times`, by scipy."""
+
+    def velocity(t, w):  # the weights are not zero
+        layers = w.reshape(weights.shape[1], -1)
+        W = layers.prod(axis=0)
+        return (-2 * ((W - 1) * W / layers + mu * layers)).ravel()
+
+    done = solve_ivp(velocity, (0, times[-1]), weights.T.ravel(), "DOP853", times, rtol=1e-10, atol=1e-12)
+    return [list(at.reshape(weights.shape[1], -1)) for at in done.y.T]
 
 
 def edges(band):
@@ -408,7 +441,67 @@ def test_batch_slopes_against_all_batches(size):
     assert batch_slopes(samples, size) == pytest.approx((min(ratios), max(ratios)), rel=1e-12)
 
 
+# Equilibria under weight decay
+
+
+RESTING = [
+    (Plane(2), 0.3, 3),  # two minima and the saddle between them
+    (Plane(2), 1.5, 1),
+    (Plane(3, others=("w1",)), 0.2, 5),  # w_1 twice: any sign; w_2 positive; two branches and the origin
+    (Plane(4, (2, 3), others=("w2", "w3")), 0.2, 9),
+    (Plane(4, (1, 2), others=("w2", "w2")), 0.2, 5),
+]
+
+
+@pytest.mark.parametrize(("plane", "mu", "count"), RESTING)
+def test_resting_points_are_where_runs_end(plane, mu, count):
+    points, stable = resting_points(plane, mu)
+    assert points.shape == (count, 2)
+    assert len(set(map(tuple, points.tolist()))) == count
+    for other_mu, still in ((mu, True), (1.1 * mu, False)):
+        velocity = np.array(mean_velocity(list(plane.starts(*points.T).T), GD, other_mu))
+        assert (abs(velocity).max() < 1e-14) == still or count == 1  # the origin stays with any decay
+    starts = plane.starts(*np.random.default_rng(3).uniform(-1, 1, (2, 200)))  # none on the way into a saddle
+    for _ in range(4000):  # plain steps of a small rate; at the slowest minimum exp(-4000 * 0.02 * 2 * 0.2) is left
+        starts = np.stack(rules.step(list(starts.T), starts.prod(axis=1) - 1, 0.02, mu), axis=1)
+    ends = starts[:, [layer - 1 for layer in plane.layers]]
+    nearest = np.abs(ends[:, np.newaxis] - points).max(axis=2)
+    assert (nearest.min(axis=1) < 1e-6).all()
+    assert set(nearest.argmin(axis=1).tolist()) == set(np.flatnonzero(stable).tolist())
+
+
+def test_resting_points_are_only_claimed_on_invariant_planes():
+    assert resting_points(Plane(3), 0.2)[0].shape == (0, 2)
+    training: dict[str, Any] = {"size": (6, 5), "steps": 10, "learning_rate": 0.05, "weight_decay": 0.2}
+    assert "equilibrium" not in portrait(Plane(4), GD, **training)
+    found = portrait(Plane(4, others=("w1", "w2")), GD, **training)
+    assert found["equilibrium"].sizes == {"point": 9, "pair": 2}
+    training["weight_decay"] = Window(0.1, stop=5)
+    with pytest.raises(TypeError, match="weight_decay of a portrait must be a finite number"):
+        portrait(Plane(4), GD, **training)
+
+
 # Portraits
+
+
+def test_a_portrait_with_momentum_is_of_runs_with_momentum():
+    training: dict[str, Any] = {"steps": 60, "learning_rate": Cosine(0.1, steps=60), "momentum": 0.5}
+    training |= {"nesterov": True, "weight_decay": 0.01, "dtype": "float32", "threads": 1}
+    plane = Plane(2, box=(-2, 2, -2, 2.5))
+    found = portrait(plane, GD, size=(8, 9), trajectories=3, cells=8, **training)
+    run = simulate(plane.cells(np.arange(72), (8, 9)), GD, **training)
+    diverged = int((run["status"] == 1).sum())
+    assert found.attrs["outcome_counts"][OUTCOMES.index("diverged")] == diverged
+    ends = found["path"].isel(step=-1).values
+    again = simulate(plane.starts(*found["path"].isel(step=0).values.T), GD, **training)["final_weights"].values
+    assert np.array_equal(ends, np.where((again.prod(axis=1) < 1e9)[:, np.newaxis], again, np.nan))
+    assert (found.attrs["dtype"], found.attrs["backend"]) == ("float32", "cpu")
+    spec = json.loads(found.attrs["spec"])
+    assert (spec["momentum"], spec["nesterov"]) == (0.5, True)
+    assert not {"dtype", "backend", "threads"} & spec.keys()
+    as_map = start_map(plane, (8, 9), GD, **training)
+    assert np.array_equal(as_map["outcome"].values.ravel() == OUTCOMES.index("diverged"), run["status"] == 1)
+    assert as_map.attrs["dtype"] == "float32"
 
 
 def test_portrait_counts_every_start_once():
