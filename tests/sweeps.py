@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import subprocess
 import sys
 import time
@@ -83,7 +82,7 @@ def start(*options, pause=None, **kwargs):
     module = ["linreg_dyn.cli"] if pause is None else ["tests.sweeps", pause.folder, str(pause.units)]
     command = [sys.executable, "-m", *module, "sweep", *map(str, options)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    return subprocess.Popen(command, cwd=ROOT, env=dict(os.environ, PYTHONWARNINGS="ignore"), **pipes, **kwargs)
+    return subprocess.Popen(command, cwd=ROOT, **pipes, **kwargs)
 
 
 @dataclass

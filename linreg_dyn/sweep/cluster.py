@@ -7,14 +7,17 @@ with the cluster at a time, so that neither its memory nor the network's grows w
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from linreg_dyn.ensemble.threads import workers as cores
@@ -76,35 +79,66 @@ class Dask:
 
     @contextmanager
     def _client(self) -> Iterator[Client]:
-        from distributed import Client, LocalCluster
+        from distributed import Client
 
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said by `on_event`
-        if self.scheduler is not None:
-            try:
-                client = Client(self.scheduler, timeout=self.patience, set_as_default=False)
-            except (OSError, ValueError) as error:
-                raise OSError(f"no scheduler at {self.scheduler} within {self.patience:g} s: {error}") from None
-            with client:
+        if self.scheduler is None:
+            with self._local_client() as client:
                 yield client
             return
-        dashboard: Any = "127.0.0.1:0" if self.dashboard else None
-        with (
-            LocalCluster(
-                n_workers=self.workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                protocol="tcp://",
-                dashboard_address=dashboard,
-                worker_dashboard_address=None,
-                preload=["linreg_dyn.sweep.local_worker"],
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster, set_as_default=False) as client,
-        ):
+        try:
+            client = Client(self.scheduler, timeout=self.patience, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise OSError(f"no scheduler at {self.scheduler} within {self.patience:g} s: {error}") from None
+        with client:
+            yield client
+
+    @contextmanager
+    def _local_client(self) -> Iterator[Client]:
+        from distributed import Client, LocalCluster
+
+        with ExitStack() as stack:
+            with _signals_held():  # a cluster that is half there cannot be closed
+                cluster = LocalCluster(
+                    n_workers=self.workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    protocol="tcp://",
+                    dashboard_address="127.0.0.1:0",  # some server runs there in any case
+                    scheduler_kwargs={"dashboard": self.dashboard},
+                    preload=["linreg_dyn.sweep.local_worker"],
+                    silence_logs=logging.CRITICAL,
+                )
+                stack.enter_context(cluster)
+                client = stack.enter_context(Client(cluster, set_as_default=False))
             if self.dashboard:
                 self.on_event(f"dashboard: {client.dashboard_link}")
-            yield client
+            try:
+                yield client
+            except BaseException:
+                cluster.sync(_kill, list(cluster.workers.values()))
+                raise
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hear of Ctrl-C and SIGTERM after the block; processes that are started in it never hear of Ctrl-C.
+
+    (A terminal sends it to all of them, and it is for the process that ends the cluster. Children inherit the mask
+    of signals of the thread that starts them, and threads that of theirs.)
+    """
+    resource_tracker.ensure_running()  # which is started with the first child, and lets signals through from then on
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+async def _kill(nannies: Sequence[Any]) -> None:
+    """End workers at once, in the middle of a chunk: there is nothing that they could lose."""
+    await asyncio.gather(*(nanny.close(timeout=0.1) for nanny in nannies))
 
 
 def _drain(

@@ -5,5 +5,5 @@ from typing import Any
 
 
 def dask_setup(worker: Any) -> None:
-    """Leave Ctrl-C, which a terminal sends to all of its processes, to the process that ends the cluster."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Take SIGTERM, which was held when this process was started; Ctrl-C is for the one that ends the cluster."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
