@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import re
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
+
+from paper_figures import labels
 
 PORTRAIT_SIZE = (6.6, 3.75)
 MAP_SIZE = (5.0, 4.6)
@@ -58,7 +56,7 @@ def draw_portrait(figure: Figure, result: xr.Dataset, box: Box, title: str) -> N
         _plane_axes(axes, result, box)
         axes.set_title(heading)
     right.set_ylabel("")
-    figure.suptitle(_wrapped(title, 125), fontsize=8.5)
+    figure.suptitle(labels.wrapped(title, 125), fontsize=8.5)
     figure.legend(handles=entries, loc="outside lower center", ncols=4)
 
 
@@ -175,7 +173,7 @@ def _density(figure: Figure, axes: Axes, result: xr.Dataset) -> None:
     }
     dots = axes.scatter(*where, c=found[order], norm=norm, cmap=colors, **look)
     bar = figure.colorbar(dots, ax=axes, label="starts that end in a cell", shrink=0.8, extend="min")
-    _log_ticks(bar.ax.yaxis, low, high)
+    labels.log_ticks(bar.ax.yaxis, low, high)
 
 
 def draw_map(figure: Figure, result: xr.Dataset, name: str, box: Box, title: str) -> None:
@@ -186,7 +184,7 @@ def draw_map(figure: Figure, result: xr.Dataset, name: str, box: Box, title: str
         _rate_axes(axes, result, box)
     else:
         _plane_axes(axes, result, box)
-    figure.suptitle(_wrapped(title, 95), fontsize=8.5)
+    figure.suptitle(labels.wrapped(title, 95), fontsize=8.5)
     if entries:
         figure.legend(handles=entries, loc="outside lower center", ncols=3)
 
@@ -228,7 +226,7 @@ def _values(figure: Figure, axes: Axes, result: xr.Dataset, name: str, box: Box)
         mappable = ScalarMappable(norm, COLORMAP)
         image[shown] = mappable.to_rgba(values[shown])[:, :3]
         bar = figure.colorbar(mappable, ax=axes, label=LABELS[name], shrink=0.85)
-        _log_ticks(bar.ax.yaxis, *mappable.get_clim())
+        labels.log_ticks(bar.ax.yaxis, *mappable.get_clim())
     _image(axes, image, box)
     return entries
 
@@ -262,7 +260,7 @@ def _plane_axes(axes: Axes, result: xr.Dataset, box: Box) -> None:
 
 def _rate_axes(axes: Axes, result: xr.Dataset, box: Box) -> None:
     """The vertical axis is the decimal logarithm of the rate: its ticks say the rate."""
-    _log_ticks(axes.yaxis, 10 ** box[2], 10 ** box[3], of_log=True)
+    labels.log_ticks(axes.yaxis, 10 ** box[2], 10 ** box[3], of_log=True)
     first, second = (result[name].attrs["long_name"].split()[3] for name in ("first", "second"))
     (x, x_end), (y, y_end) = (result[name].values[[0, -1]].tolist() for name in ("first", "second"))
     if x == x_end:
@@ -274,35 +272,6 @@ def _rate_axes(axes: Axes, result: xr.Dataset, box: Box) -> None:
     axes.set(xlim=box[:2], ylim=box[2:], xlabel=label, ylabel="learning rate")
 
 
-def _log_ticks(axis: Axis, low: float, high: float, *, of_log: bool = False) -> None:
-    """Ticks from `low` to `high` at powers of ten, or at more numbers where those are fewer than four.
-
-    `of_log`: the axis has the decimal logarithms of what its ticks say.
-    """
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), [1 + n / 10 for n in range(90)]):
-        major = [k * 10.0**n for n in decades for k in digits]
-        major = [value for value in major if low <= value * (1 + 1e-9) and value <= high * (1 + 1e-9)]
-        if len(major) >= 4:
-            break
-    major = major[:: -(-len(major) // 9)]
-    minor = [k * 10.0**n for n in decades for k in range(1, 10)]
-    place = np.log10 if of_log else np.asarray
-    axis.set_major_locator(FixedLocator(place(major).tolist()))
-    axis.set_major_formatter(FixedFormatter([_number(value) for value in major]))
-    axis.set_minor_locator(FixedLocator(place(minor).tolist()))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _number(value: float) -> str:
-    """Plain digits where they are few, else a power of ten."""
-    if 1e-3 < value < 1e5:
-        return f"{value:.6g}"
-    mantissa, exponent = f"{value:.0e}".split("e")
-    factor = "" if mantissa == "1" else f"{mantissa} \\cdot "
-    return f"${factor}10^{{{int(exponent)}}}$"
-
-
 def rate_box(result: xr.Dataset) -> tuple[float, float, float, float]:
     """The edges (left, right, bottom, top) of a map over rates: of the weight that varies, and of log10 rate."""
     first, second = result["first"].values, result["second"].values
@@ -310,22 +279,3 @@ def rate_box(result: xr.Dataset) -> tuple[float, float, float, float]:
     rates = np.log10(result["learning_rate"].values)
     half = [(values[-1] - values[0]) / (2 * max(1, len(values) - 1)) for values in (along, rates)]
     return along[0] - half[0], along[-1] + half[0], rates[0] - half[1], rates[-1] + half[1]
-
-
-def _wrapped(title: str, width: int) -> str:
-    """Broken into lines of about `width` characters as they are seen, between words but not within mathematics."""
-    lines = []
-    for part in title.split("\n"):
-        line = ""
-        for word in re.findall(r"(?:\$[^$]*\$|[^\s$])+", part):
-            if line and _seen(f"{line} {word}") > width:
-                lines.append(line)
-                line = ""
-            line = f"{line} {word}".lstrip()
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def _seen(text: str) -> int:
-    """How many characters are seen of a text with mathematics: a command is one, braces and the like are none."""
-    return len(re.sub(r"[${}_^]", "", re.sub(r"\\([a-z]+|.)", "x", text)))

@@ -14,7 +14,8 @@ from linreg_dyn.cli import main
 from linreg_dyn.ensemble import GradientDescent
 from linreg_dyn.phase import OUTCOMES, Plane, start_map
 from linreg_dyn.schedules import Cosine, Window, to_spec
-from paper_figures.phase import _equilibria, _number, _seen, _wrapped
+from paper_figures.labels import number, seen, wrapped
+from paper_figures.phase import _equilibria
 
 
 def phase(out, *options):
@@ -154,11 +155,11 @@ def test_equilibria_are_marked_and_named(tmp_path):
 
 def test_titles_break_between_words_by_what_is_seen():
     title = r"3 layers, $w_{1} = w_{2}$, rate $0.25 \,/\, \sum 1/w_i^2$, 5 steps" + "\nand more"
-    assert _seen(r"$0.25 \,/\, \sum 1/w_i^2$") == len("0.25 x/x x 1/wi2")
-    lines = _wrapped(title, 30).split("\n")
+    assert seen(r"$0.25 \,/\, \sum 1/w_i^2$") == len("0.25 x/x x 1/wi2")
+    lines = wrapped(title, 30).split("\n")
     assert lines == [r"3 layers, $w_{1} = w_{2}$, rate", r"$0.25 \,/\, \sum 1/w_i^2$, 5 steps", "and more"]
-    assert lines == _wrapped(title, max(map(_seen, lines))).split("\n") != _wrapped(title, 24).split("\n")
-    assert _wrapped("a" * 50 + " b", 30) == "a" * 50 + "\nb"
+    assert lines == wrapped(title, max(map(seen, lines))).split("\n") != wrapped(title, 24).split("\n")
+    assert wrapped("a" * 50 + " b", 30) == "a" * 50 + "\nb"
 
 
 def test_batches_of_the_users_own_data(tmp_path):
@@ -253,7 +254,7 @@ def test_a_failure_midway_leaves_nothing(tmp_path, capsys, monkeypatch, error, c
     [(0.002, "0.002"), (1.5, "1.5"), (30000, "30000"), (1e5, "$10^{5}$"), (2e-7, "$2 \\cdot 10^{-7}$")],
 )
 def test_ticks_say_numbers_plainly(value, text):
-    assert _number(value) == text
+    assert number(value) == text
 
 
 def test_help_has_an_example(capsys):

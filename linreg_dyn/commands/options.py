@@ -34,8 +34,9 @@ ALSO = {
 }
 SCHEDULE = 'a number, a .toml or .json file, or a table such as {type = "Cosine", start = 0.1, steps = 500}'
 SCHEDULES = (
-    "Schedules: --lr, --decay and --noise take a number, or a schedule as linreg_dyn.schedules writes it: a file whose "
-    "top level is the table (`linreg_dyn.schedules.to_spec` makes it), or the table itself in quotes."
+    "Schedules: --lr, --decay and --noise take a number, or a table with a type (Cosine, CosineRestarts, Steps, "
+    "Window, ...) and its fields: in a .toml or .json file, or itself in quotes. `pydoc linreg_dyn.schedules` "
+    "has them all, and linreg_dyn.schedules.to_spec makes a table of a schedule."
 )
 
 
@@ -49,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser, *, steps: int, rate: str) -> No
     lr = f"learning rate: a number, adaptive:C for C / sum(1/w_i^2) at every step, or a schedule (default: {rate})"
     add("--lr", metavar="RATE", help=lr)
     add("--steps", metavar="N", type=whole, default=steps, help="training steps (default: %(default)s)")
-    decay = "weight decay mu in L + mu * sum w_i^2, a number or a schedule; method wd needs it"
+    decay = "weight decay mu in L + mu * sum w_i^2: a number, a schedule or an AutoL2 table; method wd needs it"
     add("--decay", metavar="MU", help=decay)
     noise = "half width of eta, a number or a schedule: |eta| <= HALF_WIDTH, at most 1 for --method noise"
     add("--noise", metavar="HALF_WIDTH", help=noise)
@@ -63,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser, *, steps: int, rate: str) -> No
     add("--momentum", metavar="BETA", type=float, default=0.0, help=momentum)
     add("--nesterov", action="store_true", help="look ahead by one more momentum step")
     add("--seed", metavar="S", type=whole, default=0, help="seed of everything random (default: 0)")
-    add("--data", metavar="FILE", help="CSV file with a header line; comma, semicolon or tab separated")
+    add("--data", metavar="FILE", help="CSV file with a header line (default: diabetes data of scikit-learn)")
     add("--x", metavar="COL", help="column of the inputs")
     add("--y", metavar="COL", help="column of the targets")
     backend = "where to compute; auto: on the GPU if there is one and enough to do (default: %(default)s)"

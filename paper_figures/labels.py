@@ -1,0 +1,58 @@
+"""Numbers at axes and titles over pictures, written plainly."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+from matplotlib.axis import Axis
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
+
+
+def log_ticks(axis: Axis, low: float, high: float, *, of_log: bool = False) -> None:
+    """Ticks from `low` to `high` at powers of ten, or at more numbers where those are fewer than four.
+
+    `of_log`: the axis has the decimal logarithms of what its ticks say.
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), [1 + n / 10 for n in range(90)]):
+        major = [k * 10.0**n for n in decades for k in digits]
+        major = [value for value in major if low <= value * (1 + 1e-9) and value <= high * (1 + 1e-9)]
+        if len(major) >= 4:
+            break
+    major = major[:: -(-len(major) // 9)]
+    minor = [k * 10.0**n for n in decades for k in range(1, 10)]
+    place = np.log10 if of_log else np.asarray
+    axis.set_major_locator(FixedLocator(place(major).tolist()))
+    axis.set_major_formatter(FixedFormatter([number(value) for value in major]))
+    axis.set_minor_locator(FixedLocator(place(minor).tolist()))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def number(value: float) -> str:
+    """Plain digits where they are few, else a power of ten."""
+    if 1e-3 < value < 1e5:
+        return f"{value:.6g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    factor = "" if mantissa == "1" else f"{mantissa} \\cdot "
+    return f"${factor}10^{{{int(exponent)}}}$"
+
+
+def wrapped(title: str, width: int) -> str:
+    """Broken into lines of about `width` characters as they are seen, between words but not within mathematics."""
+    lines = []
+    for part in title.split("\n"):
+        line = ""
+        for word in re.findall(r"(?:\$[^$]*\$|[^\s$])+", part):
+            if line and seen(f"{line} {word}") > width:
+                lines.append(line)
+                line = ""
+            line = f"{line} {word}".lstrip()
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def seen(text: str) -> int:
+    """How many characters are seen of a text with mathematics: a command is one, braces and the like are none."""
+    return len(re.sub(r"[${}_^]", "", re.sub(r"\\([a-z]+|.)", "x", text)))
