@@ -132,7 +132,7 @@ def test_quantiles_keep_an_ensemble_in_one_piece_and_histograms_do_not():
     ],
 )
 def test_what_is_too_large_and_cannot_be_cut_is_refused(record, message):
-    text = SPEC.replace("100_000", "100_000_000").replace("10_000\n", "10_000_000\n")
+    text = SPEC.replace("100_000", "100_000_000").replace("10_000\n", "1_000_000\n")
     with pytest.raises(
         ValueError, match=f"^run.trajectories: [0-9]+ trajectories take .* GiB, and {message}"
     ) as caught:
