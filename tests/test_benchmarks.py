@@ -3,7 +3,10 @@
 import json
 import platform
 import shutil
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -245,3 +248,18 @@ def test_results_say_which_machine_but_not_its_name(tmp_path, capsys):
 def test_a_failing_first_result_is_named():
     with pytest.raises(Unavailable):
         first_result.first_result(Case("gd", 2, "float16"))
+
+
+@needs_gcc
+def test_c_kernels_leave_subnormal_numbers_alone():
+    """A library linked with -ffast-math would turn them off for the whole process; so a process of its own."""
+    code = (
+        "import numpy as np\n"
+        "from tests.benchmarks import c_kernels\n"
+        "assert c_kernels.peak('float64', 1) > 0\n"
+        "assert np.float64(2.0**-1073) / np.float64(2) > 0\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[1]
+    )
+    assert done.returncode == 0, done.stderr

@@ -367,10 +367,10 @@ def test_an_unknown_command_is_one_line(capsys):
     assert "'adit'" in one_line_error(capsys)
 
 
-@pytest.mark.parametrize("command", ["audit", "claims", "show", "check", "simulate", "figures"])
+@pytest.mark.parametrize("command", ["show", *cli.COMMANDS])
 def test_every_command_has_help_with_an_example(command, capsys):
     assert cli.main([command, "--help"]) == 0
-    assert f"example: linreg-dyn {command}" in " ".join(capsys.readouterr().out.split())
+    assert re.search(f"examples?: linreg-dyn {command}", " ".join(capsys.readouterr().out.split()))
 
 
 def test_version(capsys):
