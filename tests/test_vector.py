@@ -7,7 +7,7 @@ import pytest
 from numba import float32, float64, njit
 
 from linreg_dyn import arithmetic, observables, rules
-from linreg_dyn.ensemble import _blocks, _vector  # registers the plain functions
+from linreg_dyn.ensemble import _blocks, _lanewise, _vector  # registers the plain functions
 from tests.naive import FMA, rounded_rules
 
 WIDTH, PARTS = 4, 3
@@ -97,7 +97,7 @@ def test_choices_are_made_lane_by_lane():
 
     @njit
     def pick(out, marks, a):
-        view(out, 0)[0] = _vector.where(view(marks, 0)[0], 1, view(a, 0)[0], -7)
+        view(out, 0)[0] = _lanewise.where(view(marks, 0)[0], 1, view(a, 0)[0], -7)
 
     out = np.empty_like(a)
     pick(out, marks, a)
@@ -107,7 +107,7 @@ def test_choices_are_made_lane_by_lane():
 @pytest.mark.parametrize("place", range(LANES))
 def test_one_lane_above_the_limit_or_no_number_is_enough(place):
     view = VIEW[1]
-    exceeds = njit(lambda a: _vector.exceeds(view(a, 0)[0], 2.0))
+    exceeds = njit(lambda a: _lanewise.exceeds(view(a, 0)[0], 2.0))
     a = np.full((1, LANES), 2.0)
     assert not exceeds(a)
     for bad in (np.nextafter(2.0, 3), np.inf, np.nan):
@@ -119,8 +119,8 @@ def test_one_lane_above_the_limit_or_no_number_is_enough(place):
 
 def test_folds_take_every_lane_once():
     view, a = VIEW[1], numbers(1)
-    total = njit(lambda a: _vector.total(view(a, 0)[0]))
-    least, greatest = njit(lambda a: _vector.least(view(a, 0)[0])), njit(lambda a: _vector.greatest(view(a, 0)[0]))
+    total = njit(lambda a: _lanewise.total(view(a, 0)[0]))
+    least, greatest = njit(lambda a: _lanewise.least(view(a, 0)[0])), njit(lambda a: _lanewise.greatest(view(a, 0)[0]))
     for shift in range(LANES):
         rolled = np.roll(a, shift, axis=1)
         assert abs(total(rolled) - a.sum()) <= LANES * 2.0**-52 * np.abs(a).sum()

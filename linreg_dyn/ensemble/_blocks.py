@@ -15,8 +15,9 @@ from numba.extending import register_jitable
 
 from linreg_dyn import arithmetic, noise, observables, rules
 from linreg_dyn._compiled import kernel
-from linreg_dyn.ensemble import _vector
-from linreg_dyn.ensemble._vector import cast, greatest, least, local, total, view, where
+from linreg_dyn.ensemble import _lanewise, _vector
+from linreg_dyn.ensemble._lanewise import greatest, least, total, where
+from linreg_dyn.ensemble._vector import cast, local, view
 from linreg_dyn.ensemble.plan import NEVER
 from linreg_dyn.schedules import auto_l2, autol2, rates
 
@@ -29,7 +30,9 @@ for _module in PLAIN:
 register_jitable(auto_l2)
 
 # Kernels are kept on disk under this fingerprint too, so that a changed rule is never run from an old cache.
-SOURCES = zlib.crc32("".join(inspect.getsource(module) for module in (*PLAIN, arithmetic, autol2, _vector)).encode())
+SOURCES = zlib.crc32(
+    "".join(inspect.getsource(module) for module in (*PLAIN, arithmetic, autol2, _vector, _lanewise)).encode()
+)
 
 PADDING = -2
 """Stands for `diverged_step` in the lanes that fill up the last block."""

@@ -20,7 +20,8 @@ from linreg_dyn import arithmetic, noise, rules
 from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import methods
 from linreg_dyn.ensemble._blocks import SOURCES, Shape, copy, reducer
-from linreg_dyn.ensemble._vector import cast, exceeds, local, section, view, where
+from linreg_dyn.ensemble._lanewise import exceeds, where
+from linreg_dyn.ensemble._vector import cast, local, section, view
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
 from linreg_dyn.schedules import rates
 

@@ -1,10 +1,10 @@
 """Vectors of lanes as a numba type, so that the plain functions of `rules` run on many trajectories at once.
 
-`Lanes(dtype, count)` is one LLVM vector, a number for each of `count` trajectories: `+ - * /`, and on integers
-`& | ^ << >>`, act lane by lane, and a scalar operand joins as a constant of the vector's own dtype (a literal 2
-does not turn float32 into float64). `Block(dtype, count, length)` is a sequence of such vectors in memory, the
-weights of a net for example: what `rules.end_to_end` or an observable expects, with `len` and indices. Where a
-vector has several parts, a block may be kept as sections, one after another, each with some parts of every vector.
+`Lanes` is a vector, a number for each of so many trajectories: `+ - * /`, and on integers `& | ^ << >>`, act lane by
+lane, and a scalar operand joins as a constant of the vector's own dtype (a literal 2 does not turn float32 into
+float64). `Block` is a sequence of such vectors in memory, the weights of a net for example: what
+`rules.end_to_end` or an observable expects, with `len` and indices. Where a vector has several parts, a block may be
+kept as sections, one after another, each with some parts of every vector.
 
 A kernel so written holds a block of weights in registers over many steps. Nothing depends on what LLVM's own
 vectorisers recognise. Products and sums are rounded as they are written, and fused only where the function says
@@ -25,8 +25,6 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing import templates
 from numba.core.typing.templates import AbstractTemplate, signature
 from numba.extending import overload, register_jitable, register_model
-
-from linreg_dyn import arithmetic
 
 intrinsic: Any = extending.intrinsic  # what it makes is called without the typing context of its definition
 infer_global: Any = templates.infer_global
@@ -79,7 +77,7 @@ class _BlockModel(models.PrimitiveModel):
         super().__init__(dmm, fe_type, dmm.lookup(fe_type.lanes.dtype).get_value_type().as_pointer())
 
 
-def _joint(context, builder, lanes: Lanes, parts):
+def joint(context, builder, lanes: Lanes, parts):
     """One value of the type `lanes` from its parts."""
     whole = ir.Constant(context.get_value_type(lanes), ir.Undefined)
     for k, part in enumerate(parts):
@@ -87,7 +85,7 @@ def _joint(context, builder, lanes: Lanes, parts):
     return whole
 
 
-def _parts(builder, value) -> list:
+def parts_of(builder, value) -> list:
     return [builder.extract_value(value, k) for k in range(value.type.count)]
 
 
@@ -99,12 +97,12 @@ def _splat(builder, value, width: int):
     return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
 
 
-def _convert(context, builder, value, source, target: Lanes) -> list:
+def convert(context, builder, value, source, target: Lanes) -> list:
     """The parts of `value` as the type `target`: scalars spread, integers and floats become its dtype."""
     if not isinstance(source, Lanes):
         scalar = context.cast(builder, value, source, target.dtype)
         return [_splat(builder, scalar, target.width)] * target.parts
-    parts = _parts(builder, value)
+    parts = parts_of(builder, value)
     if source.dtype == target.dtype:
         return parts
     vector = context.get_value_type(target).element
@@ -146,9 +144,9 @@ _INTEGER = {
 def _binary(function):
     def lower(context, builder, sig, args):
         kind = _FLOAT if isinstance(sig.return_type.dtype, types.Float) else _INTEGER
-        a, b = (_convert(context, builder, x, t, sig.return_type) for x, t in zip(args, sig.args, strict=True))
+        a, b = (convert(context, builder, x, t, sig.return_type) for x, t in zip(args, sig.args, strict=True))
         apply = getattr(builder, kind[function])
-        return _joint(context, builder, sig.return_type, map(apply, a, b))
+        return joint(context, builder, sig.return_type, map(apply, a, b))
 
     class Template(AbstractTemplate):
         def generic(self, args, kws):
@@ -174,7 +172,7 @@ class _Negative(AbstractTemplate):
 
 @lower_builtin(operator.neg, Lanes)
 def _negate(context, builder, sig, args):
-    return _joint(context, builder, sig.return_type, map(builder.fneg, _parts(builder, args[0])))
+    return joint(context, builder, sig.return_type, map(builder.fneg, parts_of(builder, args[0])))
 
 
 @infer_global(operator.getitem)
@@ -211,14 +209,14 @@ def _load(context, builder, sig, args):
     block = sig.args[0]
     size = block.lanes.dtype.bitwidth // 8
     parts = [builder.load(place, align=size) for place in _places(context, builder, block, *args)]
-    return _joint(context, builder, block.lanes, parts)
+    return joint(context, builder, block.lanes, parts)
 
 
 @lower_builtin(operator.setitem, Block, types.Integer, types.Any)
 def _store(context, builder, sig, args):
     block, _, kind = sig.args
     size = block.lanes.dtype.bitwidth // 8
-    parts = _convert(context, builder, args[2], kind, block.lanes)
+    parts = convert(context, builder, args[2], kind, block.lanes)
     for part, place in zip(parts, _places(context, builder, block, *args[:2]), strict=True):
         builder.store(part, place, align=size)
     return context.get_dummy_value()
@@ -283,204 +281,9 @@ def cast(typing, like, x):
     """`x`, a number or a vector, as a vector of the type of `like`."""
 
     def lower(context, builder, sig, args):
-        return _joint(context, builder, like, _convert(context, builder, args[1], x, like))
+        return joint(context, builder, like, convert(context, builder, args[1], x, like))
 
     return like(like, x), lower
-
-
-def _by_parts(operation):
-    """An intrinsic of vectors of one type: `operation(builder, part, part, ...)` for each part of them."""
-
-    def lower(context, builder, sig, args):
-        parts = [_parts(builder, value) for value in args]
-        return _joint(
-            context, builder, sig.return_type, (operation(builder, *part) for part in zip(*parts, strict=True))
-        )
-
-    return lower
-
-
-def _greater(builder, a, b):
-    return builder.select(builder.fcmp_ordered(">", b, a), b, a)
-
-
-def _less(builder, a, b):
-    return builder.select(builder.fcmp_ordered("<", b, a), b, a)
-
-
-def _quotient(builder, a, b):
-    # Cheaper than a choice between a / b and b: any a / b with a = 0 is 0.
-    least = 2.0**-149 if isinstance(b.type.element, ir.FloatType) else 2.0**-1074
-    return builder.fdiv(a, _greater(builder, b, ir.Constant(b.type, [least] * b.type.count)))
-
-
-def _without_sign(builder, x):
-    width = 32 if isinstance(x.type.element, ir.FloatType) else 64
-    whole = ir.VectorType(ir.IntType(width), x.type.count)
-    all_but_sign = ir.Constant(whole, [(1 << (width - 1)) - 1] * x.type.count)
-    return builder.bitcast(builder.and_(builder.bitcast(x, whole), all_but_sign), x.type)
-
-
-@intrinsic
-def _larger(typing, a, b):
-    return a(a, b), _by_parts(_greater)
-
-
-@intrinsic
-def _smaller(typing, a, b):
-    return a(a, b), _by_parts(_less)
-
-
-@intrinsic
-def _ratio(typing, a, b):
-    return a(a, b), _by_parts(_quotient)
-
-
-@intrinsic
-def _magnitude(typing, x):
-    return x(x), _by_parts(_without_sign)
-
-
-def _fma(builder, a, b, c):
-    name = f"llvm.fma.v{a.type.count}f{64 if isinstance(a.type.element, ir.DoubleType) else 32}"
-    kind = ir.FunctionType(a.type, [a.type] * 3)
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
-
-
-@intrinsic
-def _fused(typing, a, b, c):
-    result = next(x for x in (a, b, c) if isinstance(x, Lanes))
-
-    def lower(context, builder, sig, args):
-        parts = [_convert(context, builder, x, t, result) for x, t in zip(args, sig.args, strict=True)]
-        return _joint(context, builder, result, (_fma(builder, *part) for part in zip(*parts, strict=True)))
-
-    return result(a, b, c), lower
-
-
-@intrinsic
-def exceeds(typing, x, limit):
-    """Whether a lane of `x` is above the scalar `limit`, or no number."""
-
-    def lower(context, builder, sig, args):
-        bounds = _convert(context, builder, args[1], limit, x)
-        mask = None
-        for part, bound in zip(_parts(builder, args[0]), bounds, strict=True):
-            bits = builder.fcmp_unordered(">", part, bound)
-            mask = bits if mask is None else builder.or_(mask, bits)
-        whole = builder.bitcast(mask, ir.IntType(x.width))
-        return builder.icmp_unsigned("!=", whole, ir.Constant(whole.type, 0))
-
-    return types.boolean(x, limit), lower
-
-
-@intrinsic
-def where(typing, marks, mark, a, b):
-    """Lane by lane, `a` where the integer `marks` is `mark`, else `b`, each a vector or a number."""
-    result = next(x for x in (a, b) if isinstance(x, Lanes))
-
-    def lower(context, builder, sig, args):
-        equal = _convert(context, builder, args[1], mark, marks)
-        sides = [_convert(context, builder, args[k], sig.args[k], result) for k in (2, 3)]
-        chosen = [
-            builder.select(builder.icmp_signed("==", m, e), x, y)
-            for m, e, x, y in zip(_parts(builder, args[0]), equal, *sides, strict=True)
-        ]
-        return _joint(context, builder, result, chosen)
-
-    return result(marks, mark, a, b), lower
-
-
-def _folding(operation):
-    """An intrinsic `f(x)`: all lanes of `x` folded to one number, always in the same order, by halves."""
-
-    @intrinsic
-    def fold(typing, x):
-        def lower(context, builder, sig, args):
-            parts = _parts(builder, args[0])
-            total = parts[0]
-            for part in parts[1:]:
-                total = operation(builder, total, part)
-            width = x.width
-            while width > 1:
-                width //= 2
-                order = [*range(width, 2 * width), *range(width, x.width)]
-                places = ir.Constant(ir.VectorType(ir.IntType(32), x.width), order)
-                other = builder.shuffle_vector(total, ir.Constant(total.type, ir.Undefined), places)
-                total = operation(builder, total, other)
-            return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
-
-        return x.dtype(x), lower
-
-    return fold
-
-
-total = _folding(lambda builder, a, b: builder.fadd(a, b))
-least = _folding(_less)
-greatest = _folding(_greater)
-
-
-@intrinsic
-def _gather(typing, table, index):
-    result = index.of(table.dtype)
-
-    def lower(context, builder, sig, args):
-        data = cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).data
-        parts = []
-        for places in _parts(builder, args[1]):
-            part = ir.Constant(context.get_value_type(result).element, ir.Undefined)
-            for lane in range(index.width):
-                at = ir.Constant(ir.IntType(32), lane)
-                entry = builder.load(builder.gep(data, [builder.extract_element(places, at)]))
-                part = builder.insert_element(part, entry, at)
-            parts.append(part)
-        return _joint(context, builder, result, parts)
-
-    return result(table, index), lower
-
-
-@overload(operator.getitem)
-def _take(table, index):
-    if isinstance(table, types.Array) and table.ndim == 1 and isinstance(index, Lanes):
-        return lambda table, index: _gather(table, index)
-    return None
-
-
-# The only functions of the plain style that branch on a number: on vectors they select, lane by lane.
-def _selecting(plain, vector):
-    @overload(plain)
-    def choose(a, b):
-        if isinstance(a, Lanes) or isinstance(b, Lanes):
-            if not isinstance(a, Lanes):
-                return lambda a, b: vector(cast(b, a), b)
-            return lambda a, b: vector(a, cast(a, b))
-        return plain
-
-
-@overload(arithmetic.fused)
-def _fuse(a, b, c):
-    if any(isinstance(x, Lanes) for x in (a, b, c)):
-        return lambda a, b, c: _fused(a, b, c)
-    return arithmetic.fused
-
-
-@overload(arithmetic.one)
-def _one(like):
-    if isinstance(like, Lanes):
-        return lambda like: cast(like, 1)
-    return arithmetic.one
-
-
-_selecting(arithmetic.larger, _larger)
-_selecting(arithmetic.smaller, _smaller)
-_selecting(arithmetic.ratio, _ratio)
-
-
-@overload(arithmetic.magnitude)
-def _abs(x):
-    if isinstance(x, Lanes):
-        return lambda x: _magnitude(x)
-    return arithmetic.magnitude
 
 
 def aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
