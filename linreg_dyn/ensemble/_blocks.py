@@ -117,12 +117,12 @@ def _each_reduced(observed: tuple[Callable[..., Any], ...], wanted: frozenset[st
 
 @cache
 def observe_kernel(shape: Shape, observable: Callable[..., Any]):
-    """The compiled `observe(state, first, last, values)`: an observable, in float64, to `values` [block, lane]."""
+    """The compiled `observe(state, values, first, last)`: an observable, in float64, to `values` [block, lane]."""
     block_of, row_of = (view(shape.width, shape.parts, length, shape.sections) for length in (shape.depth, 1))
     new_block = local(types.float64, shape.width, shape.parts, shape.depth, shape.sections)
 
     @kernel(shape, observable, SOURCES)
-    def observe(state, first, last, values):
+    def observe(state, values, first, last):
         w = new_block()
         for block in range(first, last):
             copy(block_of(state, block), w)

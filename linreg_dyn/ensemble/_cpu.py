@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +27,7 @@ TABLE = 2**16
 
 
 class CpuEngine(Engine):
-    """An ensemble in the memory of the processor; a context, at whose end its threads are gone.
+    """An ensemble in the memory of the processor.
 
     Args:
         plan: what to run.
@@ -65,14 +65,7 @@ class CpuEngine(Engine):
         self.auto_l2 = self._start_auto_l2(auto_l2) if plan.auto_l2 else None
         self.moments: dict[str, Moments] = {}
         self.values: dict[str, Array] = {}
-        self._exit = ExitStack()
-        self._run = self._exit.enter_context(spread(blocks, threads))
-
-    def __enter__(self) -> CpuEngine:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._exit.__exit__(None, None, None)
+        self.threads = threads
 
     def _factors(self, values: Array | None, own: bool) -> Array:
         """Factors of every lane, (block, lane), 1 where there is none; empty if no trajectory has its own."""
@@ -139,7 +132,7 @@ class CpuEngine(Engine):
         observed = tuple(OBSERVABLES[name][0] for name in reduced)
         advance = _kernels.advance_kernel(self.shape, plan, observed, wanted if reduced else frozenset())  # pyright: ignore[reportArgumentType]
         memory, at = (self.state, self.velocities, self.diverged), np.array(edges)
-        self._run(lambda first, last: advance(*memory, first, last, at, moments, *shared))
+        spread(lambda first, last: advance(*memory, first, last, at, moments, *shared), len(self.state), self.threads)
         return [dict(zip(reduced, Moments.merged(*row, wanted=wanted), strict=True)) for row in moments]
 
     def _observe(self, kept: tuple[str, ...]) -> dict[str, Array]:
@@ -150,7 +143,7 @@ class CpuEngine(Engine):
                 values[name] = unpack(self.state, self.trajectories)
                 continue
             observe, out = observe_kernel(self.shape, function), aligned(self.diverged.shape, np.float64)
-            self._run(lambda first, last, observe=observe, out=out: observe(self.state, first, last, out))
+            spread(partial(observe, self.state, out), len(self.state), self.threads)
             values[name] = out.reshape(-1)[: self.trajectories]
         return values
 

@@ -146,8 +146,7 @@ def _integrate(weights: Array, at: Array, spec: dict[str, Any], threads: int) ->
     def work(first: int, last: int) -> None:
         kernel(problem, results, first, last, free_lanes(lanes), new_block(depth, lanes), new_block(depth, 1))
 
-    with spread(trajectories, threads) as run:
-        run(work)
+    spread(work, trajectories, threads)
     return results
 
 
@@ -188,6 +187,5 @@ def _measured(number: int, weights: Array, threads: int) -> Array:
     """The observable of that number in `SCALARS`, [..., layer] to [...]."""
     rows = weights.reshape(-1, weights.shape[-1])
     out, kernel = np.empty(len(rows)), measure_kernel()
-    with spread(len(rows), threads) as run:
-        run(lambda first, last: kernel(number, rows, first, last, out))
+    spread(lambda first, last: kernel(number, rows, first, last, out), len(rows), threads)
     return out.reshape(weights.shape[:-1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -29,6 +29,12 @@ class Engine(ABC):
 
     moments: dict[str, Moments]
     values: dict[str, Array]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:  # noqa: B027 (memory of the processor is given back by itself)
+        """Give the memory back."""
 
     @abstractmethod
     def advance(self, start: int, stop: int, reduced: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> None:
