@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linreg_dyn import closed_form, equilibria, schedules, symbolic
+    from linreg_dyn import closed_form, equilibria, ntk, schedules, symbolic
     from linreg_dyn.claims.core import Evidence
     from linreg_dyn.eigenvalues import spectrum
     from linreg_dyn.ensemble.continuous import flow
@@ -41,6 +41,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "closed_form": ("closed_form", None),
     "equilibria": ("equilibria", None),
     "flow": ("ensemble.continuous", "flow"),
+    "ntk": ("ntk", None),
     "schedules": ("schedules", None),
     "simulate": ("ensemble.discrete", "simulate"),
     "spectrum": ("eigenvalues", "spectrum"),
@@ -64,6 +65,7 @@ __all__ = [
     "closed_form",
     "equilibria",
     "flow",
+    "ntk",
     "schedules",
     "simulate",
     "spectrum",
