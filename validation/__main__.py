@@ -1,0 +1,197 @@
+"""`python -m validation list | show | run | next`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from validation import experiments, queue, records
+from validation.context import Context, OutOfTime
+from validation.core import SCALES, VERDICTS, Judgement, Prediction, Spec
+
+COLOURS = {"agrees": "green", "disagrees": "red", "inconclusive": "yellow"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 2 for bad input, 1 for a run that failed."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except (ValueError, OSError) as error:
+        print(f"validation: {error}", file=sys.stderr)
+        return 2
+    except OutOfTime:
+        print("validation: the minutes are over; the same command goes on from here", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("validation: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m validation", description="Real networks against predictions.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--scale", choices=SCALES, help="default: gpu on a CUDA device, otherwise quick")
+    shared.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    shared.add_argument("--data-dir", type=Path, help="a folder of archives or NAME.npz files")
+    shared.add_argument("--records", type=Path, default=records.FOLDER, help="where records are kept")
+    shared.add_argument("--work", type=Path, default=queue.WORK, help="where unfinished runs are kept")
+
+    add = commands.add_parser("list", parents=[shared], help="every experiment and what its record says")
+    add.set_defaults(command=_list)
+    add = commands.add_parser("show", parents=[shared], help="one experiment: settings, predictions, record")
+    add.add_argument("experiment")
+    add.set_defaults(command=_show)
+    add = commands.add_parser("run", parents=[shared], help="run experiments, or go on with them")
+    add.add_argument("experiment", nargs="+", help="ids, or prefixes of them")
+    add.set_defaults(command=_run)
+    add = commands.add_parser("next", parents=[shared], help="run what is missing, within some minutes")
+    add.add_argument("--minutes", type=float, required=True)
+    add.set_defaults(command=_next)
+    return parser
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    table = Table(box=None, pad_edge=False)
+    for title in ("experiment", "scale", "record", "predictions", "source"):
+        table.add_column(title)
+    found = _found(arguments.records)
+    for experiment in experiments.registry().values():
+        for scale in experiment.scales if arguments.scale is None else {arguments.scale} & set(experiment.scales):
+            record = found.get(experiment.spec(scale).name)
+            verdicts = [row["verdict"] for row in record["judgements"]] if record else []
+            count = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICTS if v in verdicts)
+            when = record["written"][:10] if record else "missing"
+            table.add_row(experiment.id, scale, when, count, experiment.source)
+    _console().print(table)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    (experiment,) = _chosen([arguments.experiment])
+    console, found = _console(), _found(arguments.records)
+    console.print(f"[bold]{experiment.id}[/]  {experiment.title}\n{experiment.source}\n{experiment.statement}\n")
+    for scale in experiment.scales if arguments.scale is None else (arguments.scale,):
+        spec = experiment.spec(scale)
+        console.print(f"[bold]{scale}[/]  {spec.setting.seeds} seeds  {spec.setting.values}")
+        if spec.setting.differs:
+            console.print(f"  differs from the paper: {spec.setting.differs}")
+        record = found.get(spec.name)
+        if record is None:
+            for prediction in spec.setting.predictions:
+                console.print(f"  {_region(prediction)}: {prediction.says}")
+            console.print("  no record\n")
+            continue
+        for prediction, judgement in records.judgements(record):
+            console.print(f"  {_judged(prediction, judgement)}")
+        console.print(f"  {record['seconds']:.0f} s on {record['device']['name']}, {record['written']}\n")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    context = _context(arguments)
+    scale = arguments.scale or _default_scale(context.device)
+    for experiment in _chosen(arguments.experiment):
+        path = queue.run(experiment.spec(scale), context, folder=arguments.records, work=arguments.work)
+        _tell(path)
+    return 0
+
+
+def _next(arguments: argparse.Namespace) -> int:
+    if not 0 < arguments.minutes < 1e6:
+        raise ValueError(f"--minutes must be a positive number, got {arguments.minutes}")
+    context, failed = _context(arguments), []
+
+    def on_error(spec: Spec, error: Exception) -> None:
+        failed.append(spec)
+        print(f"{spec.name} failed: {type(error).__name__}: {error}", file=sys.stderr)
+
+    written, left = queue.run_next(
+        experiments.specs(arguments.scale or _default_scale(context.device)),
+        context,
+        minutes=arguments.minutes,
+        folder=arguments.records,
+        work=arguments.work,
+        on_record=_tell,
+        on_error=on_error,
+    )
+    print(f"{len(written)} records written, {len(left)} missing")
+    return 1 if failed else 0
+
+
+def _context(arguments: argparse.Namespace) -> Context:
+    return Context(arguments.work, _device(arguments.device), data_dir=arguments.data_dir, say=_say)
+
+
+def _device(name: str) -> str:
+    """The device asked for, or the best there is. ValueError if it is missing."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(name).type
+    except RuntimeError:
+        raise ValueError(f"--device must be auto, cpu, cuda or cuda:N, got {name!r}") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch finds no CUDA device here")
+    return name
+
+
+def _default_scale(device: str) -> str:
+    return "gpu" if device.startswith("cuda") else "quick"
+
+
+def _chosen(names: Sequence[str]) -> list[Any]:
+    """Experiments by id or prefix. ValueError for a name that none has."""
+    every, chosen = experiments.registry(), {}
+    for name in names:
+        found = {name: every[name]} if name in every else {i: e for i, e in every.items() if i.startswith(name)}
+        if not found:
+            raise ValueError(f"experiment: none has the id or prefix {name!r}; `list` shows them")
+        chosen.update(found)
+    return list(chosen.values())
+
+
+def _found(folder: Path) -> dict[str, Any]:
+    """Records by name; damaged ones are told and left out."""
+    rows, wrong = records.read_all(folder)
+    for line in wrong:
+        print(f"damaged: {line}", file=sys.stderr)
+    return {Path(row["arrays"]["file"]).stem: row for row in rows}
+
+
+def _tell(path: Path) -> None:
+    record, console = records.read(path), _console()
+    console.print(f"{path.stem}  {record['seconds']:.1f} s")
+    for prediction, judgement in records.judgements(record):
+        console.print(f"  {_judged(prediction, judgement)}")
+
+
+def _judged(prediction: Prediction, judgement: Judgement) -> str:
+    colour = COLOURS[judgement.verdict]
+    interval = f"{judgement.estimate:.4g} [{judgement.low:.4g}, {judgement.high:.4g}]".replace("[", "\\[")
+    return f"[{colour}]{judgement.verdict}[/]  {prediction.says}: {interval}, predicted {_region(prediction)}"
+
+
+def _region(prediction: Prediction) -> str:
+    return f"{prediction.metric} in \\[{prediction.low:.4g}, {prediction.high:.4g}]"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""Datasets: CIFAR-10, CIFAR-100, MNIST, SVHN, folders of images such as ImageNet's, and scikit-learn's digits.
+
+`load("cifar10")` looks into the folder it is given, that of the environment variable `LINREG_DYN_DATA`, and the
+cache, in this order, for `cifar10.npz` (x_train, y_train, x_test, y_test) or the canonical archive; then it downloads
+the archive into the cache. Archives are known by their SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from linreg_dyn._checks import integer
+from validation import fetch
+from validation.archives import Images, Labels, Split
+from validation.catalogue import KNOWN, Archive
+
+VARIABLE = "LINREG_DYN_DATA"
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+NAMES = ("digits", *KNOWN)
+
+
+class Refused(ValueError):
+    """A file that is not what its name says; the message names it."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and labels in memory.
+
+    Attributes:
+        name: which set.
+        x_train, x_test: uint8, (sample, row, column, channel).
+        y_train, y_test: int64, (sample,), from 0 to `classes` - 1.
+        classes: how many.
+    """
+
+    name: str
+    x_train: Images
+    y_train: Labels
+    x_test: Images
+    y_test: Labels
+    classes: int
+
+    def subset(self, train: int, test: int | None = None, *, seed: int = 0) -> Dataset:
+        """So many training and test images (None: all of these), drawn without replacement; the same for a seed."""
+        train = integer("train", train, least=1, most=len(self.y_train))
+        test = integer("test", len(self.y_test) if test is None else test, least=1, most=len(self.y_test))
+        rng = np.random.default_rng(seed)
+        a, b = rng.permutation(len(self.y_train))[:train], rng.permutation(len(self.y_test))[:test]
+        return Dataset(self.name, self.x_train[a], self.y_train[a], self.x_test[b], self.y_test[b], self.classes)
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the training images' channels, of values between 0 and 1."""
+        x = self.x_train.reshape(-1, self.x_train.shape[-1])
+        shares = np.stack([np.bincount(channel, minlength=256) for channel in x.T]) / len(x)
+        values = np.arange(256) / 255
+        mean = shares @ values
+        return mean, np.sqrt((shares * (values - mean[:, np.newaxis]) ** 2).sum(1))
+
+
+def load(name: str, folder: str | Path | None = None, *, download: bool = True) -> Dataset:
+    """A dataset, from the first place that has it.
+
+    Args:
+        name: one of `NAMES`, or NAME where a folder has NAME.npz.
+        folder: where to look first.
+        download: whether to fetch a canonical archive that is nowhere.
+
+    Raises:
+        ValueError: a name that neither is known nor has a file.
+        Refused: a file that is truncated, altered, mislabelled or of a wrong shape.
+        FileNotFoundError: it is nowhere and could not be had, with what to put where.
+    """
+    if name == "digits":
+        return _digits()
+    places = [Path(place) for place in (folder, os.environ.get(VARIABLE), fetch.cache()) if place]
+    for place in places:
+        if (path := place / f"{name}.npz").is_file():
+            return _read_npz(name, path)
+        for archive in KNOWN[name].archives if name in KNOWN else ():
+            paths = [place / file for file in archive.names]
+            if all(path.is_file() for path in paths):
+                return _read_archive(name, archive, paths)
+    if name not in KNOWN:
+        searched = ", ".join(str(place / f"{name}.npz") for place in places)
+        raise ValueError(f"data must be one of {', '.join(NAMES)}, or a name with a file {searched}; got {name!r}")
+    return _fetch(name, KNOWN[name].archives[0], download)
+
+
+def image_folder(folder: str | Path, *, side: int, train: str = "train", test: str = "val") -> Dataset:
+    """A folder with a folder of images for each class, such as ImageNet's, in `train` and `test`.
+
+    Images are scaled so that their shorter side is `side`, and cut to the square in the middle.
+
+    Raises:
+        FileNotFoundError: a folder is missing or has no classes. Refused: a file that is no image, or classes differ.
+    """
+    side = integer("side", side, least=1, most=4096)
+    roots = [Path(folder) / part for part in (train, test)]
+    names = [sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else [] for root in roots]
+    for root, classes in zip(roots, names, strict=True):
+        if not classes:
+            raise FileNotFoundError(f"{root} must hold a folder of images for each class")
+    if names[0] != names[1]:
+        odd = sorted(set(names[0]) ^ set(names[1]))
+        raise Refused(f"{folder}: {train} and {test} must have the same classes; only one has {', '.join(odd[:3])}")
+    (x, y), (u, v) = (_images(root, names[0], side) for root in roots)
+    return Dataset(Path(folder).name, x, y, u, v, len(names[0]))
+
+
+def _images(root: Path, classes: Sequence[str], side: int) -> Split:
+    from PIL import Image, UnidentifiedImageError
+
+    x, y = [], []
+    for label, name in enumerate(classes):
+        for path in sorted((root / name).iterdir()):
+            try:
+                with Image.open(path) as image:
+                    image.load()
+                    picture = image.convert("RGB")
+            except (UnidentifiedImageError, OSError) as error:
+                raise Refused(f"{path} is no image that can be read: {error}") from None
+            scale = side / min(picture.size)
+            wide, high = (max(side, round(scale * length)) for length in picture.size)
+            left, top = (wide - side) // 2, (high - side) // 2
+            picture = picture.resize((wide, high)).crop((left, top, left + side, top + side))
+            x.append(np.asarray(picture))
+            y.append(label)
+    return np.stack(x), np.array(y, dtype=np.int64)
+
+
+def _digits() -> Dataset:
+    """scikit-learn's 1797 digits of 8 x 8, every fifth for the test."""
+    from sklearn.datasets import load_digits
+
+    found: Any = load_digits()
+    x = np.round(found.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
+    y = found.target.astype(np.int64)
+    test = np.arange(len(y)) % 5 == 0
+    return Dataset("digits", x[~test], y[~test], x[test], y[test], 10)
+
+
+def _read_npz(name: str, path: Path) -> Dataset:
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            if lacking := set(KEYS) - set(file.files):
+                raise Refused(f"{path} must have the arrays {', '.join(KEYS)}; it lacks {', '.join(sorted(lacking))}")
+            x, y, u, v = (file[key] for key in KEYS)
+    except (BadZipFile, EOFError, OSError) as error:
+        raise Refused(f"{path} is truncated or no npz file: {error}") from None
+    except ValueError as error:
+        raise error if isinstance(error, Refused) else Refused(f"{path}: {error}") from None
+    return _checked(name, path, ((x, y), (u, v)))
+
+
+def _read_archive(name: str, archive: Archive, paths: list[Path]) -> Dataset:
+    for path, (_, sha256) in zip(paths, archive.files, strict=True):
+        if (found := _sha256(path)) != sha256:
+            raise Refused(f"{path} is truncated or altered: its SHA-256 is {found[:16]}..., not {sha256[:16]}...")
+    return _checked(name, paths[0], archive.read(*paths))
+
+
+def _checked(name: str, path: Path, splits: tuple[tuple[Any, Any], tuple[Any, Any]]) -> Dataset:
+    """The splits as a dataset, after checking shapes, types, labels, and what is known of the set."""
+    clean = []
+    for part, (x, y) in zip(("train", "test"), splits, strict=True):
+        x = x[..., np.newaxis] if x.ndim == 3 else x
+        if x.ndim != 4 or x.dtype != np.uint8 or not len(x):
+            raise Refused(
+                f"{path}: x_{part} must be uint8 images, (sample, row, column[, channel]), not {x.dtype} {x.shape}"
+            )
+        if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
+            raise Refused(f"{path}: y_{part} must be integers, {x.shape[:1]}, not {y.dtype} {y.shape}")
+        clean.append((x, y.astype(np.int64)))
+    (x, y), (u, v) = clean
+    if x.shape[1:] != u.shape[1:]:
+        raise Refused(f"{path}: x_train and x_test must have one shape of image, not {x.shape[1:]} and {u.shape[1:]}")
+    known = KNOWN.get(name)
+    classes = len(known.counts) if known else int(y.max()) + 1
+    if y.min() < 0 or v.min() < 0 or max(y.max(), v.max()) >= classes:
+        raise Refused(
+            f"{path}: labels must be from 0 to {classes - 1}, not {min(y.min(), v.min())} to {max(y.max(), v.max())}"
+        )
+    if known:
+        side, channels = known.shape
+        if x.shape[1:] != (side, side, channels):
+            raise Refused(f"{path}: images of {name} are {side} x {side} x {channels}, not {x.shape[1:]}")
+        counts = np.bincount(y, minlength=classes)
+        if len(y) == sum(known.counts) and (wrong := np.flatnonzero(counts != known.counts)).size:
+            k = int(wrong[0])
+            raise Refused(f"{path} is mislabelled: {counts[k]} training images of class {k}, not {known.counts[k]}")
+    return Dataset(name, x, y, u, v, classes)
+
+
+def _fetch(name: str, archive: Archive, download: bool) -> Dataset:
+    paths = []
+    for (url, sha256), file in zip(archive.files, archive.names, strict=True):
+        try:
+            if not download:
+                raise OSError("downloads are off")
+            paths.append(fetch.retrieve(url, sha256))
+        except OSError as error:
+            raise FileNotFoundError(
+                f"{name}: {file} is nowhere and could not be had ({type(error).__name__}); put it, from {url}, into "
+                f"{fetch.cache()}, or put {name}.npz into a folder that --data-dir or {VARIABLE} names"
+            ) from None
+        except ValueError as error:
+            raise Refused(f"{url}: {error}") from None
+    return _read_archive(name, archive, paths)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,163 @@
+"""What is missing, what comes next, and how long it may take."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from linreg_dyn.files import write_text
+from validation import records
+from validation.context import Context, OutOfTime
+from validation.core import Measured, Spec
+
+WORK = Path(__file__).parent / ".work"
+"""Parts and checkpoints of runs that are not recorded yet; not under version control."""
+
+
+def missing(specs: Iterable[Spec], folder: Path = records.FOLDER) -> list[Spec]:
+    """The specs without a record, those with most at stake first."""
+    return sorted(
+        (spec for spec in specs if not (folder / f"{spec.name}.json").exists()),
+        key=lambda spec: (spec.experiment.priority, spec.experiment.id),
+    )
+
+
+class Estimates:
+    """Seconds that specs take: those of an earlier record of the experiment, or the setting's own guess.
+
+    Guesses are corrected by how the ones made so far on this kind of device turned out.
+    """
+
+    def __init__(self, found: Sequence[dict[str, Any]], kind: str):
+        self._seconds: dict[tuple[str, str], float] = {}
+        self._ratios: list[float] = []
+        for record in found:
+            if record["device"]["kind"] == kind:
+                self._seconds[record["spec"]["experiment"], record["spec"]["scale"]] = record["seconds"]
+
+    def of(self, spec: Spec) -> float:
+        """Seconds for all seeds of a spec."""
+        known = self._seconds.get((spec.experiment.id, spec.scale))
+        return known if known is not None else 60 * spec.setting.minutes * self._correction
+
+    def learn(self, spec: Spec, seconds: float) -> None:
+        """Remember what a run took."""
+        if (spec.experiment.id, spec.scale) not in self._seconds:
+            self._ratios.append(seconds / (60 * spec.setting.minutes))
+        self._seconds[spec.experiment.id, spec.scale] = seconds
+
+    @property
+    def _correction(self) -> float:
+        """The geometric mean of the ratios, pulled towards 1 as if one more had been exact."""
+        product = 1.0
+        for ratio in self._ratios:
+            product *= max(ratio, 1e-3)
+        return product ** (1 / (len(self._ratios) + 1))
+
+
+def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Path = WORK) -> Path:
+    """Run what is left of a spec and write its record; returns the record's path.
+
+    Seeds are kept as they are done, so an interrupted run goes on with the next; within a seed the experiment's
+    parts and checkpoints do the same. A spec that has a record is not run again.
+
+    Raises:
+        OutOfTime: the context's deadline passed; what was done is kept.
+    """
+    path = folder / f"{spec.name}.json"
+    if path.exists():
+        records.read(path)
+        return path
+    home = work / spec.name
+    before, start = _spent(home), time.monotonic()
+    measured: list[Measured] = []
+    try:
+        for seed in range(spec.setting.seeds):
+            measured.append(_seed(spec, seed, replace(context, folder=home / str(seed))))
+    finally:
+        seconds = before + time.monotonic() - start
+        write_text(home / "seconds.json", json.dumps(seconds))
+    device = records.describe_device(context.device)
+    path = records.write(spec, measured, seconds=seconds, device=device, folder=folder)
+    _forget(home)
+    return path
+
+
+def run_next(
+    specs: Iterable[Spec],
+    context: Context,
+    *,
+    minutes: float,
+    folder: Path = records.FOLDER,
+    work: Path = WORK,
+    on_record: Callable[[Path], None] | None = None,
+    on_error: Callable[[Spec, Exception], None] | None = None,
+) -> tuple[list[Path], list[Spec]]:
+    """Run missing specs, those with most at stake first, that fit into the minutes; stops in time.
+
+    A spec that is estimated not to fit is begun only if nothing that fits is left: its parts are kept. One that
+    raises is told to `on_error` and left out (without `on_error`, the error goes on).
+
+    Returns:
+        The records written, and the specs that are still missing.
+    """
+    deadline = time.monotonic() + 60 * minutes
+    found, _ = records.read_all(folder)
+    estimates = Estimates(found, records.describe_device(context.device)["kind"])
+    waiting, written, failed = missing(specs, folder), [], []
+    context = replace(context, deadline=deadline)
+    while waiting and time.monotonic() < deadline:
+        left = deadline - time.monotonic()
+        spec = next((spec for spec in waiting if estimates.of(spec) <= left), waiting[0])
+        context.say(f"{spec.name}: about {estimates.of(spec) / 60:.1f} minutes")
+        try:
+            path = run(spec, context, folder=folder, work=work)
+        except OutOfTime:
+            break
+        except Exception as error:
+            if on_error is None:
+                raise
+            on_error(spec, error)
+            failed.append(spec)
+            waiting.remove(spec)
+            continue
+        estimates.learn(spec, json.loads(path.read_text())["seconds"])
+        written.append(path)
+        waiting.remove(spec)
+        if on_record:
+            on_record(path)
+    return written, failed + waiting
+
+
+def _seed(spec: Spec, seed: int, context: Context) -> Measured:
+    """What one seed gives, from its file if it was done before."""
+    kept: list[Measured] = []
+
+    def make() -> dict[str, Any]:
+        kept.append(spec.experiment.measure(spec.setting.values, seed, context))
+        numbers = {f"metric.{name}": value for name, value in kept[0].metrics.items()}
+        return numbers | {f"array.{name}": value for name, value in kept[0].arrays.items()}
+
+    arrays = context.once("measured", make)
+    found: dict[str, dict[str, Any]] = {"metric": {}, "array": {}}
+    for key, value in arrays.items():
+        kind, _, name = key.partition(".")
+        found[kind][name] = float(value) if kind == "metric" else value
+    return Measured(found["metric"], found["array"])
+
+
+def _spent(home: Path) -> float:
+    try:
+        return float(json.loads((home / "seconds.json").read_text()))
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _forget(home: Path) -> None:
+    import shutil
+
+    shutil.rmtree(home, ignore_errors=True)
