@@ -11,7 +11,10 @@ from importlib import import_module
 from typing import Any
 
 # name: module that holds it
-_PUBLIC: dict[str, str] = {}
+_PUBLIC: dict[str, str] = {
+    "KernelCheck": "kernel_checks",
+    "check_kernel": "kernel_checks",
+}
 
 __all__ = list(_PUBLIC)  # pyright: ignore[reportUnsupportedDunderAll]
 
