@@ -231,7 +231,7 @@ def test_a_download_that_broke_off_goes_on(server):
     server.content = RNG.bytes(3_000_000)
     digest = hashlib.sha256(server.content).hexdigest()
     url = f"http://127.0.0.1:{server.server_port}/set.bin"
-    with pytest.raises(OSError, match="broken|IncompleteRead"):
+    with pytest.raises(OSError, match=r"broken|IncompleteRead"):
         fetch.retrieve(url, digest)
     assert 0 < (fetch.cache() / "set.bin.part").stat().st_size < 3_000_000
     assert fetch.retrieve(url, digest).read_bytes() == server.content
