@@ -7,7 +7,7 @@ import pytest
 
 from linreg_dyn.certify.find import by_hand, identity, positive
 from linreg_dyn.claims import verdict
-from linreg_dyn.claims.core import Claim, Mutant, Part, Source
+from linreg_dyn.claims.core import Claim, Control, Measurement, Mutant, Part, Source
 from tests.certificates import refusal
 
 REAL = {"x": "real"}
@@ -126,3 +126,47 @@ def test_an_audit_reports_each_result_in_order():
 def test_a_witness_is_written_exactly():
     given = {"w": [Fraction(1, 3), 2], "x": Fraction(-7, 2)}
     assert verdict.as_text(given) == {"w": ["1/3", "2"], "x": "-7/2"}
+
+
+# ---------------------------------------------------------------- measurements
+def measurement(data, agrees=lambda x: abs(x - 1) < 0.1, controls=((2, 0.1), (0, 0.1)), **more):
+    """Is a number 1? The controls say that it is another one."""
+    false = tuple(Control(f"it is {c}", lambda x, c=c, tol=tol: abs(x - c) < tol) for c, tol in controls)
+    return Measurement("one number, seed 0", 5, lambda: data, agrees, false, **more)
+
+
+def measured(found):
+    return examine(replace(claim(TRUE, mutants=()), parts=(), measurement=found))
+
+
+def test_a_measurement_that_agrees_is_survived_and_no_more():
+    ends = {"x": {"lower": "0.9", "upper": "1.1"}}
+    found = measured(measurement(1.01, values=lambda x: ends))
+    assert (found.verdict, found.certificate, found.witness, found.values) == ("survived", None, None, ends)
+    assert (found.tried, found.admitted, found.mutants) == (5, 5, {"tried": 2, "refuted": 2})
+    assert "it agrees" in found.method
+    assert "seed 0" in found.method
+    assert found.claim.variants == ("it is 2", "it is 0")
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (measurement(1.5), "disagrees"),
+        (measurement(1.0, agrees=lambda x: None), "cannot tell"),
+        (measurement(None), "nothing has been measured"),
+        (measurement(1.0, controls=((2, 0.1), (0.9, 0.2))), "false variant"),
+        (measurement(1.0, controls=((2, 0.1),)), "false variant"),
+    ],
+)
+def test_a_measurement_that_does_not_agree_or_cannot_fail_is_undecided(found, says):
+    item = measured(found)
+    assert (item.verdict, item.values) == ("undecided", {})
+    assert says in item.method
+    assert item.admitted == (0 if found.measure() is None else 5)
+
+
+def test_a_claim_has_parts_or_a_measurement():
+    for parts, found in (((), None), ((TRUE,), measurement(1.0))):
+        with pytest.raises(ValueError, match=r"made-up\.square.*measurement"):
+            replace(claim(TRUE), parts=parts, measurement=found)

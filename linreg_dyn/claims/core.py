@@ -38,24 +38,26 @@ class Part:
 
     Everything is text in the checker's expression language, so that the same words are sampled by the
     falsifier, proved, certified and re-checked. `tactics` has one entry for each relation concluded; without
-    them the part can only survive or be refuted.
+    them the part can only survive or be refuted. `rates` are the time derivatives behind `Dt`.
     """
 
     given: dict[str, str]
     conclude: tuple[str, ...]
     where: tuple[tuple[str, str], ...] = ()
     assume: tuple[str, ...] = ()
+    rates: tuple[tuple[str, str], ...] = ()
     tactics: tuple[Tactic, ...] | None = None
     sample: Sampler | None = None
 
     def formal(self) -> dict[str, Any]:
         """The statement as JSON, without its proof."""
-        return {
+        statement = {
             "given": dict(self.given),
             "where": [list(pair) for pair in self.where],
             "assume": list(self.assume),
             "conclude": list(self.conclude),
         }
+        return {**statement, "rates": [list(pair) for pair in self.rates]} if self.rates else statement
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,46 @@ class Mutant:
         """The mutated part; raises ValueError if the mutation changes nothing."""
         original = claim.parts[self.part]
         assume = tuple(t for k, t in enumerate(original.assume) if k != self.drop)
-        where, conclude = original.where, original.conclude
+        where, rates, conclude = original.where, original.rates, original.conclude
         for old, new in self.replace:
             where = tuple((n, t.replace(old, new)) for n, t in where)
+            rates = tuple((n, t.replace(old, new)) for n, t in rates)
             assume = tuple(t.replace(old, new) for t in assume)
             conclude = tuple(t.replace(old, new) for t in conclude)
-        mutated = replace(original, where=where, assume=assume, conclude=conclude, tactics=None)
+        mutated = replace(original, where=where, rates=rates, assume=assume, conclude=conclude, tactics=None)
         if mutated.formal() == original.formal():
             raise ValueError(f"mutant {self.about!r} of {claim.id} changes nothing")
         return replace(mutated, sample=self.sample or original.sample)
+
+
+Judge = Callable[[Any], bool | None]
+"""Does the data agree with a statement? None where the data cannot tell."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A false variant of a measured statement, which the same data must contradict."""
+
+    about: str
+    agrees: Judge
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """An experiment whose sizes, seeds, tolerances and judgement are fixed before it is run.
+
+    `measure` returns the data, or None where there is none (a record that was never made). `agrees` judges it, by
+    an equivalence test where a number is claimed. Agreement is `survived`, for a measurement proves nothing;
+    disagreement is `undecided`, for it is no exact witness either. `plan` says all that was fixed; `size` is
+    the number of samples; `values` the numbers measured, as intervals.
+    """
+
+    plan: str
+    size: int
+    measure: Callable[[], Any]
+    agrees: Judge
+    controls: tuple[Control, ...]
+    values: Callable[[Any], dict[str, dict[str, str]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +125,8 @@ class Claim:
 
     `kind` is `printed` (as the paper has it), `amended` (a corrected form of the printed claim `amends`) or
     `sharp` (the best constants behind it). `reading` says how words were turned into formulas; `argument` is
-    the reduction, in words, where the checker does not make it itself. `values` computes enclosures.
+    the reduction, in words, where the checker does not make it itself. `values` computes enclosures. The
+    evidence for a claim is its parts or, where it is about what is drawn or trained, its `measurement`.
     """
 
     id: str
@@ -100,8 +134,8 @@ class Claim:
     statement: str
     source: Source
     kind: str
-    parts: tuple[Part, ...]
-    mutants: tuple[Mutant, ...]
+    parts: tuple[Part, ...] = ()
+    mutants: tuple[Mutant, ...] = ()
     depths: str | tuple[int, ...] = "all"
     amends: str | None = None
     amended_by: str | None = None
@@ -109,16 +143,24 @@ class Claim:
     argument: str = ""
     search_depths: tuple[int, ...] = (1, 2, 3, 5, 8)
     values: Callable[[], dict[str, dict[str, str]]] | None = None
+    measurement: Measurement | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("printed", "amended", "sharp"):
             raise ValueError(f"kind of {self.id}: printed, amended or sharp, not {self.kind!r}")
         if (self.kind == "amended") != (self.amends is not None):
             raise ValueError(f"amends of {self.id}: an amended claim names the one that it corrects, and no other does")
+        if bool(self.parts) == (self.measurement is not None):
+            raise ValueError(f"parts of {self.id}: a claim has formal parts or a measurement, and not both")
         kinds = {kind for part in self.parts for kind in part.given.values()}
         fixed = {int(kind.partition(":")[2]) for kind in kinds if kind.startswith("layers:")}
         if self.depths == "all" and fixed and "layers" not in kinds and not self.argument:
             raise ValueError(f"depths of {self.id}: the formal parts are about depths {sorted(fixed)} only")
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """What is false about each mutant or control."""
+        return tuple(v.about for v in (self.measurement.controls if self.measurement else self.mutants))
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,11 @@
 | --- | --- |
 | refuted | an exact witness was found and the checker accepts it |
 | proved | no witness; every part has tactics, and the checker accepts the proofs they find |
-| survived | no witness among the admitted instances, no proof |
-| undecided | no instance admitted, or a mutant (a deliberately false variant) was not refuted |
+| certified | the same, where a proof rests on enclosures over boxes |
+| survived | no witness among the admitted instances and no proof, or a measurement that agrees |
+| undecided | everything else: no instance admitted, a mutant not refuted, a measurement that disagrees or is missing |
+
+A mutant is a deliberately false variant; a measurement has controls in their place.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Any
 
 from linreg_dyn.certify import checker, find
 from linreg_dyn.claims import falsify
-from linreg_dyn.claims.core import Claim, Evidence
+from linreg_dyn.claims.core import Claim, Evidence, Measurement
 
 TRIES = 60
 MUTANT_TRIES = 400
@@ -65,6 +68,8 @@ def mutants_refuted(claim: Claim, seed: int) -> int:
 def examine(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], *, seed: int = 0) -> Evidence:
     """Audit one claim."""
     start = time.perf_counter()
+    if claim.measurement is not None:
+        return measured(claim, claim.measurement)
     tried = admitted = 0
     least = None
     outcome: dict[str, Any] = {}
@@ -95,6 +100,34 @@ def examine(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], *, 
         admitted=admitted,
         seconds=time.perf_counter() - start,
         **outcome,
+    )
+
+
+def measured(claim: Claim, measurement: Measurement) -> Evidence:
+    """What a measurement tells: at best that the claim survived it."""
+    start = time.perf_counter()
+    data = measurement.measure()
+    there, controls = data is not None, measurement.controls
+    contradicted = sum(control.agrees(data) is False for control in controls) if there else 0
+    verdict, values = "undecided", {}
+    if not there:
+        method = "nothing has been measured yet"
+    elif contradicted < len(controls) or len(controls) < 2:
+        method = "the measurement does not contradict every false variant: it may be unable to tell"
+    else:
+        agrees = measurement.agrees(data)
+        verdict = "survived" if agrees else "undecided"
+        method = "measured: " + {True: "it agrees", False: "it disagrees", None: "it cannot tell"}[agrees]
+        values = measurement.values(data) if measurement.values else {}
+    return Evidence(
+        claim=claim,
+        verdict=verdict,
+        method=f"{method} ({measurement.plan})",
+        values=values,
+        mutants={"tried": len(controls), "refuted": contradicted},
+        tried=measurement.size,
+        admitted=measurement.size if there else 0,
+        seconds=time.perf_counter() - start,
     )
 
 

@@ -57,7 +57,7 @@ def _bound(path: Path, registered: dict[str, Claim], message: str) -> tuple[bool
             False,
             f"no claim is registered under both its file's name {path.stem!r} and its own name {said!r}",
         )
-    stated = [{key: part.get(key) for key in ("given", "where", "assume", "conclude")} for part in certificate["parts"]]
+    stated = [{key: part[key] for key in part if key != "proof"} for part in certificate["parts"]]
     if stated != [part.formal() for part in claim.parts]:
         return False, f"it is about another statement than the registered {claim.id}"
     printed = {"statement": claim.statement, "source": str(claim.source), "argument": claim.argument}

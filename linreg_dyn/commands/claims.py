@@ -82,7 +82,7 @@ def _text(item: Evidence) -> str:
         _block("values", {name: f"[{v['lower']}, {v['upper']}]" for name, v in item.values.items()}),
         _block("falsifier", f"{item.tried} instances tried, {item.admitted} met the assumptions"),
         _block("mutants", f"{item.mutants['refuted']} of {item.mutants['tried']} false variants refuted"),
-        *(f"{'':<11}- {mutant.about}" for mutant in claim.mutants),
+        *(f"{'':<11}- {about}" for about in claim.variants),
         *(_formal(f"formal {n}", part) for n, part in enumerate(claim.parts, 1)),
         _block("seconds", f"{item.seconds:.2f}"),
     ]
@@ -93,6 +93,7 @@ def _formal(label: str, part: Part) -> str:
     """A formal part, a line for each definition, assumption and conclusion."""
     lines = ["given " + ", ".join(f"{name}: {kind}" for name, kind in part.given.items())]
     lines += [f"where {name} = {text}" for name, text in part.where]
+    lines += [f"rate  {name}' = {text}" for name, text in part.rates]
     lines += [f"assume {text}" for text in part.assume] + [f"conclude {text}" for text in part.conclude]
     return "\n".join(f"{label if n == 0 else '':<11}{line}" for n, line in enumerate(lines))
 
