@@ -16,7 +16,7 @@ from linreg_dyn import noise
 from linreg_dyn.ensemble import methods
 from linreg_dyn.ensemble._cpu import CpuEngine
 from linreg_dyn.ensemble._cuda import CudaEngine, cuda_available
-from linreg_dyn.ensemble.plan import NEVER, Plan
+from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
 from linreg_dyn.schedules import Adaptive, AutoL2, Constant, Cosine, Exponential, Schedule, Steps
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
@@ -149,7 +149,7 @@ def test_pieces_and_blocks_change_no_bit(name, monkeypatch):
     whole = run(CudaEngine, what, weights, 13)
     assert_bitwise(run(CudaEngine, what, weights, 13), whole)
     assert_bitwise(run(CudaEngine, what, weights, 1, 2, 7, 13), whole)
-    monkeypatch.setattr("linreg_dyn.ensemble._cuda.TABLE", 5)
+    monkeypatch.setattr("linreg_dyn.ensemble._cuda_memory.TABLE", 5)
     assert_bitwise(run(CudaEngine, what, weights, 13), whole)
     with CudaEngine(what, weights, threads=2 * THREADS) as ensemble:
         ensemble.advance(0, 13)
@@ -180,6 +180,16 @@ def test_divergence_is_noted_at_its_step_and_the_weights_before_it_are_kept(dtyp
     assert 0 < steps[0] < steps[1]
     assert steps[-1] == NEVER
     assert np.isfinite(ours[0][[0, 1, 2, 4, 5]]).all()
+
+
+def test_a_weight_at_the_limit_itself_has_not_diverged():
+    """The quick test of many steps is not sure of it; the slow one is."""
+    weights = np.full((TRAJECTORIES, 1), OVERFLOW["float64"])
+    weights[1], weights[2] = -weights[1], np.nextafter(weights[1], np.inf)
+    what = plan(1, lr=2.0**-260)  # moves nothing
+    ours = run(CudaEngine, what, weights, 4, 9)
+    assert_bitwise(ours, run(CpuEngine, what, weights, 4, 9))
+    assert ours[2].tolist() == [0 if t == 2 else NEVER for t in range(TRAJECTORIES)]
 
 
 def test_measurements():

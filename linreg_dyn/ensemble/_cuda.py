@@ -13,15 +13,13 @@ from typing import Any
 import numpy as np
 from numba.core.errors import NumbaPerformanceWarning
 
+from linreg_dyn.ensemble import _cuda_memory
 from linreg_dyn.ensemble.engine import Engine
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
 from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS, Moments
 from linreg_dyn.problem import Array
 from linreg_dyn.schedules import Schedule
 
-PIECE = 2**41
-"""Layer-steps of one launch, a second or so, so that Ctrl-C is heard; a table has at most `TABLE` steps."""
-TABLE = 2**20
 BLOCKS = 1024
 """Blocks of a reduction: fixed, so that its order does not depend on the device."""
 WORTHWHILE = 2**24
@@ -43,22 +41,39 @@ def cuda_available() -> tuple[bool, str]:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".replace("\n", " ")
     if getattr(cuda, "implementation", "NVIDIA") == "Built-in":
-        reason += "; the package numba-cuda is missing too: pip install 'linreg-dyn[cuda]'"
+        reason = reason.rstrip(".") + "; the package numba-cuda is missing too: pip install 'linreg-dyn[cuda]'"
     return False, f"no CUDA device can be used: {reason:.300}"
 
 
-def chosen(backend: str, trajectories: int, steps: int) -> str:
-    """ "cpu" or "cuda" for the backend asked for; "auto" takes a device if there is one and enough to do.
+def room() -> _cuda_memory.Room:
+    """What the device has left."""
+    from numba import cuda
+
+    free = float(cuda.current_context().get_memory_info().free)
+    if "NUMBA_ENABLE_CUDASIM" in os.environ:
+        return _cuda_memory.Room(free, 1)
+    device: Any = cuda.get_current_device()
+    return _cuda_memory.Room(free, device.MULTIPROCESSOR_COUNT * device.MAX_THREADS_PER_MULTIPROCESSOR)
+
+
+def chosen(backend: str, trajectories: int, steps: int, plan: Plan | None = None) -> str:
+    """ "cpu" or "cuda" for the backend asked for; "auto" takes a device if there is one and enough to do for it.
+
+    With a plan, it is seen to that the device can hold it.
 
     Raises:
         RuntimeError: "cuda" was asked for and cannot be had.
+        ValueError: "cuda" was asked for, and the plan does not fit into its memory.
     """
-    if backend == "auto":
-        worthwhile = trajectories * steps >= WORTHWHILE and "NUMBA_ENABLE_CUDASIM" not in os.environ
-        return "cuda" if worthwhile and cuda_available()[0] else "cpu"
-    if backend == "cuda" and not cuda_available()[0]:
+    worthwhile = trajectories * steps >= WORTHWHILE and "NUMBA_ENABLE_CUDASIM" not in os.environ
+    if backend == "cpu" or (backend == "auto" and not (worthwhile and cuda_available()[0])):
+        return "cpu"
+    if not cuda_available()[0]:
         raise RuntimeError(f'backend="cuda" cannot run: {cuda_available()[1]}')
-    return backend
+    against = _cuda_memory.reason_against(plan, trajectories, room()) if plan else None
+    if against and backend == "cuda":
+        raise ValueError(against)
+    return "cpu" if against else "cuda"
 
 
 class CudaEngine(Engine):
@@ -125,7 +140,7 @@ class CudaEngine(Engine):
     def advance(self, start: int, stop: int, reduced: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> None:
         """Take the steps start, ..., stop - 1; then measure: `moments` of `reduced`, `values` of `kept`."""
         every = self.plan.auto_l2.every if self.plan.auto_l2 else stop
-        piece = max(4, min(TABLE, PIECE // (self.trajectories * self.plan.depth)))
+        piece = _cuda_memory.steps_at_once(self.plan, self.trajectories)
         while start < stop:
             pause = min(stop, start + piece, (start // every + 1) * every)
             self._piece(start, pause)

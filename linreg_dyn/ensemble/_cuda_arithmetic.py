@@ -42,6 +42,30 @@ def wide(a, b):
     return a * b
 
 
+def within(dtype: str, limit: float):
+    """`surely(W)`: whether `|W| < limit`; False also where W is no number, and perhaps a millionth below the limit.
+
+    In float64 it compares the upper words, as integers (a limit that is a power of two has zeros in the lower one):
+    a device does that beside its arithmetic in float64, for which a step of few layers waits.
+    """
+    number = np.dtype(dtype).type(limit)
+    word = int(np.float64(limit).view(np.int64) >> 32)
+    if config.ENABLE_CUDASIM or dtype != "float64":  # pyright: ignore[reportAttributeAccessIssue]
+        return register_jitable(lambda W: abs(W) < number)
+    return register_jitable(lambda W: _upper_word(W) < word)  # pyright: ignore[reportCallIssue]
+
+
+@intrinsic  # pyright: ignore[reportArgumentType]
+def _upper_word(typing, a):
+    # Of the magnitude of a float64: its exponent and first twenty digits, in order.
+    def lower(context, builder, sig, args):
+        word, long = ir.IntType(32), ir.IntType(64)
+        bits = builder.lshr(builder.bitcast(args[0], long), ir.Constant(long, 32))
+        return builder.and_(builder.trunc(bits, word), ir.Constant(word, 0x7FFFFFFF))
+
+    return types.int32(types.float64), lower
+
+
 @intrinsic  # pyright: ignore[reportArgumentType]
 def _mul_wide(typing, a, b):
     # One instruction; of a product of 64-bit numbers the compiler also adds up what is 0 in the upper halves.

@@ -19,13 +19,14 @@ from numba.core import types
 from numba.extending import register_jitable
 
 from linreg_dyn import noise, rules
-from linreg_dyn.ensemble._cuda_arithmetic import as_written, product, wide
+from linreg_dyn.ensemble import _cuda_memory
+from linreg_dyn.ensemble._cuda_arithmetic import as_written, product, wide, within
 from linreg_dyn.ensemble.literals import typed
 from linreg_dyn.ensemble.plan import NEVER
 from linreg_dyn.schedules.rates import adaptive_rate
 
 SUSPECT = -2
-"""In the place of `diverged_step`: it diverges within the piece at hand, nobody knows yet at which step."""
+"""In the place of `diverged_step`: it may diverge within the piece at hand, nobody knows yet at which step."""
 
 cuda: Any = numba.cuda
 int32: Any = types.int32
@@ -144,24 +145,54 @@ def drawer(kind: Kind):
 
 
 @cache
-def advance_kernels(kind: Kind):
-    """The kernels `advance` and `retrace`, which a piece of a run calls one after the other.
+def single_steps(kind: Kind):
+    """`one(...)`, step `k` of a piece with its word of noise, and `single(...)`, which draws that word itself.
 
-    `advance` takes `count` steps from `start` on: `head` to a step that a block of noise words begins with, then
-    fours up to `body`, then the rest. It leaves trajectories that diverge where they were, marked SUSPECT:
-    `retrace` takes their steps again, one by one, and stops before the one that diverges. `weights` and
-    `velocities` are [layer, trajectory]; `factors` are the trajectories' own of rate and decay, `tables` the rates,
-    decays and widths, `data` the quantiles of a distribution and the squares and products of samples, `k0` and `k1`
-    the two words of the seed, `offset` is the number of the first trajectory.
+    `given` is what holds for all steps of a trajectory: its own factors of rate and decay and the momentum, the
+    tables of rates, decays and widths, the data that is drawn from, its number, the first step of the piece, the
+    two words of the seed. Both return `W` after the step.
     """
-    gather, take = stepper(kind)
+    _, take = stepper(kind)
     block, draw = drawer(kind)
-    kept = numba.from_dtype(np.dtype(kind.dtype))
-    depth, moving, limit = kind.depth, kind.moving, np.dtype(kind.dtype).type(kind.limit)
-    moved, samples, batch = depth if moving else 1, max(kind.samples, 1), max(kind.batch, 1)
-    batches, place = kind.batch > 0, types.int16 if kind.samples < 2**15 else types.int32
     rate_varies, decay_varies, width_varies = kind.rate_varies, kind.decay_varies, kind.width_varies
     own_rates, own_decays, times = kind.own_rates, kind.own_decays, product(kind.dtype)
+
+    @register_jitable
+    def values(k, own, tables):
+        # An unsigned index is not looked at for being negative.
+        lr = tables[0][uint32(k) if rate_varies else 0]
+        decay = tables[1][uint32(k) if decay_varies else 0]
+        width = tables[2][uint32(k) if width_varies else 0]
+        if own_rates:
+            lr = times(own[0], lr)
+        if own_decays:
+            decay = times(own[1], decay)
+        return lr, decay, width
+
+    @register_jitable
+    def one(net, shuffle, W, word, k, given):
+        own, tables, data, trajectory, start, keys = given
+        lr, decay, width = values(k, own, tables)
+        u, m = draw(word, width, data, shuffle, trajectory, int(start + k), keys)
+        return take(net, W, u, m, lr, decay, own[2])
+
+    @register_jitable
+    def single(net, shuffle, W, k, given):
+        _, _, _, trajectory, start, keys = given
+        step = int(start + k)
+        w0, w1, w2, w3 = block(trajectory, step, keys)
+        odd, late = step & 1, step & 2
+        word = (w3 if odd else w2) if late else (w1 if odd else w0)
+        return one(net, shuffle, W, word, k, given)
+
+    return one, single
+
+
+@cache
+def storage(kind: Kind):
+    """`load(...)` and `store(...)`: from and to `weights` and `velocities` [layer, trajectory]; `load` returns `W`."""
+    gather, _ = stepper(kind)
+    depth, moving, batches, samples = kind.depth, kind.moving, kind.batch > 0, kind.samples
 
     @register_jitable
     def load(net, shuffle, weights, velocities, t):
@@ -181,85 +212,105 @@ def advance_kernels(kind: Kind):
             if moving:
                 velocities[i, t] = net[2][i]
 
-    @register_jitable
-    def values(k, own, tables):
-        # An unsigned index is not looked at for being negative.
-        lr = tables[0][uint32(k) if rate_varies else 0]
-        decay = tables[1][uint32(k) if decay_varies else 0]
-        width = tables[2][uint32(k) if width_varies else 0]
-        if own_rates:
-            lr = times(own[0], lr)
-        if own_decays:
-            decay = times(own[1], decay)
-        return lr, decay, width
+    return load, store
+
+
+@cache
+def at_once(kind: Kind):
+    """`walk(...)`: all steps of a piece, kept if none diverges; NEVER, or SUSPECT.
+
+    `counts` are `head`, steps up to one that a block of noise words begins with, then `body`, up to which there are
+    fours, then the `count` of all.
+    """
+    _, store = storage(kind)
+    block, _ = drawer(kind)
+    one, single = single_steps(kind)
+    surely, batches = within(kind.dtype, kind.limit), kind.batch > 0
 
     @register_jitable
-    def one(net, shuffle, W, word, own, tables, data, trajectory, start, k, keys):
-        lr, decay, width = values(k, own, tables)
-        u, m = draw(word, width, data, shuffle, trajectory, int(start + k), keys)
-        return take(net, W, u, m, lr, decay, own[2])
-
-    @register_jitable
-    def single(net, shuffle, W, own, tables, data, trajectory, start, k, keys):
-        step = int(start + k)
-        w0, w1, w2, w3 = block(trajectory, step, keys)
-        odd, late = step & 1, step & 2
-        word = (w3 if odd else w2) if late else (w1 if odd else w0)
-        return one(net, shuffle, W, word, own, tables, data, trajectory, start, k, keys)
-
-    @cuda.jit(cache=False)
-    def advance(
-        weights, velocities, diverged, factors, tables, data, momentum, start, head, body, count, offset, k0, k1
-    ):
-        t = cuda.grid(1)
-        if t >= weights.shape[1] or diverged[t] != NEVER:
-            return
-        net = cuda.local.array(depth, kept), cuda.local.array(depth, kept), cuda.local.array(moved, kept)
-        shuffle = cuda.local.array(samples, place), cuda.local.array(batch, types.int64)
-        keys = k0 & noise.MASK, k1 & noise.MASK
-        trajectory = int(offset + t)
-        own = factors[0][t if own_rates else 0], factors[1][t if own_decays else 0], momentum
-        W = load(net, shuffle, weights, velocities, t)
-        fine = abs(W) <= limit
+    def walk(net, shuffle, W, given, counts, weights, velocities, t):
+        head, body, count = counts
+        _, _, _, trajectory, start, keys = given
+        fine = surely(W)
         k = int32(0)
         while k < head and fine:
-            W = single(net, shuffle, W, own, tables, data, trajectory, start, k, keys)
-            fine = abs(W) <= limit
+            W = single(net, shuffle, W, k, given)
+            fine = surely(W)
             k = int32(k + 1)
         while not batches and k < body and fine:
             w0, w1, w2, w3 = block(trajectory, int(start + k), keys)
-            W1 = one(net, shuffle, W, w0, own, tables, data, trajectory, start, k, keys)
-            W2 = one(net, shuffle, W1, w1, own, tables, data, trajectory, start, k + 1, keys)
-            W3 = one(net, shuffle, W2, w2, own, tables, data, trajectory, start, k + 2, keys)
-            W = one(net, shuffle, W3, w3, own, tables, data, trajectory, start, k + 3, keys)
-            fine = (abs(W1) <= limit) & (abs(W2) <= limit) & (abs(W3) <= limit) & (abs(W) <= limit)
+            W1 = one(net, shuffle, W, w0, k, given)
+            W2 = one(net, shuffle, W1, w1, k + 1, given)
+            W3 = one(net, shuffle, W2, w2, k + 2, given)
+            W = one(net, shuffle, W3, w3, k + 3, given)
+            fine = surely(W1) & surely(W2) & surely(W3) & surely(W)
             k = int32(k + 4)
         while k < count and fine:
-            W = single(net, shuffle, W, own, tables, data, trajectory, start, k, keys)
-            fine = abs(W) <= limit
+            W = single(net, shuffle, W, k, given)
+            fine = surely(W)
             k = int32(k + 1)
-        if fine:
-            store(net, weights, velocities, t)
-        else:
-            diverged[t] = SUSPECT
+        if not fine:
+            return SUSPECT
+        store(net, weights, velocities, t)
+        return NEVER
 
-    @cuda.jit(cache=False)
-    def retrace(
-        weights, velocities, diverged, factors, tables, data, momentum, start, head, body, count, offset, k0, k1
-    ):
-        t = cuda.grid(1)
-        if t >= weights.shape[1] or diverged[t] != SUSPECT:
-            return
-        net = cuda.local.array(depth, kept), cuda.local.array(depth, kept), cuda.local.array(moved, kept)
-        shuffle = cuda.local.array(samples, place), cuda.local.array(batch, types.int64)
-        keys = k0 & noise.MASK, k1 & noise.MASK
-        own = factors[0][t if own_rates else 0], factors[1][t if own_decays else 0], momentum
-        W = load(net, shuffle, weights, velocities, t)
+    return walk
+
+
+@cache
+def one_by_one(kind: Kind):
+    """`walk(...)`: the same steps again, each kept, up to the one that diverges; its number, or NEVER."""
+    _, store = storage(kind)
+    _, single = single_steps(kind)
+    limit = np.dtype(kind.dtype).type(kind.limit)
+
+    @register_jitable
+    def walk(net, shuffle, W, given, counts, weights, velocities, t):
+        _, _, count = counts
         k = int32(0)
         while k < count and abs(W) <= limit:
             store(net, weights, velocities, t)
-            W = single(net, shuffle, W, own, tables, data, int(offset + t), start, k, keys)
+            W = single(net, shuffle, W, k, given)
             k = int32(k + 1)
-        diverged[t] = start + k
+        if not abs(W) <= limit:
+            return int(given[4] + k)
+        store(net, weights, velocities, t)
+        return NEVER
 
-    return advance, retrace
+    return walk
+
+
+def _kernel(kind: Kind, walk: Callable, state: int):
+    """The kernel that takes the trajectories whose `diverged` is `state` for a walk, and notes what that returns."""
+    load, _ = storage(kind)
+    kept, depth = numba.from_dtype(np.dtype(kind.dtype)), kind.depth
+    moved, samples, batch = depth if kind.moving else 1, max(kind.samples, 1), max(kind.batch, 1)
+    place = numba.from_dtype(np.dtype(_cuda_memory.place(kind.samples)))
+    own_rates, own_decays = kind.own_rates, kind.own_decays
+
+    @cuda.jit(cache=False)
+    def piece(weights, velocities, diverged, factors, tables, data, momentum, start, head, body, count, offset, k0, k1):
+        t = cuda.grid(1)
+        if t >= weights.shape[1] or diverged[t] != state:
+            return
+        net = cuda.local.array(depth, kept), cuda.local.array(depth, kept), cuda.local.array(moved, kept)
+        shuffle = cuda.local.array(samples, place), cuda.local.array(batch, types.int64)
+        own = factors[0][t if own_rates else 0], factors[1][t if own_decays else 0], momentum
+        given = own, tables, data, int(offset + t), start, (k0 & noise.MASK, k1 & noise.MASK)
+        W = load(net, shuffle, weights, velocities, t)
+        diverged[t] = walk(net, shuffle, W, given, (head, body, count), weights, velocities, t)
+
+    return piece
+
+
+@cache
+def advance_kernels(kind: Kind):
+    """The kernels `advance` and `retrace`, which a piece of a run calls one after the other.
+
+    `advance` takes `count` steps from `start` on. It leaves trajectories that may diverge where they were, marked
+    SUSPECT: `retrace` takes their steps again, one by one, and stops before the one that diverges. `weights` and
+    `velocities` are [layer, trajectory]; `factors` are the trajectories' own of rate and decay, `tables` the rates,
+    decays and widths, `data` the quantiles of a distribution and the squares and products of samples, `k0` and `k1`
+    the two words of the seed, `offset` is the number of the first trajectory; `head` and `body` as in `at_once`.
+    """
+    return _kernel(kind, at_once(kind), NEVER), _kernel(kind, one_by_one(kind), SUSPECT)

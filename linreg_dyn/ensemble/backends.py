@@ -12,13 +12,18 @@ from linreg_dyn.problem import Array
 BACKENDS = ("auto", "cpu", "cuda")
 
 
-def chosen(backend: Any, trajectories: int, steps: int) -> str:
-    """The backend that runs; RuntimeError if it is "cuda" and something that it needs is missing."""
+def chosen(backend: Any, trajectories: int, steps: int, plan: Plan | None = None) -> str:
+    """The backend that runs; "auto" takes a CUDA device only if that can hold the plan.
+
+    Raises:
+        RuntimeError: it is "cuda", and something that it needs is missing.
+        ValueError: it is "cuda", and the plan does not fit into its memory.
+    """
     if choice("backend", backend, BACKENDS) == "cpu":
         return "cpu"
     from linreg_dyn.ensemble import _cuda
 
-    return _cuda.chosen(backend, trajectories, steps)
+    return _cuda.chosen(backend, trajectories, steps, plan)
 
 
 def origin(backend: str) -> dict[str, str]:

@@ -116,7 +116,7 @@ def simulate(
         raise TypeError(f"record must be a Record or None, got {record!r}")
     spec = _spec(weights, plan, steps, record)
     threads = workers(threads)
-    backend = backends.chosen(backend, trajectories, steps)
+    backend = backends.chosen(backend, trajectories, steps, plan)
     _refuse_too_large(trajectories, plan, record, steps)
     origin = provenance.attributes(
         "simulate", spec, seed=str(plan.seed), backend=backend, dtype=plan.dtype, **backends.origin(backend)
