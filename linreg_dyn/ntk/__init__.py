@@ -14,6 +14,7 @@ from typing import Any
 _PUBLIC: dict[str, str] = {
     "KernelCheck": "kernel_checks",
     "check_kernel": "kernel_checks",
+    "spectrum": "spectra",
 }
 
 __all__ = list(_PUBLIC)  # pyright: ignore[reportUnsupportedDunderAll]
