@@ -43,8 +43,8 @@ figures: $(VENV)/.base
 bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks.run
 
-bench-gpu: $(VENV)/.base
-	$(BIN)/python -m tests.benchmarks.gpu
+bench-gpu:  # in the environment if there is one, else from the source tree with what is installed
+	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m tests.benchmarks.gpu
 
 clean:
 	rm -rf $(VENV) report build dist .pytest_cache .ruff_cache .hypothesis *.egg-info

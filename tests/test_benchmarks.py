@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from linreg_dyn import rules
-from tests.benchmarks import aims, c_kernels, first_result, flows, gpu, machine, measure, ours, report, run, timing
+from tests.benchmarks import aims, c_kernels, first_result, flows, machine, measure, ours, report, run, timing
 from tests.benchmarks.cases import (
     CHECKED_STEPS,
     HALF_WIDTH,
@@ -219,15 +219,6 @@ def test_aims_are_judged_by_the_worst_row():
     assert found["layer-steps/s at depth 64, of those at depth 4"].worst == pytest.approx(0.5 * 64 / (9 * 4))
     assert found["no noise: times jax.grad"].met is None
     assert verdicts([row("gd", 4, **good)])["no noise: of the C kernel"].met is True
-
-
-def test_a_missing_gpu_is_said_in_one_line(monkeypatch, capsys):
-    def missing():
-        raise RuntimeError("no CUDA device\nand a long story")
-
-    monkeypatch.setattr(gpu, "device_name", missing)
-    assert gpu.main([]) == 2
-    assert capsys.readouterr().out == "benchmarks: no GPU to be used: no CUDA device\n"
 
 
 def test_results_say_which_machine_but_not_its_name(tmp_path, capsys):

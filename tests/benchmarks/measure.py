@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import linreg_dyn as ld
-from tests.benchmarks import flows, ours
+from tests.benchmarks import ours
 from tests.benchmarks.cases import NOISELESS, Case, Contender, Unavailable, Wrong, flops, starts, verify
 from tests.benchmarks.first_result import first_result
 from tests.benchmarks.timing import interleaved
@@ -30,7 +30,8 @@ class Settings:
     clock: str = "wall"
 
 
-def _reason(error: Exception) -> Row:
+def reason(error: Exception) -> Row:
+    """Why there is no number, in one line: the contender is wrong ("refused"), or something else."""
     kind = "refused" if isinstance(error, Wrong) else "not available"
     first = (str(error).strip().splitlines() or [""])[0]
     return {kind: first if isinstance(error, Unavailable | Wrong) else f"{type(error).__name__}: {first}"}
@@ -53,7 +54,7 @@ def training(case: Case, contenders: Sequence[Contender], settings: Settings, pe
             steps[name] = min(settings.steps, contender.most_steps)
             runs[name] = contender.prepare(case, weights, steps[name])
         except Exception as error:  # whatever a contender dies of, the others are still to be timed
-            cells[name] = _reason(error)
+            cells[name] = reason(error)
     times = interleaved(runs, turns=settings.turns, budget=settings.budget)
     for name, timing in times.items():
         cells[name] |= asdict(timing) | {"steps": steps[name], "threads": settings.threads if parallel[name] else 1}
@@ -84,6 +85,8 @@ def _speeds(cell: Row, case: Case, settings: Settings, peak: float | None) -> No
 
 def flow(depth: int, settings: Settings) -> Row:
     """The flows of one depth, each contender at the tolerance that reaches `FLOW_ERROR`."""
+    from tests.benchmarks import flows  # whose exact solution needs what other rows do not
+
     cells: dict[str, Row] = {}
     runs: dict[str, Callable] = {}
     for name, prepare in flows.CONTENDERS.items():
@@ -94,7 +97,7 @@ def flow(depth: int, settings: Settings) -> Row:
             runs[name]()  # compiles
             cells[name] = {"rtol": rtol, "error": error, "trajectories": count}
         except Exception as error:  # as above
-            cells[name] = _reason(error)
+            cells[name] = reason(error)
     for name, timing in interleaved(runs, turns=settings.turns, budget=settings.budget).items():
         cells[name] |= asdict(timing)
         seconds = timing.wall if settings.clock == "wall" or name.startswith("scipy") else timing.cpu / settings.threads
@@ -116,7 +119,7 @@ def recording(case: Case, steps: int, settings: Settings) -> Row:
         for run in runs.values():
             run()
     except Exception as error:  # as above
-        return row | _reason(error)
+        return row | reason(error)
     times = interleaved(runs, turns=settings.turns, budget=settings.budget)
     seconds = {name: timing.wall if settings.clock == "wall" else timing.cpu for name, timing in times.items()}
     return row | {"seconds": seconds, "added": seconds["mean"] / seconds["without"] - 1}
@@ -127,4 +130,4 @@ def compiling(case: Case) -> Row:
     try:
         return {"what": "compile", **asdict(case), **first_result(case)}
     except Unavailable as error:
-        return {"what": "compile", **asdict(case), **_reason(error)}
+        return {"what": "compile", **asdict(case), **reason(error)}
