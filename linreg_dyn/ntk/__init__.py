@@ -14,7 +14,13 @@ from typing import Any
 _PUBLIC: dict[str, str] = {
     "KernelCheck": "kernel_checks",
     "check_kernel": "kernel_checks",
+    "critical_l2": "deep_linear",
+    "fixed_point_curve": "deep_linear",
+    "fixed_points": "deep_linear",
+    "mode_solution": "modes",
+    "mode_weights": "modes",
     "spectrum": "spectra",
+    "train_deep_linear": "deep_linear_training",
 }
 
 __all__ = list(_PUBLIC)  # pyright: ignore[reportUnsupportedDunderAll]
