@@ -11,7 +11,7 @@ from linreg_dyn.certify import checker, find
 from linreg_dyn.claims import Claim, Mutant, registry
 from linreg_dyn.claims.verdict import audit, lemmas_of
 
-PROVED = {name: claim for name, claim in registry().items() if not claim.amended_by}
+PROVED = {name: claim for name, claim in registry().items() if claim.parts and not claim.amended_by}
 
 
 @pytest.fixture(scope="module")

@@ -166,7 +166,8 @@ BREAKS: dict[str, Callable[..., bool]] = {
 
 
 def test_every_refuted_claim_has_its_formula_by_hand() -> None:
-    assert set(BREAKS) == {claim.id for claim in registry().values() if claim.amended_by}
+    ginsburg = [claim for claim in registry().values() if claim.id.startswith("ginsburg.")]
+    assert set(BREAKS) == {claim.id for claim in ginsburg if claim.amended_by}
 
 
 @pytest.mark.parametrize("name", BREAKS)

@@ -11,18 +11,25 @@ at exact rationals (witnesses), at explicit symbolic weights, and at nets of *an
 layer and `Prod(w)`, `Sum(w**k)` are symbols of their own. Proof obligations are derived from the statement, never
 taken from the proof. An inequality is proved by a Positivstellensatz identity, multiplier * (rhs - lhs) =
 sum of nonnegative coefficients times products of hypotheses and squares, verified over the rationals.
+
+`exp(e)` and `Integral(e, s, a, b)` are symbols that know their derivatives; of exp a proof may use that exp(e) > 0 and
+exp(e) >= 1 + e. `Dt(e)` is the derivative along a flow whose `rates` the statement gives. At rational points, and
+over boxes where a proof lists them (such a certificate is "certified"), both are enclosed in rational intervals.
 """
 
 import ast
+import functools
 import hashlib
 import itertools
 import json
+import math
 import operator
 import re
 import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 FORMAT = "linreg-dyn certificate 1"
 RELATIONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
@@ -130,14 +137,23 @@ class R:
         """Equality as rational functions."""
         return not (self - other).num
 
-    def atoms(self):
+    def factors(self):
         """Names of the atoms it is written with."""
         return {a for p in (self.num, self.den) for m in p for a, _ in m}
 
+    def atoms(self):
+        """Names of the atoms it is written with, and of those inside its functions."""
+        own = self.factors()
+        return own | {b for a in own if a in FUNCTIONS for b in FUNCTIONS[a].atoms()}
+
     def diff(self, rule):
         """Derivative by a derivation: `rule(atom)` is the derivative of an atom, as an R."""
+
+        def slope(a):
+            return FUNCTIONS[a].diff(rule) if a in FUNCTIONS else rule(a)
+
         n, d = (
-            sum((R({m: c}) * e * rule(a) / R.atom(a) for m, c in p.items() for a, e in m), R.of(0))
+            sum((R({m: c}) * e * slope(a) / R.atom(a) for m, c in p.items() for a, e in m), R.of(0))
             for p in (self.num, self.den)
         )
         return (n * R(self.den) - d * R(self.num)) / (R(self.den) * R(self.den))
@@ -145,16 +161,212 @@ class R:
     def at(self, values):
         """Value (Fraction) or composition (R) at `values[atom]`; atoms without a value stay."""
 
+        def power(a, e):
+            if a in FUNCTIONS:
+                return FUNCTIONS[a].at(values, e)
+            return (values[a] if a in values else R.atom(a)) ** e
+
         def poly(p):
             total = Fraction(0)
             for m, c in p.items():
                 term = c
                 for a, e in m:
-                    term = term * (values[a] if a in values else R.atom(a)) ** e
+                    term = term * power(a, e)
                 total = total + term
             return total
 
         return poly(self.num) / poly(self.den)
+
+    def text(self):
+        """The rational function as text, the same for the same quotient."""
+
+        def words(p):
+            return "+".join(f"{c}*" + "*".join(f"{a}^{e}" for a, e in m) for m, c in sorted(p.items()))
+
+        return words(self.num) if self.den is ONE else f"({words(self.num)})/({words(self.den)})"
+
+
+# ---------------------------------------------------------------- functions
+FUNCTIONS: dict[str, Any] = {}  # what the atoms that are functions stand for; the name of one tells all of it
+
+
+class Exp:
+    """exp of one monomial, as an atom; it may have any rational exponent."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    @staticmethod
+    def of(e):
+        """exp of a Laurent polynomial, as a product of atoms."""
+        e = R.of(e)
+        require(e.den is ONE, "exp of a quotient")
+        out = R.of(1)
+        for m, c in e.num.items():
+            inner = R({m: Fraction(1)})
+            name = f"exp({inner.text()})"
+            FUNCTIONS[name] = Exp(inner)
+            out = out * R({((name, Fraction(c)),): Fraction(1)})
+        return out
+
+    def atoms(self):
+        """What the exponent depends on."""
+        return self.inner.atoms()
+
+    def diff(self, rule):
+        """Derivative by a derivation."""
+        return Exp.of(self.inner) * self.inner.diff(rule)
+
+    def at(self, values, power):
+        """The function to a rational power, composed."""
+        return Exp.of(R.of(self.inner.at(values)) * power)
+
+    def enclose(self, box, power, precision):
+        """Interval of the function to a rational power."""
+        low, high = enclose(self.inner * power, box, precision)
+        return exp_interval(low, precision[0])[0], exp_interval(high, precision[0])[1]
+
+
+class Integral:
+    """The integral over #u from `low` to `high` of a function of #u without poles, as an atom."""
+
+    def __init__(self, integrand, low, high):
+        self.integrand, self.low, self.high = integrand, low, high
+
+    @staticmethod
+    def of(integrand, low, high):
+        """The integral as a rational function of atoms."""
+        integrand, low, high = R.of(integrand), R.of(low), R.of(high)
+        inside = {a for e in (integrand, low, high) for a in e.atoms() if a.startswith("int(")}
+        require(not inside, "an integral within an integral")
+        if low.same(high):
+            return R.of(0)
+        name = f"int({integrand.text()};{low.text()};{high.text()})"
+        FUNCTIONS[name] = Integral(integrand, low, high)
+        return R.atom(name)
+
+    def atoms(self):
+        """What the integral depends on."""
+        return (self.integrand.atoms() - {"#u"}) | self.low.atoms() | self.high.atoms()
+
+    def diff(self, rule):
+        """Derivative by a derivation that moves the ends only."""
+        inside = self.integrand.diff(lambda a: R.of(0) if a == "#u" else rule(a))
+        require(inside.same(0), "a derivative under the integral sign")
+        upper, lower = (R.of(self.integrand.at({"#u": end})) for end in (self.high, self.low))
+        return upper * self.high.diff(rule) - lower * self.low.diff(rule)
+
+    def at(self, values, power):
+        """The integral to an integer power, composed."""
+        return Integral.of(*(e.at(values) for e in (self.integrand, self.low, self.high))) ** power
+
+    def enclose(self, box, power, precision):
+        """Midpoint rule over equal pieces, with the second derivative over each: w g(middle) + w^3/24 g''(piece)."""
+        pieces, total = precision[1], (Fraction(0), Fraction(0))
+        curvature = self.integrand.diff(lambda a: R.of(int(a == "#u"))).diff(lambda a: R.of(int(a == "#u")))
+        start = enclose(self.low, box, precision)
+        w = times(enclose(self.high - self.low, box, precision), 2 * (Fraction(1, pieces),))
+        for k in range(pieces):
+            middle = plus(start, times(w, 2 * (Fraction(2 * k + 1, 2),)))
+            piece = plus(start, times(w, (Fraction(k), Fraction(k + 1))))
+            straight = times(w, enclose(self.integrand, {**box, "#u": middle}, precision))
+            bent = times(raised(w, 3), enclose(curvature, {**box, "#u": piece}, precision))
+            total = outward(plus(total, plus(straight, times(bent, 2 * (Fraction(1, 24),)))), precision)
+        return raised(total, power)
+
+
+# ---------------------------------------------------------------- rational intervals
+LADDER = ((60, 8), (100, 64))  # precisions: bits, and pieces of an integral
+LARGEST_EXPONENT = 2**16
+
+
+def outward(interval, precision):
+    """The interval, its ends rounded away from each other to so many bits."""
+
+    def short(x, up):
+        shift = precision[0] - x.numerator.bit_length() + x.denominator.bit_length()
+        scaled = x * Fraction(2) ** shift
+        return Fraction(math.ceil(scaled) if up else math.floor(scaled)) / Fraction(2) ** shift
+
+    return short(interval[0], False), short(interval[1], True)
+
+
+def plus(a, b):
+    """Sum of two intervals."""
+    return a[0] + b[0], a[1] + b[1]
+
+
+def times(a, b):
+    """Product of two intervals."""
+    ends = [x * y for x in a for y in b]
+    return min(ends), max(ends)
+
+
+def raised(a, n):
+    """Integer power of an interval."""
+    if n < 0:
+        require(a[0] > 0 or a[1] < 0, "no enclosure: it divides by what may be zero")
+        return raised((1 / a[1], 1 / a[0]), -n)
+    ends = [x**n for x in a]
+    return (Fraction(0) if n and n % 2 == 0 and a[0] <= 0 <= a[1] else min(ends)), max(ends)
+
+
+@functools.lru_cache(4096)
+def exp_interval(x, bits):
+    """Enclosure of exp at a rational, to about so many bits: Taylor's series at |x| / 2^n in integers, n squarings."""
+    require(x <= LARGEST_EXPONENT, "no enclosure: exp of too large a number")
+    if x < -LARGEST_EXPONENT:
+        return Fraction(0), Fraction(1, 2**LARGEST_EXPONENT)
+    halvings = math.ceil(abs(x)).bit_length() + 4
+    places = bits + 2 * halvings + 8
+    y = math.floor(abs(x) * 2 ** (places - halvings))  # at most 1/16, in units of 2^-places, like all that follows
+    total = term = 2**places
+    for n in itertools.count(1):
+        term = (term * y >> places) // n
+        total += term
+        if term == 0:
+            break
+    low, high = total, total + 2 * n + 4  # each term, y itself and the rest of the series are off by less than 2, 2, 2
+    for _ in range(halvings):
+        low, high = low * low >> places, -(-high * high >> places)
+    ends = Fraction(low, 2**places), Fraction(high, 2**places)
+    return outward(ends if x >= 0 else (1 / ends[1], 1 / ends[0]), (bits + 4,))
+
+
+def enclose(e, box, precision):
+    """An interval that contains e wherever its atoms lie in the box."""
+
+    def power(a, n):
+        if a in FUNCTIONS:
+            return FUNCTIONS[a].enclose(box, n, precision)
+        require(a in box, f"no enclosure: nothing bounds {a}")
+        return raised(box[a], n)
+
+    def poly(p):
+        total = (Fraction(0), Fraction(0))
+        for m, c in p.items():
+            term = (Fraction(c), Fraction(c))
+            for a, n in m:
+                term = outward(times(term, power(a, n)), precision)
+            total = plus(total, term)
+        return outward(total, precision)
+
+    return poly(e.num) if e.den is ONE else times(poly(e.num), raised(poly(e.den), -1))
+
+
+def sign(e):
+    """The sign of a number that exp and integrals make: -1, 0, 1, or None where enclosures cannot tell."""
+    e = R.of(e)
+    if e.same(0):
+        return 0
+    for precision in LADDER:
+        try:
+            low, high = enclose(e, {}, precision)
+        except Refused:
+            continue
+        if low > 0 or high < 0:
+            return 1 if low > 0 else -1
+    return None
 
 
 # ---------------------------------------------------------------- the language
@@ -192,9 +404,9 @@ class Scope:
     `samples` name data or noise with an open number of equally likely values. Without either, vectors are lists.
     """
 
-    def __init__(self, values, where, generic=None, kind=None, samples=()):
+    def __init__(self, values, where, generic=None, kind=None, samples=(), rates=()):
         self.values, self.generic, self.kind, self.samples = values, generic, kind, samples
-        self.where = {n: parse(t) for n, t in where}
+        self.where, self.rates = ({n: parse(t) for n, t in pairs} for pairs in (where, rates))
         self.cache, self.products, self.signs, self.level = {}, [], [], 0
         # told of each divisor: to note those of a statement, or to refuse others in a proof
         self.on_division: Callable = lambda divisor: None
@@ -203,6 +415,12 @@ class Scope:
         """The value of an expression, text or tree; `index` gives the layers i and j."""
         node = parse(node) if isinstance(node, str) else node
         return self.eval(node, index or {})
+
+    def inside(self, values, level=0):
+        """The same definitions with other values."""
+        new = Scope(values, (), self.generic, self.kind, self.samples)
+        new.where, new.rates, new.level = self.where, self.rates, self.level + level
+        return new
 
     def eval(self, node, index):
         """The value of a syntax tree: a number, a rational function, or a list of them."""
@@ -232,6 +450,10 @@ class Scope:
                 return self.entry(self.eval(vector, index), k, index)
             case ast.Call(func=ast.Name(id="D"), args=[f, by], keywords=[]):
                 return self.derivative(f, by, index)
+            case ast.Call(func=ast.Name(id="Dt"), args=[f], keywords=[]):
+                return self.along_the_flow(f, index)
+            case ast.Call(func=ast.Name(id="Integral"), args=[f, ast.Name(id=s), a, b], keywords=[]):
+                return self.integral(f, s, self.eval(a, index), self.eval(b, index), index)
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if hasattr(self, "do_" + name):
                 return getattr(self, "do_" + name)(*(self.eval(a, index) for a in args))
         raise Refused(f"not in the language: {ast.unparse(node)}")
@@ -325,13 +547,33 @@ class Scope:
         return base * R.atom(self.products[-1][1])
 
     def do_abs(self, a):
-        """Absolute value; of a rational function only if a hypothesis tells its sign."""
+        """Absolute value; of a rational function only if a hypothesis or an enclosure tells its sign."""
         if isinstance(a, R):
             for e in self.signs:
                 if e.same(a) or e.same(-a):
                     return e
-            raise Refused("abs of an expression of unknown sign")
-        return lift(abs, a)
+            known = sign(a)
+            require(known is not None, "abs of an expression of unknown sign")
+            return a * known
+        return lift(lambda x: self.do_abs(x) if isinstance(x, R) else abs(x), a)
+
+    def do_exp(self, a):
+        """The exponential function of numbers."""
+        require(self.generic is None and not self.samples, "exp of what has an open depth or number")
+        return lift(Exp.of, a)
+
+    def integral(self, node, name, low, high, index):
+        """`Integral(e, s, a, b)`: of e over s from a to b, where e divides by nothing that depends on s."""
+        require(self.generic is None and not self.samples, "an integral of what has an open depth or number")
+        require(name not in {*self.values, *self.where, "i", "j"}, "the variable of an integral is no other name")
+        inner = self.inside({**self.values, name: R.atom("#u")})
+
+        def whole(divisor):
+            require("#u" not in divisor.atoms(), "an integrand may have a pole")
+            self.on_division(divisor)
+
+        inner.on_division = whole
+        return Integral.of(inner.eval(node, index), low, high)
 
     def do_Max(self, v):
         """Largest entry of a list."""
@@ -350,8 +592,7 @@ class Scope:
         """One partial derivative at explicit values: that one variable becomes an atom, for a while."""
         old, fresh = self.values[name], f"#d{self.level}"
         new = R.atom(fresh) if k is None else [*old[:k], R.atom(fresh), *old[k + 1 :]]
-        inner = Scope({**self.values, name: new}, ())
-        inner.where, inner.level = self.where, self.level + 1
+        inner = self.inside({**self.values, name: new}, level=1)
         here = {fresh: old if k is None else old[k]}
         return lift(lambda f: R.of(f).diff(lambda a: R.of(int(a == fresh))).at(here), inner.eval(node, index))
 
@@ -363,6 +604,11 @@ class Scope:
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Name(id=k)):
                 vector = isinstance(self.values.get(name), list) or name == self.generic
                 require(vector and k in index, "an index of a layer")
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(n))) if type(n) is int:
+                values = self.values.get(name)
+                require(isinstance(values, list) and n < len(values), "an entry of an explicit vector")
+                self.eval(node, index)
+                return self.partial(node, name, n, index)
             case _:
                 raise Refused("a derivative is by a name or by an entry w[i]")
         require(name in self.values and name not in self.samples, "a derivative by a given number or weight")
@@ -389,6 +635,19 @@ class Scope:
 
         return f.diff(rule if name == self.generic else lambda b: R.of(int(b == name)))
 
+    def along_the_flow(self, node, index):
+        """`Dt(f)`: the derivative of f along the flow, by the rates of the variables."""
+        require(self.generic is None and self.rates and not self.samples, "Dt is for given variables with rates")
+        total = lift(lambda f: R.of(f) * 0, self.eval(node, index))  # a value only where the function has one
+        for name, text in self.rates.items():
+            old, rate = self.values[name], self.eval(text, index)
+            require(isinstance(old, list) == isinstance(rate, list), f"the rate of {name} is no number or vector as it")
+            require(not isinstance(old, list) or len(old) == len(rate), f"the rate of {name} has another length")
+            for k, r in enumerate(rate) if isinstance(rate, list) else ((None, rate),):
+                slope = self.partial(node, name, k, index)
+                total = lift(lambda t, s, r=r: t + s * r, total, slope)
+        return total
+
 
 # ---------------------------------------------------------------- statements
 def check_names(part):
@@ -396,9 +655,13 @@ def check_names(part):
     names = [*part["given"], *(name for name, _ in part["where"])]
     require(all(n.isidentifier() for n in names), "a name that is none")
     require(len(set(names)) == len(names) and not {"i", "j"} & set(names), "a name twice, or a reserved one")
+    rates = [name for name, _ in part.get("rates", ())]
+    require(len(set(rates)) == len(rates) and {*rates} <= {*part["given"]}, "rates are of given names, one of each")
     sized = {kind.rpartition(":")[0] for kind in part["given"].values() if kind.rpartition(":")[2].isdecimal()}
     others = {kind for kind in part["given"].values() if not kind.rpartition(":")[2].isdecimal()}
-    require(sized <= {"layers", "sample"} and others <= {"layers", "simplex", "sample", "real"}, "an unknown kind")
+    require(
+        sized <= {"layers", "sample", "vector"} and others <= {"layers", "simplex", "sample", "real"}, "an unknown kind"
+    )
 
 
 def relations(text):
@@ -430,23 +693,29 @@ def read_values(part, given):
 
 def truth(part, given):
     """(admitted, broken): does a point meet every assumption, and which conclusion does it break (or None)?"""
-    scope = Scope(read_values(part, given), part["where"])
+    scope = Scope(read_values(part, given), part["where"], rates=part.get("rates", ()))
     depth = max([len(v) for n, v in scope.values.items() if part["given"][n].startswith("layers")] or [0])
 
-    def broken(text):
+    def outcomes(text):
         for a, relation, b in relations(text):
             names = [k for k in "ij" if any(mentions(s, k, scope.where) for s in (a, b))]
             require(depth or not names, "indices are for layers")
             for indices in itertools.permutations(range(depth), len(names)):
                 index = dict(zip(names, indices, strict=True))
-                outcome = lift(HOLDS[relation], scope(a, index), scope(b, index))
-                if not all(outcome if isinstance(outcome, list) else [outcome]):
-                    return text
-        return None
+                outcome = lift(lambda u, v, r=relation: holds(r, u, v), scope(a, index), scope(b, index))
+                yield from outcome if isinstance(outcome, list) else [outcome]
 
-    if any(broken(text) for text in part["assume"]):
+    if any(outcome is not True for text in part["assume"] for outcome in outcomes(text)):
         return False, None
-    return True, next((text for text in part["conclude"] if broken(text)), None)
+    return True, next((text for text in part["conclude"] if False in outcomes(text)), None)
+
+
+def holds(relation, a, b):
+    """Is a relation between two numbers true, false, or None: beyond what enclosures tell?"""
+    if not isinstance(a, R) and not isinstance(b, R):
+        return HOLDS[relation](a, b)
+    difference = sign(R.of(a) - b)
+    return None if difference is None else HOLDS[relation](difference, 0)
 
 
 # ---------------------------------------------------------------- proofs
@@ -465,13 +734,13 @@ class Context:
             if kind in ("layers", "simplex"):
                 require(generic is None, "one vector of open depth at a time")
                 generic, values[name] = name, R.atom(name)
-            elif kind.startswith(("layers:", "sample:")):
+            elif kind.startswith(("layers:", "sample:", "vector:")):
                 values[name] = [R.atom(f"{name}[{k}]") for k in range(int(kind.split(":")[1]))]
                 never_zero |= {a for e in values[name] for a in e.atoms()} if kind.startswith("layers") else set()
             else:
                 values[name] = R.atom(name)
         samples = tuple(n for n, kind in part["given"].items() if kind == "sample")
-        self.scope = Scope(values, part["where"], generic, part["given"].get(generic), samples)
+        self.scope = Scope(values, part["where"], generic, part["given"].get(generic), samples, part.get("rates", ()))
         self.divisors = self.statement_divisors(part, goal)
         if self.scope.kind == "layers":
             inverse = {k: R.atom(f"{generic}{k}") ** -2 for k in ("", "[i]", "[j]")}
@@ -495,7 +764,7 @@ class Context:
     def statement_divisors(self, part, goal):
         """What the goal and the assumptions divide by: not zero wherever the statement is defined."""
         found, scope = [], self.scope
-        notes = Scope(scope.values, part["where"], scope.generic, scope.kind, scope.samples)
+        notes = scope.inside(scope.values)
         notes.on_division, notes.products = found.append, scope.products
         notes.do_abs = lambda a: R.atom("#abs")  # its sign may not be known yet
         for a, _, b in [goal, *(r for text in part["assume"] for r in relations(text))]:
@@ -507,8 +776,9 @@ class Context:
         sure = [e for e, strict in self.hypotheses.values() if strict]
         if any(divisor.same(e) or divisor.same(-e) for e in [*self.divisors, *sure]):
             return True
-        atoms = {a for e in sure if len(e.num) == 1 and e.den is ONE for a in e.atoms()} | self.never_zero
-        return len(divisor.num) == 1 and divisor.den is ONE and divisor.atoms() <= atoms
+        atoms = {a for e in sure if len(e.num) == 1 and e.den is ONE for a in e.factors()} | self.never_zero
+        factors = {a for a in divisor.factors() if not isinstance(FUNCTIONS.get(a), Exp)}
+        return len(divisor.num) == 1 and divisor.den is ONE and factors <= atoms
 
     def expression(self, text):
         """An expression that the proof brings: it must have a value wherever the statement has one."""
@@ -552,8 +822,8 @@ class Context:
         new = object.__new__(Context)
         new.__dict__.update(self.__dict__)
         new.hypotheses = {n: (e, sure) for n, (e, sure) in self.hypotheses.items() if keep(n, e)}
-        new.scope = Scope(self.scope.values, (), self.scope.generic, self.scope.kind, self.scope.samples)
-        new.scope.where, new.scope.products = self.scope.where, self.scope.products
+        new.scope = self.scope.inside(self.scope.values)
+        new.scope.products = self.scope.products
         new.scope.signs = [e for n, (e, _) in new.hypotheses.items() if self.tells_sign(n, e)]
         if name is not None:
             new.add(name, expression, strict)
@@ -587,7 +857,11 @@ class Context:
             term = R.of(c)
             for name, e in powers.items():
                 require(type(e) is int and 0 < e <= LARGEST_POWER, "exponents are positive integers")
-                if name.startswith(("sq ", "sumsq ")):
+                if name.startswith(("exp ", "tangent ")):  # exp(e) > 0, and exp(e) - 1 - e >= 0
+                    rule, _, text = name.partition(" ")
+                    value, sure = self.expression(f"exp({text})"), rule == "exp"
+                    value = value if sure else value - 1 - self.expression(text)
+                elif name.startswith(("sq ", "sumsq ")):
                     rule, _, text = name.partition(" ")
                     if rule == "sq":
                         value, sure = self.expression(text) ** 2, False
@@ -600,6 +874,30 @@ class Context:
                 term, strict = term * value**e, strict and sure
             total, positive = total + term, positive or (strict and c > 0)
         return total, positive
+
+    def box(self):
+        """The interval of each number that hypotheses bound on both sides."""
+        bounds = {}
+        for e, _ in self.hypotheses.values():
+            plain = {m for m in e.num if m}
+            if e.den is ONE and len(plain) == 1:
+                ((atom, power), *more), *_ = plain
+                if power == 1 and not more and atom not in FUNCTIONS:
+                    slope, root = e.num[((atom, 1),)], -e.num.get((), Fraction(0)) / e.num[((atom, 1),)]
+                    bounds.setdefault(atom, ([], []))[slope < 0].append(root)
+        return {atom: (max(low), min(high)) for atom, (low, high) in bounds.items() if low and high}
+
+    def bound_variable(self, node):
+        """(the context within an integral, its variable, its ends): there is one more number, between the ends."""
+        match node:
+            case ast.Call(func=ast.Name(id="Integral"), args=[_, ast.Name(id=name), a, b], keywords=[]):
+                require(name not in {*self.scope.values, *self.scope.where}, "the variable of an integral is no other")
+            case _:
+                raise Refused("not an integral")
+        low, high = (R.of(self.scope(end, PAIR)) for end in (a, b))
+        new = self.branch(f"{name}-", R.atom(name) - low, False).branch(f"{name}+", high - R.atom(name), False)
+        new.scope.values = {**self.scope.values, name: R.atom(name)}
+        return new, name, low, high
 
 
 PAIR = {"i": "i", "j": "j"}
@@ -619,6 +917,8 @@ def prove(context, goal, proof):
         strict = "nonzero" in proof and context.nonzero[proof["nonzero"]].same(e)
         prove(context.branch(proof["name"], e, strict), goal, proof["ge"])
         return prove(context.branch(proof["name"], -e, strict), goal, proof["le"])
+    if rule == "integral":
+        return prove(bound_integral(context, proof), goal, proof["then"])
     if rule == "lemma":
         return prove(use_lemma(context, proof), goal, proof["then"])
     a, relation, b = goal
@@ -636,6 +936,10 @@ def prove(context, goal, proof):
     if rule == "identity":
         require(relation in ("==", "<=", ">="), "an identity proves an equation")
         return require((a - b).same(context.vanishing(proof)), "the two sides differ")
+    if rule == "boxes":
+        require(relation in ("<", "<=", ">", ">="), "boxes prove an inequality")
+        e = b - a if relation in ("<", "<=") else a - b
+        return cover(e, relation in ("<", ">"), context.box(), proof["tree"], precision_of(proof))
     require(rule == "terms" and relation in ("<", "<=", ">", ">="), f"rule {rule} does not prove {relation}")
     e = b - a if relation in ("<", "<=") else a - b
     multiplier, sure = context.combination(proof["multiplier"])
@@ -644,6 +948,44 @@ def prove(context, goal, proof):
     require((multiplier * e).same(total), "the identity of the proof does not hold")
     require(positive or relation in ("<=", ">="), "strictness is not shown")
     return None
+
+
+def precision_of(proof):
+    """(bits, pieces) of a proof by boxes."""
+    bits, pieces = proof["precision"]
+    require(type(bits) is type(pieces) is int and 8 <= bits <= 1024 and 1 <= pieces <= 4096, "a precision")
+    return bits, pieces
+
+
+def cover(e, strict, box, tree, precision):
+    """Show e >= 0 (or > 0) over a box: by one enclosure (tree "whole"), or cut in two, [name, where, below, above]."""
+    if tree == "whole":
+        low, _ = enclose(e, box, precision)
+        return require(low > 0 or (low == 0 and not strict), "an enclosure does not show it")
+    name, cut, below, above = tree
+    require(name in box and box[name][0] < exact(cut) < box[name][1], "a cut outside the box")
+    cover(e, strict, {**box, name: (box[name][0], exact(cut))}, below, precision)
+    return cover(e, strict, {**box, name: (exact(cut), box[name][1])}, above, precision)
+
+
+def bound_integral(context, proof):
+    """Integral(g, s, a, b) <= H(b) - H(a) from a <= b and g <= dH/ds between (or both with >=), as a hypothesis."""
+    node, relation = parse(proof["of"]), proof["relation"]
+    require(relation in ("<=", ">="), "an integral is bounded weakly")
+    inner, name, low, high = context.bound_variable(node)
+    prove(context, (low, "<=", high), proof["ordered"])
+    scope = inner.branch().scope
+
+    def whole(divisor):
+        require(name not in divisor.atoms() and context.nowhere_zero(divisor), "the bound may have a pole")
+
+    scope.values, scope.on_division = inner.scope.values, whole
+    primitive = R.of(scope(proof["primitive"]))
+    slope = primitive.diff(lambda a: R.of(int(a == name)))
+    prove(inner, (R.of(inner.scope(node.args[0])), relation, slope), proof["by"])
+    rise = R.of(primitive.at({name: high})) - primitive.at({name: low})
+    rest = rise - context.expression(proof["of"])
+    return context.branch(proof["name"], rest if relation == "<=" else -rest, False)
 
 
 def use_lemma(context, proof):
@@ -728,6 +1070,11 @@ def digest(certificate):
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def shown_by(parts):
+    """ "certified" if a proof rests on enclosures over boxes, else "proved"."""
+    return "certified" if '"rule": "boxes"' in json.dumps([part.get("proof") for part in parts]) else "proved"
+
+
 def check_certificate(certificate, lemmas=None):
     """Check one certificate (a dict) and return what it shows, in one line; raise `Refused` otherwise."""
     try:
@@ -744,10 +1091,10 @@ def check_certificate(certificate, lemmas=None):
                 "the witness breaks nothing",
             )
             return f"refuted: {json.dumps(certificate['witness']['given'])} breaks {broken}"
-        require(certificate["verdict"] == "proved" and parts, "unknown verdict")
+        require(certificate["verdict"] == shown_by(parts) and parts, "unknown verdict, or not what the proofs show")
         for part in parts:
             check_part(part, lemmas or {})
-        return "proved: " + "; ".join(
+        return f"{certificate['verdict']}: " + "; ".join(
             (" and ".join(part["assume"]) + " => " if part["assume"] else "") + " and ".join(part["conclude"])
             for part in parts
         )
@@ -770,7 +1117,7 @@ def check_directory(directory):
     for name, certificate in certificates:
         try:
             message = check_certificate(certificate, accepted)
-            if certificate["verdict"] == "proved":
+            if certificate["verdict"] in ("proved", "certified"):
                 accepted[certificate["claim"]] = certificate
             results.append((name, True, message))
         except Refused as error:

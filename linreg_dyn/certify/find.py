@@ -109,6 +109,61 @@ def have(that: str, by: Tactic, then: Tactic, *, name: str) -> Tactic:
     return tactic
 
 
+def bounded_integral(
+    of: str, relation: str, primitive: str, by: Tactic, then: Tactic, *, ordered: Tactic | None = None, name: str
+) -> Tactic:
+    """Bound `Integral(g, s, a, b)` by the rise of `primitive` from a to b, where g is at most (at least) its slope.
+
+    `by` shows that, with the hypotheses `s-` (s - a >= 0) and `s+` (b - s >= 0); `ordered` that a <= b.
+    """
+
+    def tactic(context: Context, goal: Any) -> dict[str, Any]:
+        node = checker.parse(of)
+        inner, s, low, high = context.bound_variable(node)
+        slope = R.of(inner.scope(primitive)).diff(lambda a: R.of(int(a == s)))
+        proof = {
+            "rule": "integral",
+            "of": of,
+            "relation": relation,
+            "primitive": primitive,
+            "name": name,
+            "ordered": (ordered or positive())(context, (low, "<=", high)),
+            "by": by(inner, (R.of(inner.scope(node.args[0])), relation, slope)),
+        }
+        return {**proof, "then": then(checker.bound_integral(context, proof), goal)}
+
+    return tactic
+
+
+def boxes(precision: tuple[int, int] = (53, 8), cuts: int = 500) -> Tactic:
+    """Enclose over the box of the hypotheses, cut in two across its widest side (as first given) until it is shown."""
+
+    def tactic(context: Context, goal: Any) -> dict[str, Any]:
+        relation = goal[1]
+        a, b = (s if isinstance(s, R) else R.of(context.scope(s, checker.PAIR)) for s in (goal[0], goal[2]))
+        e, whole = b - a if relation in ("<", "<=") else a - b, context.box()
+        left = cuts
+
+        def tree(box: dict[str, tuple[Fraction, Fraction]]) -> Any:
+            nonlocal left
+            try:
+                checker.cover(e, relation in ("<", ">"), box, "whole", precision)
+                return "whole"
+            except checker.Refused as error:
+                left -= 1
+                if left < 0 or not box:
+                    raise NotFound(f"not shown after {cuts} cuts of the box: {error}") from error
+            name = max(box, key=lambda n: (box[n][1] - box[n][0]) / ((whole[n][1] - whole[n][0]) or 1))
+            low, high = box[name]
+            middle = (low + high) / 2
+            return [name, str(middle), tree({**box, name: (low, middle)}), tree({**box, name: (middle, high)})]
+
+        box = {name: ends for name, ends in whole.items() if name in e.atoms()}
+        return {"rule": "boxes", "precision": list(precision), "tree": tree(box)}
+
+    return tactic
+
+
 def steps(*facts: tuple[str, str, Tactic], then: Tactic) -> Tactic:
     """Several inequalities one after another, as (name, inequality, how), and then the goal."""
     for name, that, by in reversed(facts):

@@ -78,6 +78,8 @@ def draw(part: Part, rng: Random, depth: int, level: int) -> dict[str, Any]:
         if kind.startswith("layers"):
             n = depth if kind == "layers" else int(kind.split(":")[1])
             out[name] = [signed(rng, level) for _ in range(n)]
+        elif kind.startswith("vector:"):
+            out[name] = [signed(rng, level) for _ in range(int(kind.split(":")[1]))]
         elif kind == "simplex":
             out[name] = simplex(rng, depth, level)
         elif kind == "real":

@@ -146,14 +146,16 @@ def _without_witness(
     try:
         lemmas = lemmas_of(claim, registry, cache)
         parts = [find.certify_part(p.formal(), p.tactics or (), lemmas) for p in claim.parts]
-        evidence = certificate(claim, "proved", parts)
+        verdict = checker.shown_by(parts)
+        evidence = certificate(claim, verdict, parts)
         checker.check_certificate(evidence, lemmas)
     except (find.NotFound, checker.Refused) as error:
         return {"verdict": "survived", "method": f"falsification search only; no proof found ({error})"}
-    how = "exact algebra derived from the statement by the checker"
+    kind = "exact algebra" if verdict == "proved" else "rational enclosures over boxes and exact algebra"
+    how = f"{kind} derived from the statement by the checker"
     if claim.argument:
-        how = "exact algebra, and the reduction given as the argument"
-    return {"verdict": "proved", "method": how, "certificate": evidence}
+        how = f"{kind}, and the reduction given as the argument"
+    return {"verdict": verdict, "method": how, "certificate": evidence}
 
 
 def audit(
