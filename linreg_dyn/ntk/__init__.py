@@ -14,6 +14,7 @@ from typing import Any
 _PUBLIC: dict[str, str] = {
     "KernelCheck": "kernel_checks",
     "check_kernel": "kernel_checks",
+    "empirical_kernel": "empirical",
     "critical_l2": "deep_linear",
     "fixed_point_curve": "deep_linear",
     "fixed_points": "deep_linear",
