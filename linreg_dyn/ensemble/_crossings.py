@@ -49,15 +49,15 @@ def in_numbers(events: Sequence[Event | Band]) -> Events:
     )
 
 
-def _observe(numbers):
-    """`observe(number, weights)`: the observable of that number, out of a chain of branches."""
+def observing(numbers: Sequence[int]):
+    """`observe(number, weights)`: the observable of that number, one of `numbers`, out of a chain of branches."""
     if not numbers:
         return register_jitable(lambda number, weights: np.nan)
-    this, function, others = numbers[0], FUNCTIONS[numbers[0]], _observe(numbers[1:])
+    this, function, others = numbers[0], FUNCTIONS[numbers[0]], observing(numbers[1:])
     return register_jitable(lambda number, weights: function(weights) if number == this else others(number, weights))
 
 
-observe = _observe(range(len(SCALARS)))
+observe = observing(range(len(SCALARS)))
 
 
 @register_jitable

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import _crossings, _dop853, _kernels, _runge_kutta
-from linreg_dyn.ensemble._crossings import NONE, Events, first_crossings, no_crossings, observe, weights_at
+from linreg_dyn.ensemble._crossings import NONE, Events, first_crossings, no_crossings, observing, weights_at
 from linreg_dyn.ensemble._runge_kutta import END, START, attempt, first_step, interpolate
 from linreg_dyn.problem import Array
 
@@ -204,10 +204,11 @@ def integrate_kernel(watched: bool):
 
 
 @cache
-def measure_kernel():
-    """The compiled `measure(number, weights, first, last, out)`: an observable of many rows of weights."""
+def measure_kernel(numbers: tuple[int, ...]):
+    """The compiled `measure(number, weights, first, last, out)`: one of these observables of many rows of weights."""
+    observe = observing(numbers)  # no others: each takes its time to compile
 
-    @kernel(SOURCES)
+    @kernel(numbers, SOURCES)
     def measure(number, weights, first, last, out):
         for row in range(first, last):
             out[row] = observe(number, weights[row])

@@ -64,6 +64,14 @@ def new_block(depth: int, lanes: int) -> Block:
 
 
 @register_jitable
+def _clear(a, b, value):
+    """Set two numbers of every lane."""
+    for lane in range(len(a)):
+        a[lane] = value
+        b[lane] = value
+
+
+@register_jitable
 def _sum(row, flat, base, out):
     """Row `out` of the block: row `base` (no row: 0) plus a row of the tableau times the stages."""
     for x in range(flat.shape[1]):
@@ -80,9 +88,7 @@ def _velocity(block, at, decay, out):
     """Row `out`: `h` times the right-hand side of the flow at the weights in the row `at`."""
     rows, step, W, suffix = block.rows, block.step, block.W, block.suffix
     _, depth, lanes = rows.shape
-    for lane in range(lanes):
-        W[lane] = 1.0
-        suffix[lane] = 1.0
+    _clear(W, suffix, 1.0)
     for i in range(depth):
         for lane in range(lanes):
             prefix = W[lane]
@@ -134,9 +140,7 @@ def attempt(block, decay, rtol, atol):
     _sum(ERROR_3, block.flat, -1, OTHERS)
     rows, error, damping = block.rows, block.error, block.suffix
     _, depth, lanes = rows.shape
-    for lane in range(lanes):
-        error[lane] = 0.0
-        damping[lane] = 0.0
+    _clear(error, damping, 0.0)
     for i in range(depth):
         for lane in range(lanes):
             unit = 1.0 / (atol + rtol * max(abs(rows[START, i, lane]), abs(rows[END, i, lane])))

@@ -73,24 +73,33 @@ def flow(
     """
     weights = as_starts(starts)
     at = _checked_times(times)
+    options = {"weight_decay": weight_decay, "events": events, "rtol": rtol, "atol": atol, "max_steps": max_steps}
+    spec = _checked(weights, method, at, **options)
+    threads = workers(threads)
+    _refuse_too_large(weights, len(at) + len(spec["events"]))
+    return _dataset(_integrate(weights, at, spec, threads), at, spec, threads)
+
+
+def _checked(weights: Array, method: Any, at: Array, **options: Any) -> dict[str, Any]:
+    """The arguments as data: what tells one run from another."""
     if type(method) is not GradientDescent:
         raise TypeError(f"method of a flow must be GradientDescent(), got {method!r}")
-    spec = {
-        "starts": {"shape": list(weights.shape), "sha256": provenance.digest(weights)},
+    return {
+        "starts": provenance.described(weights),
         "method": method,
-        "times": {"shape": list(at.shape), "sha256": provenance.digest(at)},
-        "weight_decay": number("weight_decay", weight_decay, least=0),
-        "events": _checked_events(events),
-        "rtol": number("rtol", rtol, least=LEAST_RTOL),
-        "atol": number("atol", atol, above=0),
-        "max_steps": integer("max_steps", max_steps, least=1, most=2**62),
+        "times": provenance.described(at),
+        "weight_decay": number("weight_decay", options["weight_decay"], least=0),
+        "events": _checked_events(options["events"]),
+        "rtol": number("rtol", options["rtol"], least=LEAST_RTOL),
+        "atol": number("atol", options["atol"], above=0),
+        "max_steps": integer("max_steps", options["max_steps"], least=1, most=2**62),
     }
-    threads = workers(threads)
+
+
+def _refuse_too_large(weights: Array, rows: int) -> None:
     trajectories, depth = weights.shape
-    rows, width = len(at) + len(spec["events"]), trajectories * (depth + len(OBSERVED))
+    width = trajectories * (depth + len(OBSERVED))
     refuse_too_large(trajectories, depth, rows, width, "take fewer trajectories or times")
-    results = _integrate(weights, at, spec, threads)
-    return _dataset(results, at, spec, threads)
 
 
 def _checked_times(times: ArrayLike) -> Array:
@@ -185,7 +194,7 @@ def _dataset(results: Results, at: Array, spec: dict[str, Any], threads: int) ->
 
 def _measured(number: int, weights: Array, threads: int) -> Array:
     """The observable of that number in `SCALARS`, [..., layer] to [...]."""
-    rows = weights.reshape(-1, weights.shape[-1])
-    out, kernel = np.empty(len(rows)), measure_kernel()
+    rows, usual = weights.reshape(-1, weights.shape[-1]), tuple(map(SCALARS.index, OBSERVED))
+    out, kernel = np.empty(len(rows)), measure_kernel(usual if number in usual else (number,))
     spread(lambda first, last: kernel(number, rows, first, last, out), len(rows), threads)
     return out.reshape(weights.shape[:-1])

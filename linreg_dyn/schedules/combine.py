@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import product, starmap
 from typing import Any
@@ -13,12 +14,14 @@ from linreg_dyn.schedules.core import Schedule, Steps64, Values, clean, finite_l
 class _Combination(Schedule):
     """Several numbers and schedules, combined value by value, from the first to the last."""
 
+    @abstractmethod
     def _parts(self) -> tuple[Schedule, ...]:
-        raise NotImplementedError
+        """What is combined, as schedules."""
 
     @staticmethod
+    @abstractmethod
     def _combine(a: Any, b: Any) -> Any:
-        raise NotImplementedError
+        """Two values, or two arrays of them."""
 
     def _checked(self, name: str, values: Any) -> tuple:
         label = f"{name} of {type(self).__name__}"
