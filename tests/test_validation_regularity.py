@@ -1,0 +1,124 @@
+"""gamma of the regularity principle against stored trajectories, and Theorem 1 on each."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from linreg_dyn.schedules import Cosine
+from validation import data
+from validation.measure.regularity import Sketch, gamma, rates_of, second_pass, theorem_1
+from validation.models import build
+from validation.train import Recipe, Trainer, fit
+
+DIGITS = data.load("digits").subset(64, 10)
+OPTIMISERS = {
+    "sgd": {},
+    "momentum": {"optimiser": "momentum", "momentum": 0.5},
+    "adam": {"optimiser": "adam", "epsilon": 1e-2},
+}
+
+
+def net():
+    torch.manual_seed(0)
+    return build("fc", channels=1, side=8, classes=10, width=12, depth=1)
+
+
+def flat(parameters):
+    return torch.cat([p.detach().flatten() for p in parameters]).double().numpy()
+
+
+def stored(recipe):
+    """The definition, on a trajectory that is stored: weights, updates, losses."""
+    trainer = Trainer(net(), DIGITS, recipe)
+    path, losses = [flat(trainer.parameters)], []
+    for _ in range(recipe.steps):
+        losses.append(float(trainer.chunk(1)[0]))
+        path.append(flat(trainer.parameters))
+    path, rates = np.array(path), rates_of(trainer)
+    updates = (path[:-1] - path[1:]) / rates[:, None]
+    away = path[:-1] - path[-1]
+    coherence = (away * updates).sum(1)
+    return (coherence - rates / 2 * (updates**2).sum(1)) / np.array(losses), path, np.array(losses)
+
+
+@pytest.mark.parametrize("kind", OPTIMISERS)
+@pytest.mark.parametrize("rate", [0.05, Cosine(0.1, end=0.01, steps=40)])
+def test_two_passes_give_the_definitions_gamma(kind, rate):
+    recipe = Recipe(40, 16, rate, **OPTIMISERS[kind])
+    expected, path, _ = stored(recipe)
+    first = fit(net(), DIGITS, recipe)
+    distances = second_pass(lambda: Trainer(net(), DIGITS, recipe), first)
+    np.testing.assert_allclose(distances, ((path - path[-1]) ** 2).sum(1), rtol=1e-12, atol=0)
+    trainer = Trainer(net(), DIGITS, recipe)
+    np.testing.assert_allclose(gamma(distances, first.losses, rates_of(trainer)), expected, rtol=1e-5)
+
+
+def test_a_replay_that_is_another_run_is_found():
+    recipe = Recipe(20, 16, 0.05)
+    first = fit(net(), DIGITS, recipe)
+    other = Recipe(20, 16, 0.05, seed=1)
+    with pytest.raises(RuntimeError, match="not the first, bit by bit"):
+        second_pass(lambda: Trainer(net(), DIGITS, other), first)
+    altered = copy.deepcopy(first)
+    with torch.no_grad():
+        next(altered.model.parameters())[0, 0] += 1e-6
+    with pytest.raises(RuntimeError, match="bit by bit"):
+        second_pass(lambda: Trainer(net(), DIGITS, recipe), altered)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_pass_estimates_it_within_its_error(seed):
+    recipe = Recipe(60, 16, 0.05)
+    expected, _, losses = stored(recipe)
+    trainer = Trainer(net(), DIGITS, recipe)
+    sketch = Sketch(trainer.parameters, 60, size=256, seed=seed)
+    trainer.chunk(60, sketch.see)
+    sketch.see(60)
+    found = sketch.gamma(losses, rates_of(trainer))
+    # Steps share cells, so they are not independent; but Chebyshev's inequality holds for each.
+    assert (abs(found.gamma - expected) > 4 * found.error).mean() <= 2 / 16
+    assert (found.error[:50] < 0.5 * abs(expected[:50])).all()
+
+
+def test_a_larger_sketch_is_closer_and_a_wrong_path_is_not():
+    recipe = Recipe(60, 16, 0.05)
+    expected, _, losses = stored(recipe)
+    errors = []
+    for size in (64, 1024):
+        off = []
+        for seed in range(4):
+            trainer = Trainer(net(), DIGITS, recipe)
+            sketch = Sketch(trainer.parameters, 60, size=size, seed=seed)
+            trainer.chunk(60, sketch.see)
+            sketch.see(60)
+            off.append(sketch.gamma(losses, rates_of(trainer)).gamma - expected)
+        errors.append(np.sqrt(np.mean(np.square(off))))
+    assert 2 < errors[0] / errors[1] < 8  # 4, as the root of the sizes' ratio
+    sketch.length[:] = 0
+    sketch.moved[:] = sketch.moved.flip(0)
+    wrong = sketch.gamma(losses, rates_of(trainer))
+    assert (abs(wrong.gamma - expected) > 4 * wrong.error).mean() > 0.5
+
+
+def test_theorem_1_holds_where_its_principle_does_and_its_bound_is_sharp_for_equal_gammas():
+    rng = np.random.default_rng(0)
+    distances = np.sort(rng.random(31))[::-1] - 0.0
+    distances[-1] = 0.0
+    losses = rng.random(30) + 0.1
+    left, right = theorem_1(distances, losses, 0.1)
+    assert left <= right
+    equal = (distances[:-1] - distances[1:]) / (2 * 0.1 * 3.0)
+    left, right = theorem_1(distances, equal, 0.1)
+    assert left == pytest.approx(right)
+    left, right = theorem_1(distances, equal, 0.1, least=-1.0)
+    assert left < right
+    backwards = distances.copy()
+    backwards[3] = backwards[2] + 0.1  # a step away from the end: no gamma above 0
+    assert theorem_1(backwards, losses, 0.1)[1] == np.inf
+
+
+def test_gamma_is_undefined_at_the_infimum():
+    found = gamma(np.array([2.0, 1.0, 0.0]), np.array([0.5, 0.0]), np.full(2, 0.1))
+    np.testing.assert_allclose(found, [10.0, np.nan])

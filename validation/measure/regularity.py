@@ -1,0 +1,161 @@
+"""The regularity parameter gamma of Chen, Yang & Zhou (2020), exactly, without storing a trajectory.
+
+Definition 2 asks, for every step k of `w_{k+1} = w_k - rate U_k`,
+
+    <w_k - w_T, U_k>  >=  rate/2 |U_k|^2 + gamma (l_k - inf l).
+
+With `d_k = |w_k - w_T|^2`, `d_{k+1} = d_k - 2 rate <w_k - w_T, U_k> + rate^2 |U_k|^2`, and step k admits gamma up to
+
+    gamma_k = (d_k - d_{k+1}) / (2 rate_k (l_k - inf l)),
+
+for whatever update U was made: only distances and losses are needed. `second_pass` replays a deterministic run against
+its own end, bit by bit; `Sketch` estimates the same in one pass, with an error that it bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from linreg_dyn._checks import integer
+from linreg_dyn.schedules import as_schedule
+from validation.train import Trained, Trainer
+
+
+def gamma(distances: np.ndarray, losses: np.ndarray, rates: np.ndarray, least: float = 0.0) -> np.ndarray:
+    """gamma_k, (step,); NaN where the loss is at its infimum.
+
+    Args:
+        distances: d_k = |w_k - w_T|^2, (step + 1,), the last being 0.
+        losses: of each step's mini-batch, (step,).
+        rates: learning rates, (step,).
+        least: the infimum of the loss.
+    """
+    gaps = np.asarray(losses, dtype=np.float64) - least
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (distances[:-1] - distances[1:]) / (2 * np.asarray(rates) * gaps)
+    return np.where(gaps > 0, found, np.nan)
+
+
+def theorem_1(distances: np.ndarray, losses: np.ndarray, rate: float, least: float = 0.0) -> tuple[float, float]:
+    """Both sides of (3) of the paper, for the largest gamma that all steps admit.
+
+    Returns:
+        The average loss above its infimum, and |w_0 - w_T|^2 / (2 rate T gamma); infinite where gamma is not above 0,
+        which is outside the theorem.
+    """
+    steps = len(losses)
+    smallest = np.nanmin(gamma(distances, losses, np.full(steps, rate), least))
+    bound = distances[0] / (2 * rate * steps * smallest) if smallest > 0 else np.inf
+    return float(np.mean(np.asarray(losses, dtype=np.float64)) - least), float(bound)
+
+
+def second_pass(run: Callable[[], Trainer], first: Trained) -> np.ndarray:
+    """The distances d_k of a run that was made before, (step + 1,), in float64.
+
+    Args:
+        run: makes the trainer of the same run, at its start.
+        first: what the run came to.
+
+    Raises:
+        RuntimeError: the replay is not the same run, bit by bit.
+    """
+    target = [p.detach().clone() for p in first.model.parameters() if p.requires_grad]
+    trainer = run()
+    steps = trainer.recipe.steps if first.diverged is None else first.diverged
+    squares = torch.zeros(steps + 1, dtype=torch.float64, device=trainer.device)
+
+    def each(step: int) -> None:
+        squares[step] = _distance(trainer.parameters, target)
+
+    losses = np.empty(steps, dtype=np.float32)
+    for start in range(0, steps, 500):
+        stop = min(steps, start + 500)
+        losses[start:stop] = trainer.chunk(stop - start, each).cpu().numpy()
+    each(steps)
+    same = np.array_equal(losses, first.losses[:steps]) and float(squares[steps]) == 0.0
+    if not same:
+        raise RuntimeError("the second pass is not the first, bit by bit: train in deterministic mode")
+    return squares.cpu().numpy()
+
+
+def rates_of(trainer: Trainer) -> np.ndarray:
+    """The learning rates of all steps of a recipe, (step,)."""
+    return as_schedule(trainer.recipe.learning_rate).at(np.arange(trainer.recipe.steps))
+
+
+@torch.no_grad()
+def _distance(parameters: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """|w - target|^2 in float64, subtracted before it is squared."""
+    differences = torch._foreach_sub([p.detach().double() for p in parameters], [t.double() for t in target])
+    return torch.stack([d.square().sum() for d in differences]).sum()
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """gamma_k of one pass: estimates and how far off they may be, (step,) each.
+
+    `error` is one standard deviation of the sketch, from the norms that go into it.
+    """
+
+    gamma: np.ndarray
+    error: np.ndarray
+
+
+class Sketch:
+    """A seeded CountSketch of a trajectory: `size` numbers a step instead of all weights.
+
+    Each weight is added with a random sign to one of `size` cells. For any two vectors a, b the product of their
+    sketches has the mean <a, b> and a variance of at most (|a|^2 |b|^2 + <a, b>^2) / size (Charikar et al., 2004).
+    With U'_k = w_k - w_{k+1} and r_k = w_k - w_T, d_k - d_{k+1} = <U'_k, 2 r_k - U'_k>, a product that is estimated by
+    itself: the difference of two estimated distances would drown in their errors.
+
+    Args:
+        parameters: the tensors that are trained.
+        steps: how many updates there will be.
+        size: cells; the error falls with its root.
+        seed: of cells and signs.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], steps: int, *, size: int = 4096, seed: int = 0):
+        size = integer("size", size, least=16, most=2**24)
+        self.size, self.parameters = size, list(parameters)
+        device = self.parameters[0].device
+        count = sum(p.numel() for p in self.parameters)
+        rng = np.random.Generator(np.random.Philox(seed))
+        self._cell = torch.as_tensor(rng.integers(0, size, count)).to(device)
+        self._sign = torch.as_tensor(rng.integers(0, 2, count) * 2 - 1).to(device, torch.float64)
+        self.moved = torch.zeros(steps, size, dtype=torch.float64, device=device)
+        self.length = torch.zeros(steps, dtype=torch.float64, device=device)
+        self._before: Tensor | None = None
+
+    @torch.no_grad()
+    def see(self, step: int) -> None:
+        """Called before each step, and once at the end."""
+        now = torch.cat([p.detach().flatten() for p in self.parameters]).double()
+        if self._before is not None:
+            moved = self._before - now
+            self.moved[step - 1] = self._of(moved)
+            self.length[step - 1] = moved.square().sum()
+        self._before = now
+
+    def _of(self, vector: Tensor) -> Tensor:
+        return torch.zeros(self.size, dtype=torch.float64, device=vector.device).index_add_(
+            0, self._cell, vector * self._sign
+        )
+
+    def gamma(self, losses: np.ndarray, rates: np.ndarray, least: float = 0.0) -> Estimated:
+        """gamma_k and its error; `losses`, `rates` and `least` as for the exact one."""
+        moved, lengths = self.moved.cpu().numpy(), self.length.cpu().numpy()
+        left = np.cumsum(moved[::-1], axis=0)[::-1]  # sketches of w_k - w_T
+        other = 2 * left - moved
+        products = np.einsum("ks,ks->k", moved, other)
+        others = np.einsum("ks,ks->k", other, other)  # estimates of |2 r_k - U'_k|^2
+        deviation = np.sqrt((lengths * others + products**2) / self.size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = 1 / (2 * np.asarray(rates) * (np.asarray(losses, dtype=np.float64) - least))
+        return Estimated(products * scale, deviation * scale)
