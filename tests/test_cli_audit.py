@@ -1,4 +1,4 @@
-"""The command line as a user calls it: audit, claims, show, check."""
+"""`linreg-dyn audit` as a user calls it."""
 
 import io
 import json
@@ -15,24 +15,10 @@ from rich.console import Console
 from linreg_dyn import claims as registry
 from linreg_dyn import cli
 from linreg_dyn.certify import checker
-from linreg_dyn.claims.core import VERDICTS, Claim, Part, Source
 from linreg_dyn.commands import audit as audit_command
 from linreg_dyn.files import canonical_json
 from tests import fake_registry
-
-
-@pytest.fixture(autouse=True)
-def _keep_sigterm():
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    """The made-up registry in the place of the real one."""
-    monkeypatch.setattr(registry, "select", fake_registry.select)
-    monkeypatch.setattr(registry, "audit", fake_registry.audit)
+from tests.command_line import one_line_error
 
 
 def outputs(directory):
@@ -45,13 +31,6 @@ def outputs(directory):
 
 def everything(directory):
     return {str(p.relative_to(directory)): p.read_bytes() if p.is_file() else None for p in directory.rglob("*")}
-
-
-def one_line_error(capsys):
-    captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1, captured.err
-    assert captured.err.startswith("linreg-dyn")
-    return captured.err
 
 
 # ---------------------------------------------------------------- audit
@@ -237,97 +216,6 @@ def test_on_a_terminal_rows_are_cut_to_its_width_and_coloured():
     assert any(row.endswith("…") for row in rows)
 
 
-# ---------------------------------------------------------------- claims and show
-def test_claims_lists_by_prefix(fake, capsys):
-    assert cli.main(["claims", "fake.loss"]) == 0
-    rows = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows] == ["fake.loss", "fake.loss-fixed"]
-
-
-def test_claims_refuses_an_unknown_prefix(fake, capsys):
-    assert cli.main(["claims", "nothing"]) == 2
-    assert "closest" in one_line_error(capsys)
-
-
-def test_show_tells_everything(fake, capsys):
-    assert cli.main(["show", "fake.loss"]) == 0
-    text = capsys.readouterr().out
-    for expected in (
-        r"$|W-1| < \tfrac12$ gives $\lambda > 0$ & more",
-        "fake2020, eq. 4",
-        "corrected by fake.loss-fixed",
-        "refuted: an exact witness",
-        'given: {"w": ["1/2", "3"]}',
-        "breaks: k <= 7/8",
-        "2 of 2 false variants refuted",
-        "no assumption",
-        "made up as refuted",
-        "abs(W - 1) < 1/2",
-    ):
-        assert expected in text
-
-
-def test_show_takes_an_unambiguous_beginning_only(fake, capsys):
-    assert cli.main(["show", "fake.sea"]) == 0
-    capsys.readouterr()
-    assert cli.main(["show", "fake.s"]) == 2
-    assert "stands for 3 claims: fake.step" in one_line_error(capsys)
-
-
-# ---------------------------------------------------------------- check
-SQUARE = Part(given={"x": "real"}, conclude=("(x + 1)**2 == x**2 + 2*x + 1",))
-WEAKER = Part(given={"x": "real"}, conclude=("x == x",))
-
-
-def certificate(claim="fake.square", part=SQUARE, **changes):
-    """A certificate that the checker accepts, with its digest made after `changes`."""
-    body = {"format": checker.FORMAT, "claim": claim, "verdict": "proved"}
-    body |= {"statement": "", "source": "fake2020, eq. 1", "argument": ""}
-    body |= {"parts": [part.formal() | {"proof": [{"rule": "identity"}]}], **changes}
-    return body | {"sha256": checker.digest(body)}
-
-
-def check(tmp_path, monkeypatch, content, name="fake.square"):
-    claim = Claim("fake.square", "A square", "", Source("fake2020", "eq. 1"), "printed", (SQUARE,), ())
-    monkeypatch.setattr(registry, "select", lambda prefixes: [claim])
-    (tmp_path / f"{name}.json").write_text(content if isinstance(content, str) else canonical_json(content))
-    return cli.main(["check", str(tmp_path)])
-
-
-def test_check_accepts_a_true_certificate(tmp_path, monkeypatch, capsys):
-    assert check(tmp_path, monkeypatch, certificate()) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "1 of 1 certificates accepted"
-
-
-@pytest.mark.parametrize(
-    ("content", "name", "says"),
-    [
-        (certificate(part=WEAKER), "fake.square", "another statement"),
-        (certificate(statement="something stronger"), "fake.square", "its words"),
-        (certificate(parts=[SQUARE.formal() | {"assume": ["x > 0"], "proof": [{"rule": "identity"}]}]),
-         "fake.square", "another statement"),
-        (certificate(), "fake.cube", "fake.cube"),
-        (certificate(claim="fake.cube"), "fake.square", "fake.cube"),
-        (certificate(claim="fake.cube"), "fake.cube", "fake.cube"),
-        (certificate() | {"sha256": "0" * 64}, "fake.square", "digest"),
-        (certificate(part=Part(given={"x": "real"}, conclude=("x == 0",))), "fake.square", "sides differ"),
-        ("{", "fake.square", "not JSON"),
-    ],
-)  # fmt: skip
-def test_check_refuses(tmp_path, monkeypatch, capsys, content, name, says):
-    assert check(tmp_path, monkeypatch, content, name) == 1
-    out = capsys.readouterr().out
-    assert says in out
-    assert out.startswith("REFUSED")
-    assert out.splitlines()[-1] == "0 of 1 certificates accepted"
-
-
-@pytest.mark.parametrize("path", ["", "missing"])
-def test_check_refuses_a_directory_without_certificates(fake, tmp_path, capsys, path):
-    assert cli.main(["check", str(tmp_path / path)]) == 2
-    assert "DIR must" in one_line_error(capsys)
-
-
 # ---------------------------------------------------------------- the claims that there really are
 def test_an_audit_and_its_certificates_from_end_to_end(tmp_path, capsys):
     name = "ginsburg.simplex-product"
@@ -344,61 +232,3 @@ def test_an_audit_and_its_certificates_from_end_to_end(tmp_path, capsys):
     capsys.readouterr()
     assert cli.main(["check", str(directory)]) == 1
     assert "REFUSED" in capsys.readouterr().out
-
-
-def test_every_registered_claim_can_be_listed(capsys):
-    assert cli.main(["claims"]) == 0
-    assert [row.split()[0] for row in capsys.readouterr().out.splitlines()] == list(registry.registry())
-
-
-def test_a_registered_claim_can_be_shown(capsys):
-    assert cli.main(["show", "ginsburg.simplex-product"]) == 0
-    assert "verdict    proved: closed by exact algebra" in capsys.readouterr().out
-
-
-# ---------------------------------------------------------------- the program
-def test_without_a_command_it_asks_for_one(capsys):
-    assert cli.main([]) == 2
-    assert "which command?" in one_line_error(capsys)
-
-
-def test_an_unknown_command_is_one_line(capsys):
-    assert cli.main(["adit"]) == 2
-    assert "'adit'" in one_line_error(capsys)
-
-
-@pytest.mark.parametrize("command", ["show", *cli.COMMANDS])
-def test_every_command_has_help_with_an_example(command, capsys):
-    assert cli.main([command, "--help"]) == 0
-    assert re.search(f"examples?: linreg-dyn {command}", " ".join(capsys.readouterr().out.split()))
-
-
-def test_version(capsys):
-    assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("linreg-dyn ")
-
-
-def test_help_imports_nothing_heavy():
-    code = (
-        "import sys; from linreg_dyn import cli; cli.main(['--help']); "
-        "heavy = {'numpy', 'sympy', 'numba', 'matplotlib', 'xarray', 'jinja2', 'rich'}; "
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_a_reader_that_stops_early_is_no_error():
-    command = f"{sys.executable} -m linreg_dyn.cli audit --help | head -c 0"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert done.stderr == ""
-
-
-def test_a_traceback_is_shown_on_request(fake, monkeypatch):
-    monkeypatch.setenv("LINREG_DYN_TRACEBACK", "1")
-    with pytest.raises(ValueError, match="no claim begins"):
-        cli.main(["audit", "nothing"])
-
-
-def test_every_verdict_has_a_style():
-    assert set(audit_command._STYLES) == set(VERDICTS)

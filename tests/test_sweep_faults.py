@@ -33,20 +33,10 @@ from tests.sweeps import (
 LONG = 50_000  # steps of a point that takes some hundredths of a second, so that a worker is at one when it dies
 
 
-@pytest.fixture(scope="module")
-def document():
-    return text()
-
-
-@pytest.fixture(scope="module")
-def expected(document, tmp_path_factory):
-    return undisturbed(document, tmp_path_factory.mktemp("undisturbed") / "store.zarr")
-
-
 @pytest.fixture
-def spec(document, tmp_path):
+def spec(small_sweep, tmp_path):
     path = tmp_path / "spec.toml"
-    path.write_text(document)
+    path.write_text(small_sweep)
     return path
 
 
@@ -109,7 +99,7 @@ def test_a_worker_that_is_killed_costs_only_time(processes, pause, tmp_path):
     assert units(store) == POINTS
 
 
-def test_a_sweep_outlives_its_scheduler(spec, expected, processes, pause, tmp_path):
+def test_a_sweep_outlives_its_scheduler(spec, undisturbed_store, processes, pause, tmp_path):
     store = tmp_path / "store.zarr"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -131,7 +121,7 @@ def test_a_sweep_outlives_its_scheduler(spec, expected, processes, pause, tmp_pa
     said, complained = finish(sweep)
     assert "lost the scheduler" in complained
     assert f"0 found, {POINTS} computed" in said
-    assert results(store) == expected
+    assert results(store) == undisturbed_store
     assert units(store) == POINTS  # what was written before is not computed twice
 
 
@@ -150,7 +140,9 @@ def test_without_a_scheduler_the_sweep_says_so(spec, processes, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_sweep_that_is_stopped_goes_on_later(number, spec, document, expected, processes, pause, tmp_path):
+def test_a_sweep_that_is_stopped_goes_on_later(
+    number, spec, small_sweep, undisturbed_store, processes, pause, tmp_path
+):
     store = tmp_path / "store.zarr"
     sweep = processes(start(spec, "--out", store, "--workers", 1, pause=pause))
     until(pause.reached)
@@ -170,19 +162,19 @@ def test_a_sweep_that_is_stopped_goes_on_later(number, spec, document, expected,
     assert completeness(store) == "unfinished"
     assert units(store) == pause.units
     assert bool(list(store.rglob(".tmp-*"))) == (number == signal.SIGKILL)
-    outcome = again(document, store)
+    outcome = again(small_sweep, store)
     assert (outcome.found, outcome.computed) == (pause.units, POINTS - pause.units)
-    assert results(store) == expected
+    assert results(store) == undisturbed_store
     assert completeness(store) == "complete"
 
 
-def test_a_sweep_is_stopped_while_its_workers_start(spec, document, processes, tmp_path):
+def test_a_sweep_is_stopped_while_its_workers_start(spec, small_sweep, processes, tmp_path):
     sweep = processes(start(spec, "--out", tmp_path / "store.zarr", "--workers", 2))
     family = until(lambda: workers_of(sweep))
     os.killpg(sweep.pid, signal.SIGINT)
     assert finish(sweep, code=130) == ("", "linreg-dyn: interrupted\n")
     until(lambda: not any(map(alive, family)))
-    assert again(document, tmp_path / "store.zarr").computed == POINTS
+    assert again(small_sweep, tmp_path / "store.zarr").computed == POINTS
 
 
 @contextmanager
@@ -200,7 +192,7 @@ def small_disk(path):
         subprocess.run(["umount", path], check=True)
 
 
-def test_a_full_disk_stops_the_sweep_and_nothing_is_lost(expected, spec, document, tmp_path, capsys):
+def test_a_full_disk_stops_the_sweep_and_nothing_is_lost(undisturbed_store, spec, small_sweep, tmp_path, capsys):
     disk = tmp_path / "disk"
     with small_disk(disk):
         store = disk / "store.zarr"
@@ -211,11 +203,11 @@ def test_a_full_disk_stops_the_sweep_and_nothing_is_lost(expected, spec, documen
         before = units(store)
         assert before < POINTS
         subprocess.run(["mount", "-o", "remount,size=64M", disk], check=True)
-        assert again(document, store).found == before
-        assert results(store) == expected
+        assert again(small_sweep, store).found == before
+        assert results(store) == undisturbed_store
 
 
-def test_a_quota_on_the_writer_stops_it_likewise(expected, spec, document, processes, tmp_path):
+def test_a_quota_on_the_writer_stops_it_likewise(undisturbed_store, spec, small_sweep, processes, tmp_path):
     """No file may pass 12,000 bytes: shards and their descriptions fit, the ledger does not for all its lines."""
     store = tmp_path / "store.zarr"
 
@@ -226,5 +218,5 @@ def test_a_quota_on_the_writer_stops_it_likewise(expected, spec, document, proce
     assert "File too large" in complained
     before = units(store)
     assert before < POINTS
-    assert again(document, store).found == before
-    assert results(store) == expected
+    assert again(small_sweep, store).found == before
+    assert results(store) == undisturbed_store

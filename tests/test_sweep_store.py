@@ -23,7 +23,6 @@ from tests.sweeps import (
     planned,
     results,
     stopping_after,
-    text,
     undisturbed,
     units,
 )
@@ -31,20 +30,10 @@ from tests.sweeps import (
 STEPS = 400
 
 
-@pytest.fixture(scope="module")
-def document():
-    return text(STEPS)
-
-
-@pytest.fixture(scope="module")
-def expected(document, tmp_path_factory):
-    return undisturbed(document, tmp_path_factory.mktemp("undisturbed") / "store.zarr")
-
-
 @pytest.fixture
-def store(document, tmp_path):
+def store(small_sweep, tmp_path):
     path = tmp_path / "store.zarr"
-    undisturbed(document, path)
+    undisturbed(small_sweep, path)
     return path
 
 
@@ -75,12 +64,12 @@ def test_the_store_holds_what_simulate_returns(store):
     assert (found["diverged"] == 0).any()
 
 
-def test_it_says_where_it_comes_from(store, document):
+def test_it_says_where_it_comes_from(store, small_sweep):
     with xr.open_zarr(store, chunks=None) as found:
         assert found.attrs["completeness"] == "complete"
         assert found.attrs["version"]
         assert {"commit", "numpy_version", "numba_version"} <= found.attrs.keys()
-        assert json.loads(found.attrs["spec"]) == planned(document).sweep.document()
+        assert json.loads(found.attrs["spec"]) == planned(small_sweep).sweep.document()
         assert found["loss_mean"].attrs["cell_methods"] == "trajectory: mean"
     meta = json.loads((store / "zarr.json").read_text())
     assert meta["zarr_format"] == 3
@@ -89,50 +78,50 @@ def test_it_says_where_it_comes_from(store, document):
     assert codec["name"] == "sharding_indexed"
 
 
-def test_a_finished_store_is_left_as_it_is(store, document):
+def test_a_finished_store_is_left_as_it_is(store, small_sweep):
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*") if path.is_file() and path.name != "lock"}
-    outcome = again(document, store)
+    outcome = again(small_sweep, store)
     assert (outcome.found, outcome.computed, outcome.damaged) == (POINTS, 0, 0)
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
 @pytest.mark.parametrize("damage", [cut, flip, lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
-def test_a_damaged_shard_is_found_and_computed_anew_and_no_other(damage, store, document, expected):
+def test_a_damaged_shard_is_found_and_computed_anew_and_no_other(damage, store, small_sweep, undisturbed_store):
     damage(store / "loss_mean" / "c" / "3" / "1" / "0")
     damage(store / "final_weights" / "c" / "3" / "1" / "0" / "0")  # of the same chunk
     damage(store / "status" / "c" / "0" / "0" / "0")
-    assert results(store) != expected
-    outcome = again(document, store)
+    assert results(store) != undisturbed_store
+    outcome = again(small_sweep, store)
     assert (outcome.found, outcome.computed, outcome.damaged) == (POINTS - 2, 2, 2)
-    assert results(store) == expected
+    assert results(store) == undisturbed_store
 
 
-def test_damaged_descriptions_and_coordinates_are_written_anew(store, document, expected):
+def test_damaged_descriptions_and_coordinates_are_written_anew(store, small_sweep, undisturbed_store):
     cut(store / "zarr.json")
     flip(store / "loss_mean" / "zarr.json")
     (store / "learning_rate" / "c" / "0").unlink()
-    assert again(document, store).computed == 0
-    assert results(store) == expected
+    assert again(small_sweep, store).computed == 0
+    assert results(store) == undisturbed_store
     assert completeness(store) == "complete"
 
 
 @pytest.mark.parametrize(
     "damage", [lambda path: path.write_bytes(path.read_bytes()[:-200]), lambda path: path.unlink()], ids=["cut", "gone"]
 )
-def test_what_the_ledger_does_not_say_is_computed_anew(damage, store, document, expected):
+def test_what_the_ledger_does_not_say_is_computed_anew(damage, store, small_sweep, undisturbed_store):
     damage(store / ".sweep" / "ledger.jsonl")
     known = units(store)
-    outcome = again(document, store)
+    outcome = again(small_sweep, store)
     assert outcome.computed >= 1
     assert known - 1 <= outcome.found <= known  # the last line may be cut in its middle
-    assert results(store) == expected
-    assert again(document, store).computed == 0
+    assert results(store) == undisturbed_store
+    assert again(small_sweep, store).computed == 0
 
 
-def test_an_unfinished_store_says_so_and_tells_what_is_missing(document, tmp_path, expected):
+def test_an_unfinished_store_says_so_and_tells_what_is_missing(small_sweep, tmp_path, undisturbed_store):
     path = tmp_path / "store.zarr"
     with pytest.raises(Stopped):
-        run.run(planned(document), path, stopping_after(5))
+        run.run(planned(small_sweep), path, stopping_after(5))
     with xr.open_zarr(path, chunks=None) as found:
         assert found.attrs["completeness"] == "unfinished"
         assert "run the same sweep again" in found.attrs["comment"]
@@ -141,25 +130,25 @@ def test_an_unfinished_store_says_so_and_tells_what_is_missing(document, tmp_pat
         assert np.array_equal(missing, (found["status"] == -1).all("trajectory"))
         assert np.array_equal(missing, np.isnan(found["final_weights"]).all(("trajectory", "layer")))
         assert (found["held"].values[missing] == -1).all()
-    assert again(document, path).found == 5
-    assert results(path) == expected
+    assert again(small_sweep, path).found == 5
+    assert results(path) == undisturbed_store
 
 
-def test_a_chunk_that_fails_is_named_and_the_others_are_kept(document, tmp_path, expected):
+def test_a_chunk_that_fails_is_named_and_the_others_are_kept(small_sweep, tmp_path, undisturbed_store):
     def engine(tasks):
         for k, (task, result) in enumerate(run.here(tasks)):
             yield task, MemoryError("too large") if k in (2, 7) else result
 
     path = tmp_path / "store.zarr"
-    outcome = run.run(planned(document), path, engine)
+    outcome = run.run(planned(small_sweep), path, engine)
     assert (outcome.computed, outcome.missing) == (POINTS - 2, 2)
     assert [str(error) for _, error in outcome.failures] == ["too large"] * 2
     assert completeness(path) == "unfinished"
-    assert again(document, path).computed == 2
-    assert results(path) == expected
+    assert again(small_sweep, path).computed == 2
+    assert results(path) == undisturbed_store
 
 
-def test_failures_without_end_stop_the_sweep(document, tmp_path):
+def test_failures_without_end_stop_the_sweep(small_sweep, tmp_path):
     asked = []
 
     def engine(tasks):
@@ -167,41 +156,41 @@ def test_failures_without_end_stop_the_sweep(document, tmp_path):
             asked.append(task)
             yield task, MemoryError("too large")
 
-    outcome = run.run(planned(document), tmp_path / "store.zarr", engine)
+    outcome = run.run(planned(small_sweep), tmp_path / "store.zarr", engine)
     assert len(asked) == len(outcome.failures) == run.MOST_FAILURES < POINTS
 
 
-def test_workers_of_another_version_are_refused(document, tmp_path):
+def test_workers_of_another_version_are_refused(small_sweep, tmp_path):
     def engine(tasks):
         for task, result in run.here(tasks):
             yield task, run.Result(result.files, "0.0.1")
 
     with pytest.raises(ValueError, match=r"a worker has linreg-dyn 0\.0\.1"):
-        run.run(planned(document), tmp_path / "store.zarr", engine)
+        run.run(planned(small_sweep), tmp_path / "store.zarr", engine)
     assert units(tmp_path / "store.zarr") == 0
 
 
-def test_the_store_of_another_sweep_is_refused(store, document, tmp_path, capsys):
+def test_the_store_of_another_sweep_is_refused(store, small_sweep, tmp_path, capsys):
     path = tmp_path / "spec.toml"
-    path.write_text(document.replace("half_width = 0.3", "half_width = 0.2"))
+    path.write_text(small_sweep.replace("half_width = 0.3", "half_width = 0.2"))
     assert main(["sweep", str(path), "--out", str(store), "--workers", "0"]) == 2
     complained = capsys.readouterr().err
     assert "is the store of another sweep (run.half_width is 0.3 there and 0.2 here)" in complained
     assert complained.count("\n") == 1
-    path.write_text(document)
+    path.write_text(small_sweep)
     assert main(["sweep", str(path), "--out", str(store), "--workers", "0", "--no-resume"]) == 2
     assert "leave out --no-resume" in capsys.readouterr().err
     assert main(["sweep", str(path), "--out", str(store), "--workers", "0"]) == 0
     assert f"{POINTS} found, 0 computed" in capsys.readouterr().out
 
 
-def test_what_is_no_store_is_refused_and_left_alone(document, tmp_path):
+def test_what_is_no_store_is_refused_and_left_alone(small_sweep, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
     (tmp_path / "file").write_text("precious")
     for name in ("mine", "file"):
         with pytest.raises(ValueError, match="is not the store of a sweep; give another --out"):
-            run.run(planned(document), tmp_path / name)
+            run.run(planned(small_sweep), tmp_path / name)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
     assert (tmp_path / "file").read_text() == "precious"
 
