@@ -19,7 +19,8 @@ LAYERS = [
     {"report"},
     {"commands", "cli"},
 ]
-WITNESS = {"problem", "schedules", "ntk"}  # what validation may share with the theory
+# What validation may share with the theory; and what holds no mathematics.
+WITNESS = {"problem", "schedules", "ntk"} | {"_checks", "files", "provenance"}
 
 
 def files(folder):
@@ -114,8 +115,12 @@ def test_the_checker_of_certificates_stands_alone():
 
 
 def test_validation_is_an_independent_witness():
-    for path in files(ROOT / "validation"):
+    sources = files(ROOT / "validation")
+    assert len(sources) > 10
+    for path in sources:
         assert parts_imported(path.read_text()) <= WITNESS, path
+    for path in files(PACKAGE):
+        assert not any(name.partition(".")[0] == "validation" for name in imported(path.read_text())), path
 
 
 def test_heavy_libraries_are_not_imported_at_the_top():
