@@ -1,4 +1,4 @@
-"""`python -m validation list | show | run | next`."""
+"""`python -m validation list | show | run | next | report`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("next", parents=[shared], help="run what is missing, within some minutes")
     add.add_argument("--minutes", type=float, required=True)
     add.set_defaults(command=_next)
+    add = commands.add_parser("report", help="an HTML page of all records, and of what is missing")
+    add.add_argument("--records", type=Path, default=records.FOLDER, help="where records are kept")
+    add.add_argument("--out", type=Path, default=Path("report/validation"))
+    add.set_defaults(command=_report)
     return parser
 
 
@@ -75,7 +79,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    (experiment,) = _chosen([arguments.experiment])
+    chosen = _chosen([arguments.experiment])
+    if len(chosen) > 1:
+        raise ValueError(f"experiment must be one experiment, got {', '.join(e.id for e in chosen)}")
+    (experiment,) = chosen
     console, found = _console(), _found(arguments.records)
     console.print(f"[bold]{experiment.id}[/]  {experiment.title}\n{experiment.source}\n{experiment.statement}\n")
     for scale in experiment.scales if arguments.scale is None else (arguments.scale,):
@@ -124,6 +131,13 @@ def _next(arguments: argparse.Namespace) -> int:
     )
     print(f"{len(written)} records written, {len(left)} missing")
     return 1 if failed else 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from validation.report import write
+
+    print(write(arguments.out, arguments.records))
+    return 0
 
 
 def _context(arguments: argparse.Namespace) -> Context:

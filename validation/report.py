@@ -1,0 +1,113 @@
+"""The page of all records: every experiment as it stands, and what is still missing."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from linreg_dyn import provenance
+from linreg_dyn.files import write_text
+from validation import experiments, records
+from validation.core import VERDICTS, Experiment, Judgement, Prediction, Spec
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write(out: str | Path, folder: Path = records.FOLDER) -> Path:
+    """Write `index.html`, whole or not at all, into the directory `out`; returns its path."""
+    found, wrong = records.read_all(folder)
+    by_name = {Path(record["arrays"]["file"]).stem: record for record in found}
+    every = [row(experiment, by_name, folder) for experiment in experiments.registry().values()]
+    verdicts = [one["verdict"] for e in every for s in e["scales"] for one in s["judged"]]
+    names = {s["name"] for e in every for s in e["scales"]}
+    page = _environment().get_template("report.html")
+    path = Path(out) / "index.html"
+    write_text(
+        path,
+        page.render(
+            experiments=every,
+            counts=[(verdict, verdicts.count(verdict)) for verdict in VERDICTS],
+            missing=sum(not s["record"] for e in every for s in e["scales"]),
+            recorded=sum(bool(s["record"]) for e in every for s in e["scales"]),
+            damaged=wrong,
+            others=sorted(set(by_name) - names),
+            version=provenance.version("linreg-dyn"),
+            commit=provenance.commit(),
+        ),
+    )
+    return path
+
+
+def row(experiment: Experiment, found: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """What the page says of an experiment, for each of its scales."""
+    scales = [_scale(experiment.spec(scale), found, folder) for scale in experiment.scales]
+    return {"experiment": experiment, "paper": experiment.id.partition(".")[0], "scales": scales}
+
+
+def _scale(spec: Spec, found: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
+    record = found.get(spec.name)
+    judged = []
+    if record:
+        judged = [_judged(prediction, judgement) for prediction, judgement in records.judgements(record)]
+    return {
+        "name": spec.name,
+        "scale": spec.scale,
+        "setting": spec.setting,
+        "record": record,
+        "judged": judged,
+        "predictions": [(p.says, region(p)) for p in spec.setting.predictions],
+        "picture": picture(spec.experiment, records.arrays(record, folder)) if record else None,
+    }
+
+
+def _judged(prediction: Prediction, judgement: Judgement) -> dict[str, Any]:
+    return {
+        "says": prediction.says,
+        "expected": prediction.expected,
+        "verdict": judgement.verdict,
+        "measured": f"{number(judgement.estimate)} [{number(judgement.low)}, {number(judgement.high)}]",
+        "region": region(prediction),
+        "metric": prediction.metric,
+    }
+
+
+def region(prediction: Prediction) -> str:
+    """Where the metric is predicted to be, in words."""
+    if math.isinf(prediction.low):
+        return f"at most {number(prediction.high)}"
+    if math.isinf(prediction.high):
+        return f"at least {number(prediction.low)}"
+    return f"{number(prediction.low)} to {number(prediction.high)}"
+
+
+def number(x: float) -> str:
+    """Four digits; a dash where there is none."""
+    if math.isnan(x):
+        return "–"
+    return ("−∞" if x < 0 else "∞") if math.isinf(x) else f"{x:.4g}"
+
+
+def picture(experiment: Experiment, arrays: list[dict[str, np.ndarray]]) -> str | None:
+    """The figure of a record as a `data:` address; None where the experiment draws none."""
+    if experiment.draw is None:
+        return None
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    FigureCanvasSVG(figure)
+    experiment.draw(arrays, figure.add_subplot())
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
