@@ -1,6 +1,6 @@
 """The figures of the paper and of its sharp constants: one short script each, one style sheet, one registry.
 
-A script is a module with `CLAIMS` (ids of the claims it shows), `CAPTION` (one paragraph, LaTeX), `SIZE`
+A script is a module with `CLAIMS` (ids of the claims it shows, if any), `CAPTION` (one paragraph, LaTeX), `SIZE`
 (inches) and `draw(figure)`, which draws into an empty `matplotlib.figure.Figure`. Everything goes through
 matplotlib's object interface: no pyplot, no global state. matplotlib is imported only when a figure is made.
 """
@@ -23,6 +23,7 @@ SCRIPTS = {
     "k-range": "k_range",
     "sharpness-region": "sharpness_region",
     "decay-bifurcation": "decay_bifurcation",
+    "schedules": "schedules",
 }
 STYLE = Path(__file__).parent / "linreg_dyn.mplstyle"
 
@@ -65,7 +66,7 @@ def caption(name: str) -> str:
 
     module = script(name)
     lines = [*textwrap.wrap(" ".join(module.CAPTION.split()), 100, break_long_words=False), ""]
-    for claim in select(list(module.CLAIMS)):
+    for claim in select(list(module.CLAIMS)) if module.CLAIMS else ():
         amended = f"; see {claim.amended_by}" if claim.amended_by else ""
         lines.append(f"[{claim.id}] {claim.source.key}, {claim.source.locator} ({claim.kind}{amended})")
         lines += textwrap.wrap(claim.statement, 96, initial_indent="    ", subsequent_indent="    ")
