@@ -18,6 +18,7 @@ _PUBLIC: dict[str, str] = {
     "critical_l2": "deep_linear",
     "fixed_point_curve": "deep_linear",
     "fixed_points": "deep_linear",
+    "mode_enclosure": "mode_enclosures",
     "mode_solution": "modes",
     "mode_weights": "modes",
     "spectrum": "spectra",

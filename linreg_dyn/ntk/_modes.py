@@ -9,7 +9,7 @@ With `m = 2 (k - 1)` a mode obeys `df/dt = -gamma e^(-m l2 t) (f - y) - k l2 f`,
 pieces of time compose: B of a stretch and the next is `B_next + A_next B`. Four ways cover everything, each a sum or a
 fraction of positive terms, or of alternating ones that lose no more than a digit:
 
-- `_short`, for E <= 1: Gauss-Legendre over time, of an integrand that varies by a few e-folds;
+- `_short`, for E <= 1/2: Gauss-Legendre over time, of an integrand that varies by an e-fold or so;
 - `_long`, for u >= 1: B is `H(u) - A H(a)`, where `H(v) = v e^v E_q(v)` would be the weight had the kernel decayed for
   ever (E_q is the generalised exponential integral), a Stieltjes fraction;
 - `_faint`, for a <= 1, a kernel weaker than the decay: the exponential series of the kernel, term by term;
@@ -28,7 +28,7 @@ from numba.extending import register_jitable
 
 from linreg_dyn._compiled import kernel
 
-_NODES, _NODE_WEIGHTS = (np.ascontiguousarray(x) for x in np.polynomial.legendre.leggauss(12))
+_NODES, _NODE_WEIGHTS = (np.ascontiguousarray(x) for x in np.polynomial.legendre.leggauss(10))
 _NODES, _NODE_WEIGHTS = (_NODES + 1) / 2, _NODE_WEIGHTS / 2  # on [0, 1]
 _NEGLIGIBLE = 2.0**-60
 _GROWING_TERMS = 64
@@ -38,15 +38,23 @@ _GROWING_TERMS = 64
 def _long(degree, m, ratio):
     """H at a kernel of `1 / ratio` times l2, where `m ratio = 1 / v` is at most 1.
 
-    `1 / (1 + k r / (1 + m r / (1 + (k + m) r / (1 + 2 m r / ...))))`: what is cut off after n pairs is
-    `exp(-4 sqrt(n v))` of it, less for large q, and the term added serves large v.
+    `1 / (1 + k r / (1 + m r / (1 + (k + m) r / (1 + 2 m r / ...))))`. It converges as `exp(-4 sqrt(n v))` over n
+    pairs, and faster for large q or v; the count is what float64 needs for the slowest q.
     """
     if m == 0:
         return 1.0 / (1.0 + degree * ratio)
-    x = 1.0
-    for n in range(int(8.0 + 92.0 * m * ratio), -1, -1):
-        x = 1.0 + (degree + n * m) * ratio * x / (x + (n + 1) * m * ratio)
-    return 1.0 / x
+    step = m * ratio
+    count = int(1.5 + 72.0 * step + 12.5 * math.sqrt(math.sqrt(step)))
+    # x = 1 + alpha / (1 + beta / x) from the far end, as a quotient; there x solves that with alpha and beta constant
+    first = degree * ratio - step
+    middle = 0.5 * (1.0 + first)
+    above, below = middle + math.sqrt(middle * middle + (count + 1) * step), 1.0
+    for last in range(count, 0, -16):
+        for n in range(last, max(last - 16, 0), -1):
+            below = above + n * step * below
+            above = below + (first + n * step) * above
+        below, above = below / above, 1.0  # or they overflow
+    return below
 
 
 @register_jitable
@@ -82,8 +90,10 @@ def _faint(degree, m, a, u, s):
     first, last, power_a, power_u, total = m * a * math.exp(-degree * s), m * u, 1.0, 1.0, 0.0
     for n in range(1, 40):
         c = n * m - degree
-        shape = -math.expm1(-abs(c) * s) / abs(c) if c != 0 else s
-        term = (first * power_a if c > 0 else last * power_u) * shape
+        if abs(c) * s > 0.5:
+            term = (first * power_a - last * power_u) / c
+        else:  # the same without the cancellation
+            term = last * power_u * (math.expm1(c * s) / c if c != 0 else s)
         total += term
         power_a *= -a / n
         power_u *= -u / n
@@ -93,27 +103,31 @@ def _faint(degree, m, a, u, s):
 
 
 @register_jitable
+def _log_quotient(x, y):
+    quotient = x / y
+    return math.log(quotient) if 1e-300 < quotient < 1e300 else math.log(x) - math.log(y)
+
+
+@register_jitable
 def _kernel_now(t, gamma, l2, m, steepness):
-    """The kernel at t, that in units of `|m| l2`, and its integral; products may be in range where factors are not."""
+    """The kernel at t in units of `|m| l2`, and its integral; quotients may be in range where factors are not."""
     a = gamma / (abs(m) * l2)
     if abs(steepness) > 100:
-        logarithm = math.log(gamma) - steepness
-        u = math.exp(logarithm - math.log(abs(m) * l2))
-        return math.exp(logarithm), u, max(a, u)
-    fall = math.exp(-steepness)
+        u = math.exp(_log_quotient(gamma, l2) - math.log(abs(m)) - steepness)
+        return u, max(a, u)
+    u = a * math.exp(-steepness)
     if abs(steepness) > 1:
-        return gamma * fall, a * fall, a * abs(math.expm1(-steepness))
-    mean = -math.expm1(-steepness) / steepness if steepness != 0 else 1.0
-    return gamma * fall, a * fall, gamma * t * mean
+        return u, a * abs(math.expm1(-steepness))
+    return u, gamma * t * (-math.expm1(-steepness) / steepness if steepness != 0 else 1.0)
 
 
 @register_jitable
 def _strong_then_faint(gamma, l2, degree, m, u, steepness):
     """B for a kernel that falls from above 1 to u below it, in units of m l2."""
-    log_a = math.log(gamma) - math.log(m * l2)
-    faint = (steepness - log_a) / m  # the time, times l2, for which it is
+    strong = (_log_quotient(gamma, l2) - math.log(m)) / m  # the time, times l2, for which it is
+    faint = steepness / m - strong
     before = _long(degree, m, 1.0 / m)
-    left = math.exp(1.0 - gamma / (m * l2) - degree / m * log_a)
+    left = math.exp(1.0 - gamma / (m * l2) - degree * strong)
     if left > _NEGLIGIBLE * before:
         before -= left * _long(degree, m, l2 / gamma)
     return _faint(degree, m, 1.0, u, faint) + math.exp(u - 1.0 - degree * faint) * before
@@ -128,19 +142,20 @@ def weights_of(t, gamma, l2, degree):
     steepness = m * s if m != 0 else 0.0
     if gamma == 0 or steepness == math.inf:  # no kernel, or none left
         return math.exp(-decay), 0.0
-    now, u, G = _kernel_now(t, gamma, l2, m, steepness)
+    u, G = _kernel_now(t, gamma, l2, m, steepness)
     E = G + decay
     A = math.exp(-E)
-    if E <= 1 and abs(steepness) <= 2:
-        return A, _short(now * t, steepness, decay)
-    if m < 0:
-        return A, _growing(degree, m, l2 / now) - A * _growing(degree, m, l2 / gamma)
-    if gamma <= m * l2:
+    if E <= 0.5 and abs(steepness) <= 1:
+        return A, _short(gamma * math.exp(-steepness) * t, steepness, decay)
+    if m > 0 and gamma <= m * l2:
         return A, _faint(degree, m, gamma / (m * l2), u, s)
-    if u < 1:
+    if m > 0 and u < 1:
         return A, _strong_then_faint(gamma, l2, degree, m, u, steepness)
-    B = _long(degree, m, l2 / now)
-    return A, B - A * _long(degree, m, l2 / gamma) if A > _NEGLIGIBLE * B else B
+    then, now = l2 / gamma, 1.0 / (abs(m) * u) if m * l2 != 0 else l2 / gamma
+    if m < 0:
+        return A, _growing(degree, m, now) - A * _growing(degree, m, then)
+    B = _long(degree, m, now)
+    return A, B - A * _long(degree, m, then) if A > _NEGLIGIBLE * B else B
 
 
 @kernel()

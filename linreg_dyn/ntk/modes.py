@@ -39,8 +39,7 @@ def mode_solution(t: Any, eigenvalue: Any, f0: Any, y: Any, *, l2: Any, degree: 
             Any real number from 0 to 1e300.
         threads: None for every core.
 
-    The error is at most `4 eps (1 + E) (|A f0| + |B y|)` with eps = 2.2e-16 and A, B, E as in `mode_weights`; what
-    lies below the smallest normal number, 2.2e-308, may be rounded to zero.
+    The error is at most `(10 + 5 E) eps (|A f0| + |B y|)`, with A, B, E and eps as in `mode_weights`.
 
     Raises:
         ValueError: an argument out of its range, NaN, or shapes that do not broadcast.
@@ -56,9 +55,10 @@ def mode_solution(t: Any, eigenvalue: Any, f0: Any, y: Any, *, l2: Any, degree: 
 def mode_weights(t: Any, eigenvalue: Any, *, l2: Any, degree: Any, threads: int | None = None) -> tuple[Any, Any]:
     """The weights (A, B) of the start and of the label in eq. 3: `f(t) = A f0 + B y`.
 
-    `A = e^(-E)`, where `E = integral of gamma e^(-2 (k - 1) l2 t') dt' + k l2 t`; 0 <= A <= 1, 0 <= B <= 1 and
-    A + B <= 1. Both have a relative error of at most `4 eps (1 + E)`, eps = 2.2e-16, E counting up to 745, where A
-    underflows, and for B only as far as B has itself decayed. Arguments, units and errors as in `mode_solution`.
+    `A = e^(-E)`, where `E = integral of gamma e^(-2 (k - 1) l2 t') dt' + k l2 t`; both lie in [0, 1] and so does
+    their sum, up to rounding. Each has a relative error of at most `(10 + 5 E) eps`, eps = 2.2e-16, where E counts as
+    at most 745, so below 1e-12; for degrees below 1, `1 + 2 (1 - k) l2 t` times that. Values below 2.2e-308 lose
+    digits, and then themselves. Arguments, units and errors are those of `mode_solution`.
     """
     names = ("t", "eigenvalue", "l2", "degree")
     values = [_real("t", t, finite=False), _real("eigenvalue", eigenvalue), _real("l2", l2), _real("degree", degree)]
@@ -69,8 +69,8 @@ def mode_weights(t: Any, eigenvalue: Any, *, l2: Any, degree: Any, threads: int 
         raise ValueError(f"degree must be at most {LARGEST_DEGREE:g}, got {values[-1].max():g}")
     A, B = np.empty(shape), np.empty(shape)
     count = workers(threads)
-    flags = ["external_loop", "buffered", "ranged", "zerosize_ok"]
-    access = [["readonly", "contig"]] * 4 + [["writeonly", "contig"]] * 2
+    flags: Any = ["external_loop", "buffered", "ranged", "zerosize_ok"]
+    access: Any = [["readonly", "contig"]] * 4 + [["writeonly", "contig"]] * 2
 
     def work(first: int, last: int) -> None:
         with np.nditer([*values, A, B], flags, access, order="C", buffersize=_GRAIN) as blocks:
@@ -88,12 +88,14 @@ def _real(name: str, values: Any, finite: bool = True) -> Array:
         array = np.asarray(values)
         if array.dtype.kind not in "iufO":
             raise TypeError(f"got {array.dtype}")
+        if array.dtype.kind == "O":  # Fractions, say; numpy would let None pass
+            array = np.array([float(x) for x in array.flat]).reshape(array.shape)
         array = array.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be real numbers: {error}") from None
     bad = ~np.isfinite(array) if finite else np.isnan(array)
     if np.any(bad):
-        allowed = "finite" if finite else "numbers"
+        allowed = "finite numbers" if finite else "numbers"
         raise ValueError(f"{name} must be {allowed}, got {array[bad].flat[0]} in {np.count_nonzero(bad)} of {bad.size}")
     return array
 
