@@ -1,0 +1,221 @@
+"""Samples and labels for kernels: scikit-learn's digits, or arrays that the user brings in a `.npz` file."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linreg_dyn._checks import choice, integer
+
+TARGETS = {
+    "even-odd": "+1 for even labels, -1 for odd ones",
+    "one-hot": "one output for each class, 1 for its samples and 0 for others",
+    "regression": "y as it is",
+}
+INPUTS = {
+    "scaled": "divided by the largest magnitude among the training inputs, so that pixels are from 0 to 1",
+    "standard": "minus the mean and divided by the standard deviation of all training inputs together",
+    "raw": "as they are",
+}
+TRAIN, TEST = ("x_train", "y_train"), ("x_test", "y_test")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs [sample, feature] and targets [sample] or [sample, output], to train on and to test with (perhaps none).
+
+    With a `kernel` of the user's own, the inputs have no features.
+    """
+
+    source: str
+    target: str
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    kernel: np.ndarray | None = None
+
+
+def load(
+    source: str, *, target: str | None = None, inputs: str = "scaled", samples: int | None, test: int | None, seed: int
+) -> Samples:
+    """Samples of a data set, drawn at random without replacement, ready for a kernel.
+
+    Args:
+        source: "digits" (1797 images of 8 x 8, from scikit-learn, no download), or a `.npz` file with `x` and `y`;
+            with `x_train`, `y_train`, `x_test`, `y_test`; or with `kernel` and `y`. Inputs are flattened.
+        target: what to learn, one of `TARGETS` (default: "even-odd" where the labels are whole numbers of one
+            column, else "regression").
+        inputs: how inputs are scaled, one of `INPUTS`.
+        samples: how many to train on (default: 1000, or all if there are fewer; all of a kernel).
+        test: how many to test with (default: 1000, or as many as are left).
+        seed: of the draw.
+
+    Raises:
+        ValueError, TypeError: the file is not as above, its numbers are not finite or do not fit together, there are
+            fewer samples than asked for, or the labels do not suit the target.
+        OSError: it cannot be read.
+    """
+    choice("inputs", inputs, tuple(INPUTS))
+    if target is not None:
+        choice("target", target, tuple(TARGETS))
+    if samples is not None:
+        samples = integer("samples", samples, least=1, most=2**31)
+    if test is not None:
+        test = integer("test", test, least=0, most=2**31)
+    rng = np.random.default_rng(integer("seed", seed, least=0, most=2**64 - 1))
+    arrays = _digits() if source == "digits" else _read(source)
+    if "kernel" in arrays:
+        return _given(source, arrays, target, samples, test, rng)
+    chosen = _split if "x" in arrays else _drawn
+    x, y, x_test, y_test = chosen(source, arrays, samples, test, rng)
+    target, y, y_test = _target(target, y, y_test)
+    x, x_test = _scaled(x, x_test, inputs)
+    return Samples(source, target, x, y, x_test, y_test)
+
+
+def describe(samples: Samples) -> str:
+    """What they are, in one line."""
+    features = "a kernel of its own" if samples.kernel is not None else f"{samples.x.shape[1]} features"
+    outputs = "" if samples.y.ndim == 1 else f" with {samples.y.shape[1]} outputs"
+    tests = f", {len(samples.y_test)} to test with" if len(samples.y_test) else ""
+    return f"{samples.source}, {len(samples.y)} samples of {features}, {samples.target}{outputs}{tests}"
+
+
+def wrong(samples: Samples, outputs: np.ndarray) -> np.ndarray | None:
+    """The fraction of test samples that outputs [..., sample(, output)] misclassify; None of regression."""
+    if samples.target == "regression":
+        return None
+    if samples.target == "one-hot":
+        return (outputs.argmax(axis=-1) != samples.y_test.argmax(axis=-1)).mean(axis=-1)
+    return (outputs * samples.y_test <= 0).mean(axis=-1)
+
+
+def _digits() -> dict[str, np.ndarray]:
+    from sklearn.datasets import load_digits  # slow to import
+
+    data: Any = load_digits()
+    return {"x": data.data, "y": data.target}
+
+
+def _read(source: str) -> dict[str, np.ndarray]:
+    path = Path(source)
+    if not path.is_file():
+        raise ValueError(f"data must be 'digits' or a .npz file, there is no file {source}")
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it holds one array without a name")
+            found = set(file.files)
+            wanted = next(
+                (names for names in (("kernel", "y"), (*TRAIN, *TEST), ("x", "y")) if found.issuperset(names)), None
+            )
+            if wanted is None:
+                raise ValueError(f"it holds {', '.join(sorted(found)) or 'nothing'}")
+            arrays = {name: file[name] for name in wanted}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"data must be a .npz file with x and y, with x_train, y_train, x_test and y_test, or with kernel and y; "
+            f"{source} is none ({' '.join(str(error).split()) or type(error).__name__})"
+        ) from None
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{name} in {source} must be an array of real numbers, got dtype {array.dtype}")
+    return arrays
+
+
+def _paired(arrays: dict[str, np.ndarray], names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs [sample, feature] and labels [sample(, output)] of one length."""
+    x, y = (arrays[name] for name in names)
+    if x.ndim < 1 or y.ndim not in (1, 2) or len(x) != len(y) or not x.size or not y.size:
+        shapes = f"{names[0]} {x.shape} and {names[1]} {y.shape}"
+        raise ValueError(f"data must have as many labels as samples, (sample,) or (sample, output), got {shapes}")
+    return x.reshape(len(x), -1), y[:, 0] if y.shape[1:] == (1,) else y
+
+
+def _split(source: str, arrays: dict[str, np.ndarray], samples: int | None, test: int | None, rng: Any) -> tuple:
+    x, y = _paired(arrays, ("x", "y"))
+    count = min(1000, len(x)) if samples is None else samples
+    rest = min(1000, max(len(x) - count, 0)) if test is None else test
+    if count + rest > len(x):
+        raise ValueError(f"{source} has {len(x)} samples, and samples + test = {count} + {rest} were asked for")
+    order = rng.permutation(len(x))[: count + rest]
+    return x[order[:count]], y[order[:count]], x[order[count:]], y[order[count:]]
+
+
+def _drawn(source: str, arrays: dict[str, np.ndarray], samples: int | None, test: int | None, rng: Any) -> tuple:
+    chosen = []
+    for names, asked in ((TRAIN, samples), (TEST, test)):
+        x, y = _paired(arrays, names)
+        count = min(1000, len(x)) if asked is None else asked
+        if count > len(x):
+            raise ValueError(f"{source} has {len(x)} samples in {names[0]}, and {count} were asked for")
+        order = rng.permutation(len(x))[:count]
+        chosen += [x[order], y[order]]
+    x, y, x_test, y_test = chosen
+    if x.shape[1:] != x_test.shape[1:] or y.shape[1:] != y_test.shape[1:]:
+        raise ValueError(
+            f"samples to train on and to test with must be alike, got {x.shape[1]} and {x_test.shape[1]} features, "
+            f"labels of shape {y.shape[1:]} and {y_test.shape[1:]}"
+        )
+    return x, y, x_test, y_test
+
+
+def _given(
+    source: str, arrays: dict[str, np.ndarray], target: str | None, samples: int | None, test: int | None, rng: Any
+) -> Samples:
+    kernel, y = arrays["kernel"], arrays["y"]
+    if test:
+        raise ValueError(f"test must be 0 with the kernel in {source}, which knows its own samples only, got {test}")
+    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or not kernel.size:
+        raise ValueError(f"kernel in {source} must be square, [sample, sample], got shape {kernel.shape}")
+    x, y = _paired({"kernel": kernel, "y": y}, ("kernel", "y"))
+    if samples is not None and samples > len(x):
+        raise ValueError(f"{source} has {len(x)} samples, and {samples} were asked for")
+    order = np.arange(len(x)) if samples is None else rng.permutation(len(x))[:samples]
+    target, y, none = _target(target, y[order], y[:0])
+    empty = np.empty((len(order), 0))
+    return Samples(
+        source, target, empty, y, empty[:0], none, kernel if samples is None else kernel[np.ix_(order, order)]
+    )
+
+
+def _target(target: str | None, y: np.ndarray, y_test: np.ndarray) -> tuple[str, np.ndarray, np.ndarray]:
+    """What is learned, by name, and the targets."""
+    y, y_test = y.astype(np.float64), y_test.astype(np.float64)
+    for name, labels in (("labels", y), ("labels of the test", y_test)):
+        if not np.isfinite(labels).all():
+            raise ValueError(f"{name} must be finite, {np.count_nonzero(~np.isfinite(labels))} of them are not")
+    whole = y.ndim == 1 and bool((y == np.floor(y)).all() and (y_test == np.floor(y_test)).all())
+    if target == "regression" or (target is None and not whole):
+        return "regression", y, y_test
+    if not whole:
+        raise ValueError(f"target {target!r} needs whole numbers, one a sample, as labels; use 'regression'")
+    if target != "one-hot":
+        return "even-odd", 1 - 2 * (y % 2), 1 - 2 * (y_test % 2)
+    classes = np.unique(y)
+    strange = np.setdiff1d(y_test, classes)
+    if strange.size:
+        raise ValueError(f"class {strange[0]:g} is tested for, but among the samples to train on there is none of it")
+    if len(classes) > 1000:
+        raise ValueError(f"target 'one-hot' is for classes, at most 1000; there are {len(classes)} different labels")
+    return target, (y[:, None] == classes).astype(np.float64), (y_test[:, None] == classes).astype(np.float64)
+
+
+def _scaled(x: np.ndarray, x_test: np.ndarray, inputs: str) -> tuple[np.ndarray, np.ndarray]:
+    x, x_test = x.astype(np.float64), x_test.astype(np.float64)
+    for name, values in (("inputs", x), ("inputs of the test", x_test)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name} must be finite, {np.sum(~np.isfinite(values))} of their numbers are not")
+    shift, scale = 0.0, 1.0
+    if inputs == "standard":
+        shift, scale = float(x.mean()), float(x.std())
+    elif inputs == "scaled":
+        scale = float(np.abs(x).max())
+    if scale == 0:
+        raise ValueError(f"inputs of the samples to train on are all {x.flat[0]:g}, which cannot be scaled")
+    return (x - shift) / scale, (x_test - shift) / scale

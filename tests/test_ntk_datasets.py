@@ -1,0 +1,64 @@
+"""Samples that are drawn, how they are scaled, and what is learned of them; refusals are tested with the command."""
+
+import numpy as np
+
+from linreg_dyn.ntk.datasets import load, wrong
+
+
+def test_inputs_and_draws():
+    raw = load("digits", inputs="raw", samples=100, test=50, seed=3)
+    scaled = load("digits", samples=100, test=50, seed=3)
+    standard = load("digits", inputs="standard", samples=100, test=50, seed=3)
+    assert np.allclose(scaled.x_test, raw.x_test / raw.x.max())
+    assert np.allclose(standard.x, (raw.x - raw.x.mean()) / raw.x.std())
+    assert abs(standard.x.mean()) < 1e-12
+    other = load("digits", inputs="raw", samples=100, test=50, seed=4)
+    assert not np.array_equal(raw.x, other.x)
+    rows = {row.tobytes() for row in np.vstack((raw.x, raw.x_test))}
+    assert len(rows) == 150  # without replacement, and none to test with that was trained on
+    everything = load("digits", samples=1797, test=None, seed=0)
+    assert everything.y_test.size == 0
+    assert everything.y.sum() == 891 - 906  # even and odd digits in the set
+
+
+def test_targets():
+    plain = load("digits", samples=100, test=30, seed=0)
+    labels = load("digits", samples=100, test=30, seed=0, target="regression")
+    hot = load("digits", samples=100, test=30, seed=0, target="one-hot")
+    assert np.array_equal(plain.y, np.where(labels.y % 2 == 0, 1, -1))
+    assert np.array_equal(plain.y_test, np.where(labels.y_test % 2 == 0, 1, -1))
+    assert np.array_equal(hot.y.argmax(axis=1), labels.y)
+    assert np.array_equal(hot.y.sum(axis=1), np.ones(100))
+    assert np.array_equal(hot.y_test.argmax(axis=1), labels.y_test)
+
+
+def test_misclassified():
+    data = load("digits", samples=20, test=4, seed=0)
+    outputs = np.stack((data.y_test, -data.y_test, data.y_test * np.array([1, 1, 1, -1])))
+    assert np.array_equal(np.array(wrong(data, outputs)), [0, 1, 0.25])
+    hot = load("digits", samples=200, test=4, seed=0, target="one-hot")
+    assert np.array_equal(np.array(wrong(hot, np.stack((hot.y_test, 1 - hot.y_test)))), [0, 1])
+    assert wrong(load("digits", samples=20, test=4, seed=0, target="regression"), np.ones(4)) is None
+
+
+def test_four_arrays_and_one_column(tmp_path):
+    rng = np.random.default_rng(0)
+    x, x_test = rng.integers(0, 256, (20, 4, 4)).astype(np.uint8), rng.integers(0, 256, (6, 4, 4)).astype(np.uint8)
+    path = str(tmp_path / "images.npz")
+    np.savez(path, x_train=x, y_train=np.arange(20)[:, None] % 10, x_test=x_test, y_test=np.arange(6)[:, None])
+    data = load(path, samples=None, test=None, seed=0, inputs="raw")
+    assert sorted(map(tuple, data.x)) == sorted(map(tuple, x.reshape(20, 16).astype(float)))
+    assert sorted(map(tuple, data.x_test)) == sorted(map(tuple, x_test.reshape(6, 16).astype(float)))
+    assert (data.target, data.y.shape, data.y_test.shape) == ("even-odd", (20,), (6,))
+    for row, label in zip(data.x, data.y, strict=True):
+        (place,) = np.flatnonzero((x.reshape(20, 16) == row).all(axis=1))
+        assert label == 1 - 2 * (place % 2)
+
+
+def test_a_part_of_a_kernel_keeps_its_labels(tmp_path):
+    path = str(tmp_path / "kernel.npz")
+    np.savez(path, kernel=np.diag(np.arange(1.0, 9)), y=np.arange(1.0, 9))
+    data = load(path, samples=5, test=None, seed=1, target="regression")
+    assert data.kernel is not None
+    assert np.array_equal(np.diag(data.kernel), data.y)
+    assert data.kernel.shape == (5, 5)
