@@ -22,15 +22,28 @@ ROUNDS = 10
 
 
 def philox_round(c0, c1, c2, c3, k0, k1):
-    """One round: two 32 by 32 bit products, their high words mixed with the other words and the key."""
-    p0 = MULTIPLIER_0 * c0
-    p1 = MULTIPLIER_1 * c2
+    """One round: two 32 by 32 bit products, their high words mixed with the other words and the key.
+
+    What is multiplied is masked too: a compiler that cannot know how large the key is then multiplies as it should.
+    """
+    p0 = MULTIPLIER_0 * (c0 & MASK)
+    p1 = MULTIPLIER_1 * (c2 & MASK)
     return ((p1 >> 32) & MASK) ^ c1 ^ k0, p1 & MASK, ((p0 >> 32) & MASK) ^ c3 ^ k1, p0 & MASK
 
 
 def next_key(k0, k1):
     """The key of the next round."""
     return (k0 + WEYL_0) & MASK, (k1 + WEYL_1) & MASK
+
+
+def round_keys(k0, k1):
+    """The keys of all rounds: a list of first and a list of second words."""
+    firsts, seconds = [], []
+    for _ in range(ROUNDS):
+        firsts.append(k0)
+        seconds.append(k1)
+        k0, k1 = next_key(k0, k1)
+    return firsts, seconds
 
 
 def philox(c0, c1, c2, c3, k0, k1):
@@ -54,12 +67,12 @@ def batch_counter(trajectory, step, draw):
 # A distribution makes a number of [-1, 1] of one word; `table` is for those that need one.
 def uniform(word, table):
     """Uniform on (-1, 1): an odd multiple of 2^-32, exact in float64, and as likely as its negative."""
-    return (2 * word + 1 - (1 << 32)) * 2.0**-32
+    return word * 2.0**-31 + (2.0**-32 - 1)
 
 
 def rademacher(word, table):
     """-1 or 1, each with probability 1/2."""
-    return ((word >> 31) * 2 - 1) * 1.0
+    return (word >> 31) * 2.0 - 1
 
 
 def atom(word, table):

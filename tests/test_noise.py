@@ -52,6 +52,16 @@ def test_known_answers_in_python_compiled_and_in_lanes(counter, key, answer):
     assert [tuple(lane) for lane in block.T.tolist()] == [answer] * 3 + [other] + [answer] * 4
 
 
+@pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
+def test_rounds_under_keys_made_beforehand(counter, key, answer):
+    block = words(counter)
+    for k0, k1 in zip(*noise.round_keys(*words(key)), strict=True):
+        block = noise.philox_round(*block, k0, k1)
+    assert block == words(answer)
+    c0, c1, c2, c3 = words(counter)
+    assert noise.philox_round(c0 + 2**40, c1, c2 + 2**32, c3, 5, 6) == noise.philox_round(c0, c1, c2, c3, 5, 6)
+
+
 def test_counters_are_different_for_different_trajectory_step_and_draw():
     numbers = [0, 1, 2, 3, 2**31, 2**32 - 1]
     trajectories = [*numbers, 2**32, 2**40 + 1]

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from linreg_dyn import noise
 from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import _kernels
 from linreg_dyn.ensemble._blocks import PADDING, SOURCES, Shape, observe_kernel
@@ -50,7 +51,7 @@ class CpuEngine(Engine):
     ):
         self.plan = plan
         self.trajectories = len(weights)
-        self.shape = _kernels.shape_for(plan.depth, plan.dtype)
+        self.shape = _kernels.shape_for(plan.depth, plan.dtype, plan.draw == "amplitude")
         self.state = pack(weights, self.shape)
         blocks, lanes = len(self.state), self.shape.lanes
         self.velocities = aligned((blocks if plan.momentum else 0, *self.state.shape[1:]), plan.dtype)
@@ -125,7 +126,8 @@ class CpuEngine(Engine):
     ) -> list[dict[str, Moments]]:
         """Take the steps from the first edge to the last; moments of `reduced` at each edge but the first."""
         plan = self.plan
-        random = (plan.seed & 0xFFFFFFFF, plan.seed >> 32, plan.first_trajectory, plan.quantiles)
+        key = plan.seed & noise.MASK, plan.seed >> 32
+        random = (*key, np.array(noise.round_keys(*key)), plan.first_trajectory, plan.quantiles)
         table = plan.table(edges[0], edges[-1])
         shared = (table, self.own, self.state.dtype.type(plan.momentum), random, plan.batches)
         moments = np.zeros((len(edges) - 1 if reduced else 0, 5, len(reduced), len(self.state)))

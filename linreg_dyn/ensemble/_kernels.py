@@ -60,17 +60,19 @@ RESIDUALS: dict[type, Callable[..., Any]] = {
 }
 
 
-def shape_for(depth: int, dtype: str) -> Shape:
+def shape_for(depth: int, dtype: str, draws_amplitude: bool = False) -> Shape:
     """The blocks for this machine: whole vector registers, enough of them to keep its arithmetic units busy.
 
     The weights of shallow nets stay in registers: sections of one vector for each layer, so that few values are
-    alive at a time, and the processor overlaps one section with the next. Deeper nets live in cache, and there
-    four vectors of a layer are in step.
+    alive at a time, and the processor overlaps one section with the next. Where noise is drawn, the random words
+    need registers too. Deeper nets live in cache, and there four vectors of a layer are in step.
     """
     wide = bool(llvm.get_host_cpu_features().get("avx512f"))
     width = (64 if wide else 32) // np.dtype(dtype).itemsize
     if depth > SHALLOW:
         return Shape(depth, dtype, width, 4 if wide else 2)
+    if draws_amplitude and depth <= 6:
+        return Shape(depth, dtype, width, 2)
     parts = {1: 8, 2: 8, 3: 7, 4: 5, 5: 4, 6: 4}.get(depth, 3)
     return Shape(depth, dtype, width, parts, parts)
 
@@ -120,6 +122,23 @@ def advance_kernel(
         plan.rates is not None or plan.decays is not None,
         "nesterov" if plan.nesterov else "heavy ball" if plan.momentum else "none",
     )
+
+
+def _drawer(distribution: Callable[..., Any]):
+    """A jitable `f(units, numbers, step, keys, table)`: amplitudes of the four steps about `step`, to `units`."""
+
+    @register_jitable(inline="always")  # LLVM would not, and then know less of what is constant over steps
+    def draw_units(units, numbers, step, keys, table):
+        c0, c1, c2, c3 = noise.amplitude_counter(numbers, step)
+        words = cast(numbers, c0), cast(numbers, c1), c2, c3
+        for k in range(noise.ROUNDS):
+            words = noise.philox_round(*words, keys[0, k], keys[1, k])
+        units[0] = distribution(words[0], table)
+        units[1] = distribution(words[1], table)
+        units[2] = distribution(words[2], table)
+        units[3] = distribution(words[3], table)
+
+    return draw_units
 
 
 def _mover(depth: int, heavy: bool, nesterov: bool):
@@ -172,6 +191,7 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
     move_each = _mover(depth, heavy, inertia == "nesterov")
     value, rate, contraction = _scheduled(shape, own, adaptive, decaying)
     reduce = reducer(shape, observed, wanted)
+    draw_units = _drawer(distribution)
     limit, check, never = OVERFLOW[shape.dtype], CHECK, NEVER
 
     @kernel(shape, *observed, sorted(wanted), residual, draw, distribution, adaptive, decaying, own, inertia, SOURCES)
@@ -182,7 +202,7 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
         """
         lrs, decays, amplitudes = table
         own_rates, own_decays = own_table
-        k0, k1, origin, quantiles = random
+        k0, k1, keys, origin, quantiles = random
         squares, products, batch = batches
         w, before, v, v_before = new_block(), new_block(), new_block(), new_block()
         prefixes, largest, units = new_net(), new_row(), new_units()
@@ -216,12 +236,7 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
                 for t in range(step, step + count):
                     if draws_amplitude and t >> 2 != in_units:
                         in_units = t >> 2
-                        c0, c1, c2, c3 = noise.amplitude_counter(numbers, t)
-                        words = noise.philox(cast(numbers, c0), cast(numbers, c1), c2, c3, k0, k1)
-                        units[0] = distribution(words[0], quantiles)
-                        units[1] = distribution(words[1], quantiles)
-                        units[2] = distribution(words[2], quantiles)
-                        units[3] = distribution(words[3], quantiles)
+                        draw_units(units, numbers, t, keys, quantiles)
                     if draws_batch:
                         for lane in range(lanes):
                             noise.sample(order, swaps, origin + block * lanes + lane, t, k0, k1)
