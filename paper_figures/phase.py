@@ -33,6 +33,8 @@ OUTCOME_COLORS = {
 REST = "0.8"
 LARGE, TINY = 1e6, 1e-300
 """What contours are clipped at, far from their levels; what a velocity is divided by at least."""
+DECADES, FEW = 8, 0.005
+"""Colours span so many decades at most, or else all values but this part at either end."""
 LABELS = {
     "diverged_step": "steps until divergence",
     "critical_rate": "learning rate at which divergence begins",
@@ -172,8 +174,7 @@ def _density(figure: Figure, axes: Axes, result: xr.Dataset) -> None:
         "rasterized": True,
     }
     dots = axes.scatter(*where, c=found[order], norm=norm, cmap=colors, **look)
-    bar = figure.colorbar(dots, ax=axes, label="starts that end in a cell", shrink=0.8, extend="min")
-    labels.log_ticks(bar.ax.yaxis, low, high)
+    _bar(figure, axes, dots, found, "starts that end in a cell", shrink=0.8)
 
 
 def draw_map(figure: Figure, result: xr.Dataset, name: str, box: Box, title: str) -> None:
@@ -221,14 +222,28 @@ def _values(figure: Figure, axes: Axes, result: xr.Dataset, name: str, box: Box)
             text = f"{label}: {100 * mask.mean():.3g} %"
             entries.append(Patch(facecolor=grey, edgecolor="0.3", linewidth=0.4, label=text))
     if shown.any():
-        low, high = values[shown].min(), values[shown].max()
-        norm = LogNorm(low, max(high, 1.01 * low))
-        mappable = ScalarMappable(norm, COLORMAP)
+        mappable = ScalarMappable(LogNorm(*_span(values[shown])), COLORMAP)
         image[shown] = mappable.to_rgba(values[shown])[:, :3]
-        bar = figure.colorbar(mappable, ax=axes, label=LABELS[name], shrink=0.85)
-        labels.log_ticks(bar.ax.yaxis, *mappable.get_clim())
+        _bar(figure, axes, mappable, values[shown], LABELS[name])
     _image(axes, image, box)
     return entries
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    """From where to where colours go: over all values, or without a few where those would take nearly all colours."""
+    low, high = float(values.min()), float(values.max())
+    if high > 10**DECADES * low:
+        low, high = np.quantile(values, (FEW, 1 - FEW), method="nearest").tolist()
+    return low, max(high, 1.01 * low)
+
+
+def _bar(figure: Figure, axes: Axes, mappable: Any, values: np.ndarray, label: str, shrink: float = 0.85) -> None:
+    """A bar of the colours, pointed where there are values beyond it."""
+    low, high = mappable.get_clim()
+    beyond = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    extend: Any = beyond[bool(values.min() < low), bool(values.max() > high)]
+    bar = figure.colorbar(mappable, ax=axes, label=label, shrink=shrink, extend=extend)
+    labels.log_ticks(bar.ax.yaxis, low, high)
 
 
 def _without_value(result: xr.Dataset, name: str, shown: np.ndarray) -> list[tuple[np.ndarray, str, str]]:

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
@@ -15,7 +17,7 @@ from linreg_dyn.ensemble import GradientDescent
 from linreg_dyn.phase import OUTCOMES, Plane, start_map
 from linreg_dyn.schedules import Cosine, Window, to_spec
 from paper_figures.labels import number, seen, wrapped
-from paper_figures.phase import _equilibria
+from paper_figures.phase import _bar, _equilibria, _span
 
 
 def phase(out, *options):
@@ -151,6 +153,22 @@ def test_equilibria_are_marked_and_named(tmp_path):
     assert [entry.get_label() for entry in entries] == ["stable equilibrium", "unstable equilibrium"]
     drawn = [np.array(line.get_xydata()) for line in figure.axes[0].lines]
     assert np.allclose(drawn, [[[w, w]], [[0, 0]]])  # the other one is outside the box
+
+
+def test_a_few_values_do_not_take_all_colours():
+    """Sharpnesses of nets that end next to W = 0 are a hundred decades from the others."""
+    values = np.geomspace(1, 100, 1000)
+    assert _span(values) == (1, 100)
+    values[:4] = 1e110
+    assert _span(values)[1] < 101
+    assert _span(np.full(5, 3.0)) == (3.0, pytest.approx(3.03))
+    many = np.concatenate((values, np.full(500, 1e110)))
+    assert _span(many)[1] == 1e110
+    for found, extend in ((values, "both"), (np.geomspace(1, 100, 9), "neither")):
+        figure = Figure()
+        axes, mappable = figure.add_subplot(), ScalarMappable(LogNorm(*_span(found)))
+        _bar(figure, axes, mappable, found, "sharpness")
+        assert mappable.colorbar.extend == extend
 
 
 def test_titles_break_between_words_by_what_is_seen():

@@ -72,7 +72,7 @@ def test_words_name_every_layer_once():
     text = setting(tied, NoiseAugmentation(0.4), training)
     assert text == (
         r"9 layers, $w_{3} = \dots = w_{5} = w_{1}$, $w_{6} = 0.5$, $w_{7} = w_{8} = w_{2}$, $w_{9} = 0.5$, "
-        r"noise augmentation, $\eta$ uniform, $|\eta| \leq$ 0.4, learning rate $0.25 \,/\, \sum 1/w_i^2$, 7 steps"
+        r"noise augmentation, $\eta$ uniform, $|\eta| \leq 0.4$, learning rate $0.25 \,/\, \sum 1/w_i^2$, 7 steps"
     )
     training = {"steps": 7, "weight_decay": Window(0.1, stop=5), "momentum": 0.9, "nesterov": True, "dtype": "float32"}
     assert setting(Plane(), GD, training | {"learning_rate": Cosine(0.1, steps=9)}) == (
@@ -80,7 +80,7 @@ def test_words_name_every_layer_once():
         "Nesterov momentum 0.9, float32, 7 steps"
     )
     assert setting(Plane(4), MiniBatch(data(), 3), {"steps": 7, "weight_decay": 0.1}) == (
-        r"4 layers, the others $= 1$, mini-batches of 3 of 8 samples, weight decay $\mu = 0.1$, 7 steps"
+        r"4 layers, the others $w_i = 1$, mini-batches of 3 of 8 samples, weight decay $\mu = 0.1$, 7 steps"
     )
 
 

@@ -72,7 +72,7 @@ def _exactness(plane: Plane) -> str:
 
 def _others(plane: Plane) -> list[str]:
     if len(plane.others) > 1 and len(set(plane.others)) == 1:
-        return [f"the others $= {_symbol(plane.others[0])}$"]
+        return [f"the others $w_i = {_symbol(plane.others[0])}$"]
     numbers = (layer for layer in range(1, plane.depth + 1) if layer not in plane.layers)
     runs: list[tuple[list[int], float | str]] = []
     for layer, value in zip(numbers, plane.others, strict=True):
@@ -96,8 +96,9 @@ def _method(method: Method) -> str:
         return f"mini-batches of {method.batch_size} of {len(method.data)} samples"
     if isinstance(method, NoiseAugmentation | SGDNoise):
         name = "noise augmentation" if isinstance(method, NoiseAugmentation) else "SGD noise"
-        width = f"{method.half_width:g}" if isinstance(method.half_width, float) else "a schedule"
-        return f"{name}, $\\eta$ {method.distribution}, $|\\eta| \\leq$ {width}"
+        number = isinstance(method.half_width, float)
+        width = f"$|\\eta| \\leq {method.half_width:g}$" if number else "its width a schedule"
+        return f"{name}, $\\eta$ {method.distribution}, {width}"
     return "gradient descent"
 
 
