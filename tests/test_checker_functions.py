@@ -62,6 +62,17 @@ RULES = {
         {"x": "0", "t": "1"},
         [identity()],
     ),
+    "factors of an integral": (
+        (
+            XT,
+            [
+                "Integral(x*exp(x - s) + x/exp(t) - 3, s, 0, t) == x*exp({}x)*Integral(exp(-s), s, 0, t) + (x*exp(-t) - 3)*t"
+            ],
+        ),
+        ("", "2*"),
+        {"x": "1", "t": "1"},
+        [identity()],
+    ),
     "from an end to itself": ((X, ["Integral(exp(s), s, x, x) == {}"]), ("0", "1"), {"x": "1"}, [identity()]),
     "a flow": (
         (XT, ["Dt(x**2*t) == {}*x**2*t + x**2"], (), (), [("x", "-x/2"), ("t", "1")]),

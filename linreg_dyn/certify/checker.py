@@ -239,8 +239,19 @@ class Integral:
         integrand, low, high = R.of(integrand), R.of(low), R.of(high)
         inside = {a for e in (integrand, low, high) for a in e.atoms() if a.startswith("int(")}
         require(not inside, "an integral within an integral")
-        if low.same(high):
-            return R.of(0)
+        den, total = R(integrand.den), R.of(0)
+        require("#u" not in den.atoms(), "an integrand may have a pole")
+        for m, c in integrand.num.items():  # what does not depend on #u is a factor
+            bound = tuple((a, e) for a, e in m if "#u" in R.atom(a).atoms())
+            factor = R({tuple(t for t in m if t not in bound): c})
+            total = total + factor * Integral.over(R({bound: Fraction(1)}), low, high)
+        return total / den
+
+    @staticmethod
+    def over(integrand, low, high):
+        """The integral of one monomial of what depends on #u."""
+        if integrand.same(1) or low.same(high):
+            return high - low
         name = f"int({integrand.text()};{low.text()};{high.text()})"
         FUNCTIONS[name] = Integral(integrand, low, high)
         return R.atom(name)
@@ -588,13 +599,23 @@ class Scope:
         require(isinstance(size, Fraction) and size.denominator == 1 and 0 < size <= len(v), "a batch size")
         return [sum(b, Fraction(0)) / size for b in itertools.combinations(v, int(size))]
 
-    def partial(self, node, name, k, index):
-        """One partial derivative at explicit values: that one variable becomes an atom, for a while."""
-        old, fresh = self.values[name], f"#d{self.level}"
-        new = R.atom(fresh) if k is None else [*old[:k], R.atom(fresh), *old[k + 1 :]]
-        inner = self.inside({**self.values, name: new}, level=1)
-        here = {fresh: old if k is None else old[k]}
-        return lift(lambda f: R.of(f).diff(lambda a: R.of(int(a == fresh))).at(here), inner.eval(node, index))
+    def with_atoms(self, *names):
+        """(scope, atoms, point): a scope in which every entry of these variables is an atom, the names of the atoms
+        by variable, and where they are; the scope itself if they are independent atoms already, as in a proof."""
+        entries = {n: v if isinstance(v, list) else [v] for n, v in self.values.items()}
+        own = [e for n in names for e in entries[n]]
+        atoms = [next(iter(e.factors()), "") if isinstance(e, R) else "" for e in own]
+        others = {a for n, v in entries.items() if n not in names for e in v if isinstance(e, R) for a in e.atoms()}
+        plain = all(a and e.same(R.atom(a)) for a, e in zip(atoms, own, strict=True))
+        if plain and len({*atoms}) == len(atoms) and not others & {*atoms}:
+            found = iter(atoms)
+            return self, {n: [next(found) for _ in entries[n]] for n in names}, {}
+        fresh = {n: [f"#d{self.level}{n}[{k}]" for k in range(len(entries[n]))] for n in names}
+        new = {n: [R.atom(a) for a in fresh[n]] for n in names}
+        inner = self.inside(
+            {**self.values, **{n: v if isinstance(self.values[n], list) else v[0] for n, v in new.items()}}, level=1
+        )
+        return inner, fresh, {a: e for n in names for a, e in zip(fresh[n], entries[n], strict=True)}
 
     def derivative(self, node, by, index):
         """`D(f, w)` is the vector of partial derivatives (of a vector: entry by entry), `D(f, w[i])` one of them."""
@@ -605,19 +626,25 @@ class Scope:
                 vector = isinstance(self.values.get(name), list) or name == self.generic
                 require(vector and k in index, "an index of a layer")
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(n))) if type(n) is int:
-                values = self.values.get(name)
-                require(isinstance(values, list) and n < len(values), "an entry of an explicit vector")
-                self.eval(node, index)
-                return self.partial(node, name, n, index)
+                vector = self.values.get(name)
+                require(isinstance(vector, list) and n < len(vector), "an entry of an explicit vector")
+                k, index = "#", {**index, "#": n}
             case _:
                 raise Refused("a derivative is by a name or by an entry w[i]")
         require(name in self.values and name not in self.samples, "a derivative by a given number or weight")
         if self.generic is None:
-            self.eval(node, index)  # a derivative has a value only where the function has one, and no more poles
+            f = self.eval(node, index)  # a derivative has a value only where the function has one, and no more poles
+            scope, atoms, here = self.with_atoms(name)
+            f = f if scope is self else scope.eval(node, index)
+
+            def slope(f, n):
+                return R.of(f).diff(lambda a: R.of(int(a == atoms[name][n]))).at(here)
+
             if k is not None or not isinstance(self.values[name], list):
-                return self.partial(node, name, None if k is None else index[k], index)
-            columns = [self.partial(node, name, n, index) for n in range(len(self.values[name]))]
-            return [c[n] if isinstance(c, list) else c for n, c in enumerate(columns)]
+                return lift(lambda e: slope(e, 0 if k is None else index[k]), f)
+            parts = f if isinstance(f, list) else [f] * len(atoms[name])
+            require(len(parts) == len(atoms[name]), "vectors of different lengths")
+            return [slope(e, n) for n, e in enumerate(parts)]
         a = R.atom(name if k is None else f"{name}[{k}]")
         f = R.of(self.eval(node, index))
         layers = {f"{self.generic}[{n}]" for n in "ij"} if k is None else {self.generic}
@@ -638,15 +665,16 @@ class Scope:
     def along_the_flow(self, node, index):
         """`Dt(f)`: the derivative of f along the flow, by the rates of the variables."""
         require(self.generic is None and self.rates and not self.samples, "Dt is for given variables with rates")
-        total = lift(lambda f: R.of(f) * 0, self.eval(node, index))  # a value only where the function has one
+        f = self.eval(node, index)  # a value only where the function has one
+        scope, atoms, here = self.with_atoms(*self.rates)
+        f, rates = f if scope is self else scope.eval(node, index), {}
         for name, text in self.rates.items():
-            old, rate = self.values[name], self.eval(text, index)
-            require(isinstance(old, list) == isinstance(rate, list), f"the rate of {name} is no number or vector as it")
-            require(not isinstance(old, list) or len(old) == len(rate), f"the rate of {name} has another length")
-            for k, r in enumerate(rate) if isinstance(rate, list) else ((None, rate),):
-                slope = self.partial(node, name, k, index)
-                total = lift(lambda t, s, r=r: t + s * r, total, slope)
-        return total
+            rate, vector = self.eval(text, index), isinstance(self.values[name], list)
+            require(vector == isinstance(rate, list), f"the rate of {name} is no number or vector as it")
+            rate = rate if vector else [rate]
+            require(len(rate) == len(atoms[name]), f"the rate of {name} has another length")
+            rates |= {a: R.of(r) for a, r in zip(atoms[name], rate, strict=True)}
+        return lift(lambda e: R.of(e).diff(lambda a: rates.get(a, R.of(0))).at(here), f)
 
 
 # ---------------------------------------------------------------- statements

@@ -118,7 +118,7 @@ def bounded_integral(
     """
 
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
-        node = checker.parse(of)
+        node: Any = checker.parse(of)
         inner, s, low, high = context.bound_variable(node)
         slope = R.of(inner.scope(primitive)).diff(lambda a: R.of(int(a == s)))
         proof = {

@@ -125,7 +125,8 @@ class Claim:
 
     `kind` is `printed` (as the paper has it), `amended` (a corrected form of the printed claim `amends`) or
     `sharp` (the best constants behind it). `reading` says how words were turned into formulas; `argument` is
-    the reduction, in words, where the checker does not make it itself. `values` computes enclosures. The
+    the reduction, in words, where the checker does not make it itself. `tries` is how many instances of each
+    part and depth the falsifier draws (fewer where one takes long). `values` computes enclosures. The
     evidence for a claim is its parts or, where it is about what is drawn or trained, its `measurement`.
     """
 
@@ -142,6 +143,7 @@ class Claim:
     reading: str = ""
     argument: str = ""
     search_depths: tuple[int, ...] = (1, 2, 3, 5, 8)
+    tries: int = 60
     values: Callable[[], dict[str, dict[str, str]]] | None = None
     measurement: Measurement | None = None
 

@@ -22,7 +22,6 @@ from linreg_dyn.certify import checker, find
 from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Evidence, Measurement
 
-TRIES = 60
 MUTANT_TRIES = 400
 
 
@@ -74,7 +73,7 @@ def examine(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], *, 
     least = None
     outcome: dict[str, Any] = {}
     for number, part in enumerate(claim.parts):
-        given, broken, n, ok = falsify.search(part, claim.search_depths, tries=TRIES, seed=seed)
+        given, broken, n, ok = falsify.search(part, claim.search_depths, tries=claim.tries, seed=seed)
         tried, admitted = tried + n, admitted + ok
         least = ok if least is None else min(least, ok)
         if given is not None:
