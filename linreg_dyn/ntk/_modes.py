@@ -28,8 +28,14 @@ from numba.extending import register_jitable
 
 from linreg_dyn._compiled import kernel
 
-_NODES, _NODE_WEIGHTS = (np.ascontiguousarray(x) for x in np.polynomial.legendre.leggauss(10))
-_NODES, _NODE_WEIGHTS = (_NODES + 1) / 2, _NODE_WEIGHTS / 2  # on [0, 1]
+
+def _gauss(nodes):
+    x, weights = np.polynomial.legendre.leggauss(nodes)
+    return (x + 1) / 2, weights / 2  # on [0, 1]
+
+
+_NODES, _NODE_WEIGHTS = _gauss(10)
+_FEW_NODES, _FEW_NODE_WEIGHTS = _gauss(5)
 _NEGLIGIBLE = 2.0**-60
 _GROWING_TERMS = 64
 
@@ -72,15 +78,15 @@ def _growing(degree, m, ratio):
 
 
 @register_jitable
-def _short(work, steepness, decay):
+def _short(work, steepness, decay, nodes, weights):
     """B after a short time: `work` is the kernel now times t, `steepness` is m l2 t, `decay` is k l2 t."""
     total = 0.0
-    for i in range(_NODES.size):
-        before = _NODES[i]
+    for i in range(nodes.size):
+        before = nodes[i]
         y = steepness * before
         growth = math.expm1(y)
         relative = growth / steepness if abs(steepness) > 1e-300 else before
-        total += _NODE_WEIGHTS[i] * (1.0 + growth) * math.exp(-work * relative - decay * before)
+        total += weights[i] * (1.0 + growth) * math.exp(-work * relative - decay * before)
     return work * total
 
 
@@ -146,7 +152,10 @@ def weights_of(t, gamma, l2, degree):
     E = G + decay
     A = math.exp(-E)
     if E <= 0.5 and abs(steepness) <= 1:
-        return A, _short(gamma * math.exp(-steepness) * t, steepness, decay)
+        work = gamma * math.exp(-steepness) * t
+        if E <= 0.05 and abs(steepness) <= 0.1:
+            return A, _short(work, steepness, decay, _FEW_NODES, _FEW_NODE_WEIGHTS)
+        return A, _short(work, steepness, decay, _NODES, _NODE_WEIGHTS)
     if m > 0 and gamma <= m * l2:
         return A, _faint(degree, m, gamma / (m * l2), u, s)
     if m > 0 and u < 1:

@@ -45,11 +45,9 @@ def mode_solution(t: Any, eigenvalue: Any, f0: Any, y: Any, *, l2: Any, degree: 
         ValueError: an argument out of its range, NaN, or shapes that do not broadcast.
         TypeError: something that is not real numbers.
     """
-    start, label = _real("f0", f0), _real("y", y)
-    rest = [_real("t", t, finite=False), _real("eigenvalue", eigenvalue), _real("l2", l2), _real("degree", degree)]
-    _broadcast(("t", "eigenvalue", "f0", "y", "l2", "degree"), (*rest[:2], start, label, *rest[2:]))
-    A, B = mode_weights(rest[0], rest[1], l2=rest[2], degree=rest[3], threads=threads)
-    return A * start + B * label
+    given = _checked(t=t, eigenvalue=eigenvalue, f0=f0, y=y, l2=l2, degree=degree)
+    A, B = _weights(given, threads)
+    return A * given["f0"] + B * given["y"]
 
 
 def mode_weights(t: Any, eigenvalue: Any, *, l2: Any, degree: Any, threads: int | None = None) -> tuple[Any, Any]:
@@ -60,15 +58,14 @@ def mode_weights(t: Any, eigenvalue: Any, *, l2: Any, degree: Any, threads: int 
     at most 745, so below 1e-12; for degrees below 1, `1 + 2 (1 - k) l2 t` times that. Values below 2.2e-308 lose
     digits, and then themselves. Arguments, units and errors are those of `mode_solution`.
     """
-    names = ("t", "eigenvalue", "l2", "degree")
-    values = [_real("t", t, finite=False), _real("eigenvalue", eigenvalue), _real("l2", l2), _real("degree", degree)]
-    shape = _broadcast(names, values)
-    for name, value in zip(names, values, strict=True):
-        _at_least_zero(name, value)
-    if np.any(values[-1] > LARGEST_DEGREE):
-        raise ValueError(f"degree must be at most {LARGEST_DEGREE:g}, got {values[-1].max():g}")
-    A, B = np.empty(shape), np.empty(shape)
+    return _weights(_checked(t=t, eigenvalue=eigenvalue, l2=l2, degree=degree), threads)
+
+
+def _weights(given: dict[str, Array], threads: int | None) -> tuple[Any, Any]:
     count = workers(threads)
+    values = [given[name] for name in ("t", "eigenvalue", "l2", "degree")]
+    shape = np.broadcast_shapes(*(value.shape for value in values))
+    A, B = np.empty(shape), np.empty(shape)
     flags: Any = ["external_loop", "buffered", "ranged", "zerosize_ok"]
     access: Any = [["readonly", "contig"]] * 4 + [["writeonly", "contig"]] * 2
 
@@ -80,6 +77,21 @@ def mode_weights(t: Any, eigenvalue: Any, *, l2: Any, degree: Any, threads: int 
 
     spread(work, A.size, min(count, 1 + A.size // _GRAIN))
     return A[()], B[()]
+
+
+def _checked(**arguments: Any) -> dict[str, Array]:
+    """The arguments as float64, in range, with shapes that broadcast."""
+    given = {name: _real(name, values, finite=name != "t") for name, values in arguments.items()}
+    for name in ("t", "eigenvalue", "l2", "degree"):
+        _at_least_zero(name, given[name])
+    if np.any(given["degree"] > LARGEST_DEGREE):
+        raise ValueError(f"degree must be at most {LARGEST_DEGREE:g}, got {given['degree'].max():g}")
+    try:
+        np.broadcast_shapes(*(array.shape for array in given.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in given.items() if array.shape)
+        raise ValueError(f"shapes must broadcast against each other, got {shapes}") from None
+    return given
 
 
 def _real(name: str, values: Any, finite: bool = True) -> Array:
@@ -102,8 +114,8 @@ def _real(name: str, values: Any, finite: bool = True) -> Array:
 
 def _at_least_zero(name: str, array: Array) -> None:
     """Refuse negative numbers, and say how far below zero they are."""
-    least = array.min(initial=0.0)
-    if least < 0:
+    if np.any(array < 0):
+        least = array.min()
         line = f"{name} must be at least 0, got {least:.3g}"
         if name == "eigenvalue":
             largest = array.max(initial=0.0)
@@ -111,11 +123,3 @@ def _at_least_zero(name: str, array: Array) -> None:
             line += f", the least of {count} negative out of {array.size} (the largest is {largest:.3g});"
             line += " a kernel has none but by rounding: set those to 0 first"
         raise ValueError(line)
-
-
-def _broadcast(names: tuple[str, ...], arrays: Any) -> tuple[int, ...]:
-    try:
-        return np.broadcast_shapes(*(array.shape for array in arrays))
-    except ValueError:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in zip(names, arrays, strict=True) if array.shape)
-        raise ValueError(f"shapes must broadcast against each other, got {shapes}") from None
