@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from linreg_dyn.schedules import Window
 from validation import data
@@ -98,6 +99,18 @@ def test_augmentation_is_on_in_its_window():
     after, y_after = batches.at(6)
     torch.testing.assert_close(after, x, rtol=0, atol=0)
     torch.testing.assert_close(y_after, y)
+
+
+def test_noise_multiplies_each_image_by_its_own_factor():
+    batches = Batches(DIGITS, 96, seed=5, device="cpu", augment=Augment(noise=Window(0.3, start=1)))
+    x = Batches(DIGITS, 96, seed=5, device="cpu").at(0)[0]
+    torch.testing.assert_close(batches.at(0)[0], x, rtol=0, atol=0)
+    factors = (batches.at(1)[0] / x).flatten(1)
+    torch.testing.assert_close(factors, factors[:, :1].expand_as(factors), rtol=1e-5, atol=1e-6)
+    eta = factors[:, 0].numpy() - 1
+    assert abs(eta).max() <= 0.3 + 1e-6
+    assert stats.kstest(eta, stats.uniform(-0.3, 0.6).cdf).pvalue > 1e-4
+    assert not torch.equal(batches.at(2)[0], batches.at(1)[0])
 
 
 def test_mixup_is_the_same_combination_of_images_and_labels():

@@ -24,25 +24,27 @@ class Augment:
         crop: 1 at steps whose images are moved by up to `shift` pixels each way, zeros coming in.
         mixup: alpha of Beta(alpha, alpha), the share of each image that is replaced by another's (Zhang et al.,
             2018); the labels are mixed alike.
+        noise: half width of a uniform factor 1 + eta for every image (Ginsburg, 2020, section 4.2).
         shift: how far.
     """
 
     flip: float | Schedule = 0.0
     crop: float | Schedule = 0.0
     mixup: float | Schedule = 0.0
+    noise: float | Schedule = 0.0
     shift: int = 4
 
     def any(self) -> bool:
         """Whether anything is ever on."""
         return any(as_schedule(x, name, zero=True).limits[1] > 0 for name, x in self._parts())
 
-    def at(self, step: int) -> tuple[bool, bool, float]:
-        """Flip, crop and mixup's alpha at a step."""
-        flip, crop, mixup = (as_schedule(x, name, zero=True).at(step) for name, x in self._parts())
-        return flip > 0, crop > 0, mixup
+    def at(self, step: int) -> tuple[bool, bool, float, float]:
+        """Flip, crop, mixup's alpha and the noise's half width at a step."""
+        flip, crop, mixup, noise = (as_schedule(x, name, zero=True).at(step) for name, x in self._parts())
+        return flip > 0, crop > 0, mixup, noise
 
     def _parts(self) -> tuple[tuple[str, float | Schedule], ...]:
-        return ("flip", self.flip), ("crop", self.crop), ("mixup", self.mixup)
+        return ("flip", self.flip), ("crop", self.crop), ("mixup", self.mixup), ("noise", self.noise)
 
 
 class Batches:
@@ -98,13 +100,16 @@ class Batches:
             self._shares = rng.random((self.steps_per_epoch, 2))
 
     def _augment(self, x: Tensor, y: Tensor, step: int, place: int) -> tuple[Tensor, Tensor]:
-        flip, crop, alpha = self.augment.at(step)
+        flip, crop, alpha, noise = self.augment.at(step)
         rows = slice(place * self.size, (place + 1) * self.size)
         if flip:
             x = torch.where(self._flips[rows].view(-1, 1, 1, 1), x.flip(3), x)
         if crop:
             x = _moved(x, self._moves[0, rows], self._moves[1, rows], self.augment.shift)
         x = self.normalised(x)
+        if noise:
+            factors = 1 + noise * self._rng(step, 4).uniform(-1, 1, (self.size, 1, 1, 1))
+            x = x * self._to(factors.astype(np.float32))
         if not alpha:
             return x, y
         share = float(self._rng(step, 2).beta(alpha, alpha))

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from validation.core import Experiment, Spec
 
-PAPERS: tuple[str, ...] = ()
+PAPERS: tuple[str, ...] = ("ginsburg",)
 
 
 def registry() -> dict[str, Experiment]:

@@ -47,13 +47,16 @@ def lewkowycz_cnn(
     return lecun(nn.Sequential(*layers), math.sqrt(2))
 
 
-def all_cnn(*, channels: int, side: int, classes: int, width: int = 96, norms: str = "all") -> nn.Module:
+def all_cnn(
+    *, channels: int, side: int, classes: int, width: int = 96, norms: str = "all", bias: bool = True
+) -> nn.Module:
     """All-CNN-C of Springenberg et al. (2015), without dropout; Golatkar et al. use it with batch norm and without.
 
     Args:
         channels, side, classes: the images and how many outputs.
         width: filters of the first block; the others have twice as many.
         norms: "all" or "none".
+        bias: whether convolutions have biases; without, and without norms, it is homogeneous in every layer.
     """
     if side < 4:
         raise ValueError(f"side must be at least 4, got {side}")
@@ -71,7 +74,7 @@ def all_cnn(*, channels: int, side: int, classes: int, width: int = 96, norms: s
     layers: list[nn.Module] = []
     inside = channels
     for outside, size, stride in plan:
-        layers += [conv(inside, outside, size, stride, bias=True), norm(norms, outside, 0), act("relu")]
+        layers += [conv(inside, outside, size, stride, bias=bias), norm(norms, outside, 0), act("relu")]
         inside = outside
-    layers += [conv(inside, classes, 1, bias=True), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    layers += [conv(inside, classes, 1, bias=bias), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return he(nn.Sequential(*layers))
