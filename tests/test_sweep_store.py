@@ -10,6 +10,7 @@ import xarray as xr
 
 import linreg_dyn as ld
 from linreg_dyn.cli import main
+from linreg_dyn.commands import sweep as sweep_command
 from linreg_dyn.sweep import run, starts, zarr_files
 from linreg_dyn.sweep.store import opened
 from tests.sweeps import (
@@ -146,6 +147,12 @@ def test_a_chunk_that_fails_is_named_and_the_others_are_kept(small_sweep, tmp_pa
     assert completeness(path) == "unfinished"
     assert again(small_sweep, path).computed == 2
     assert results(path) == undisturbed_store
+
+
+def test_a_failure_without_words_is_named_by_its_kind(small_sweep):
+    outcome = run.Outcome(1, failures=[(planned(small_sweep).groups[0][0], MemoryError())])
+    (line,) = [line for line in sweep_command._summary(outcome, "out") if line.startswith("FAILED")]
+    assert line.endswith(": MemoryError")
 
 
 def test_failures_without_end_stop_the_sweep(small_sweep, tmp_path):

@@ -144,7 +144,8 @@ def _summary(outcome: Outcome, out: str) -> list[str]:
     lines = [f"{outcome.total} chunks: {outcome.found} found, {outcome.computed} computed{damaged}"]
     for chunk, error in outcome.failures:
         points = ", ".join(f"{path} {values}" for fields in chunk.spec["axes"] for path, values in fields.items())
-        lines.append(f"FAILED {chunk.name[:12]} at {points:.200}: {' '.join(str(error).split()):.300}")
+        why = " ".join(str(error).split()) or type(error).__name__  # a MemoryError has no words
+        lines.append(f"FAILED {chunk.name[:12]} at {points:.200}: {why:.300}")
     if outcome.missing:
         lines.append(f"{outcome.missing} chunks are missing in {out}; the same command tries them again")
     else:

@@ -75,7 +75,8 @@ class Dask:
             with self._client() as client:
                 yield from _drain(client, source, again, self.on_event)
             if again:
-                self.on_event(f"lost the scheduler; waiting for another one at {self.scheduler}")
+                where = f"waiting for another one at {self.scheduler}" if self.scheduler else "starting another one"
+                self.on_event(f"lost the scheduler; {where}")
 
     @contextmanager
     def _client(self) -> Iterator[Client]:
