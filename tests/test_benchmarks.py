@@ -12,7 +12,19 @@ import numpy as np
 import pytest
 
 from linreg_dyn import rules
-from tests.benchmarks import aims, c_kernels, first_result, flows, machine, measure, ours, report, run, timing
+from tests.benchmarks import (
+    aims,
+    c_kernels,
+    first_result,
+    flows,
+    machine,
+    measure,
+    ntk_modes,
+    ours,
+    report,
+    run,
+    timing,
+)
 from tests.benchmarks.cases import (
     CHECKED_STEPS,
     HALF_WIDTH,
@@ -192,6 +204,23 @@ def test_flows_reach_the_error_asked_for(name, monkeypatch):
     assert rtol in flows.LADDER
     with pytest.raises(Wrong, match="no tolerance"):
         flows.tolerance_for(name, 2, 0.0, 1)
+
+
+def test_modes_are_compared_at_the_errors_told(monkeypatch):
+    """Ours is the exact solution; LSODA keeps to a tolerance it is given; what is false has an error of order 1."""
+    monkeypatch.setattr(ntk_modes, "LADDER", (1e-9,))
+    ntk_modes.most_accurate.cache_clear()
+    row = ntk_modes.measured(2, turns=1, budget=1.0)
+    ntk_modes.most_accurate.cache_clear()
+    report.show(row)
+    errors = {name: cell["error"] for name, cell in row["solvers"].items()}
+    assert errors[ntk_modes.OURS] < 1e-14
+    assert 1e-14 < errors[ntk_modes.LOOP] < 1e-7
+    assert 1e-14 < errors[ntk_modes.SYSTEM] < 1e-7
+    assert ntk_modes.error(lambda count: 1.01 * ntk_modes.ours(count)) > 1e-3
+    named = {verdict.aim: verdict for verdict in aims.judge([row | {"times": 100}])}
+    assert named["modes: the same, to 100 times"].worst == row["solvers"][ntk_modes.LOOP]["ours_is"]
+    assert named["modes: times LSODA at its most accurate, to one time"].met is None
 
 
 def test_flops_are_counted_as_they_are_said():

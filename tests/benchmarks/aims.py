@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.benchmarks import ntk_modes
 from tests.benchmarks.cases import BATCHES, INERT, NOISELESS, NOISY
 
 Row = dict[str, Any]
@@ -52,7 +53,7 @@ def _judge(aim: str, bound: float, values: Iterable[tuple[float | None, str]], a
 
 def _speed(rows: list[Row], rule: str, depth: int, dtype: str, unit: str) -> float | None:
     for row in rows:
-        if (row.get("rule"), row["depth"], row.get("dtype")) == (rule, depth, dtype) and row["what"] == "training":
+        if (row.get("rule"), row.get("depth"), row.get("dtype")) == (rule, depth, dtype) and row["what"] == "training":
             return row["contenders"].get(MINE, {}).get(unit)
     return None
 
@@ -107,4 +108,5 @@ def judge(rows: list[Row]) -> list[Verdict]:
             [(row.get("added"), _place(row)) for row in of["record"]],
             at_most=True,
         ),
+        *(_judge(*aim) for aim in ntk_modes.aims(rows)),
     ]
