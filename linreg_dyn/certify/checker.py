@@ -39,6 +39,10 @@ class Refused(Exception):
     """The certificate is not accepted; the message says why."""
 
 
+class Untold(Refused):
+    """The sign of a number made with exp or integrals is beyond what enclosures tell."""
+
+
 def require(condition, message):
     """Refuse with `message` unless the condition holds (an `assert` that no optimisation removes)."""
     if not condition:
@@ -564,7 +568,8 @@ class Scope:
                 if e.same(a) or e.same(-a):
                     return e
             known = sign(a)
-            require(known is not None, "abs of an expression of unknown sign")
+            if known is None:
+                raise Untold("abs of an expression of unknown sign")
             return a * known
         return lift(lambda x: self.do_abs(x) if isinstance(x, R) else abs(x), a)
 

@@ -90,10 +90,10 @@ def draw(part: Part, rng: Random, depth: int, level: int) -> dict[str, Any]:
 
 
 def test(formal: dict[str, Any], given: dict[str, Any]) -> tuple[bool, str | None]:
-    """(admitted, broken conclusion or None); a point where the statement is undefined is not admitted."""
+    """(admitted, broken conclusion or None); a point where the statement is undefined or untold is not admitted."""
     try:
         return checker.truth(formal, given)
-    except ZeroDivisionError:
+    except (ZeroDivisionError, checker.Untold):
         return False, None
 
 

@@ -8,5 +8,11 @@ from importlib import import_module
 _SECTIONS = (
     "networks",
     "modes",
+    "limits",
+    "deep_linear",
+    "deep_linear_scaling",
+    "deep_linear_l1",
+    "numbers",
+    "loss_and_schedule",
 )
 CLAIMS = tuple(claim for name in _SECTIONS for claim in import_module(f"linreg_dyn.claims.lewkowycz.{name}").CLAIMS)

@@ -191,7 +191,7 @@ CLAIMS = (
         parts=_theorem_2((), ANY),
         mutants=(
             Mutant("another power in the integral", replace=(("(k - 2)*lam*s", "(k - 1)*lam*s"),)),
-            Mutant("half the exponent", replace=(("gt/(2*m*lam)", "gt/(4*m*lam)"), ("f == f0", "f == f0"))),
+            Mutant("half the exponent", replace=(("/(2*m*lam) - k*lam*t", "/(4*m*lam) - k*lam*t"),)),
         ),
     ),
     Claim(
@@ -221,7 +221,7 @@ CLAIMS = (
             ENVELOPE,
         ),
         mutants=(
-            Mutant("half the second term", replace=(("*t)", "*t/2)"), ("*exp(gt/(2*m*lam))*t/2", "*t/4"))),
+            Mutant("half the second term", replace=(("abs(gamma*y)*", "abs(gamma*y)/2*"),)),
             Mutant("twice the rate", replace=(("exp(-k*lam*t)*(", "exp(-2*k*lam*t)*("),)),
             Mutant("without the labels", replace=((" + abs(gamma*y)", " + 0*abs(gamma*y)"),)),
             Mutant("faster than exp", replace=(("exp(-x) <= 4", "exp(-x) <= 1/2"),), part=1),
@@ -249,7 +249,7 @@ CLAIMS = (
         ),
         mutants=(
             Mutant("the rate k lambda", replace=(("exp(-2*(k - 1)*lam*t)", "exp(-k*lam*t)"),)),
-            Mutant("without the time", replace=(("*t*exp(-2*(k", "*exp(-2*(k"), ("*abs(f0)", "*abs(f0)/2"))),
+            Mutant("a quarter of the second term", replace=(("abs(gamma*y)*", "abs(gamma*y)/4*"),)),
         ),
     ),
     Claim(
