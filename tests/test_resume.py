@@ -38,6 +38,26 @@ def test_divergence_momentum_and_auto_l2_survive_the_interruption():
     xr.testing.assert_identical(resumed, whole)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"learning_rate": np.linspace(0.01, 0.05, 40), "weight_decay": np.linspace(0, 0.2, 40), "momentum": 0.9},
+        {"learning_rate": ld.schedules.Adaptive(0.1), "momentum": 0.8, "nesterov": True, "weight_decay": 0.01},
+        {"learning_rate": 0.05, "weight_decay": ld.schedules.AutoL2(0.5, every=3, factor=2, refractory=1.0)},
+    ],
+)
+def test_rates_of_their_own_inertia_and_auto_l2_resume_in_either_precision(more, dtype):
+    """From a step that is no multiple of anything, in a fresh dataset without and with records of all kinds."""
+    run = {"seed": 3, "dtype": dtype, "backend": "cpu", "first_trajectory": 2**32 - 20, **more}
+    for record in (None, ld.Record(7, ("loss", "weights"), ("mean", "max"))):
+        whole = ld.simulate(starts(40, 3), ld.NoiseAugmentation(0.3), steps=31, record=record, **run)
+        part = ld.simulate(starts(40, 3), ld.NoiseAugmentation(0.3), steps=13, record=record, **run)
+        resumed = ld.simulate(starts(40, 3), ld.NoiseAugmentation(0.3), steps=31, record=record, **run, resume=part)
+        xr.testing.assert_identical(resumed, whole)
+        assert (part.final_weights != whole.final_weights).any()
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

@@ -1,6 +1,8 @@
 """Every bad argument of `simulate` and its parts is refused by name, in one line, before anything runs."""
 
 import math
+import re
+import tracemalloc
 from typing import Any, cast
 
 import numpy as np
@@ -130,3 +132,71 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_runs(monkeypatch):
 
 def test_available_memory_is_a_plausible_number_of_bytes():
     assert 2.0**20 < memory.available_memory() <= math.inf
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"starts": [1e39, 1.0]}, "starts"),
+        ({"starts": [-1e300, 1.0]}, "starts"),
+        ({"learning_rate": 1e39}, "learning_rate"),
+        ({"learning_rate": [1e39]}, "learning_rate"),
+        ({"learning_rate": ld.schedules.Exponential(1e39, factor=0.5, every=2)}, "learning_rate"),
+        ({"weight_decay": 1e39}, "weight_decay"),
+        ({"method": ld.SGDNoise(1e39)}, "half_width of SGDNoise"),
+    ],
+)
+def test_what_float32_cannot_hold_is_refused_and_float64_takes_it(change, name):
+    run = {"starts": [1.0, 1.0], "method": ld.GradientDescent(), "learning_rate": 0.1, "steps": 1} | change
+    with pytest.raises(ValueError, match=f"^{name} must be at most 3.4028235e\\+38 in float32, got 1e") as caught:
+        ld.simulate(**run, dtype="float32")
+    assert "\n" not in str(caught.value)
+    assert ld.simulate(**run).status.size == 1
+
+
+@pytest.mark.parametrize(("dtype", "large"), [("float64", 1e300), ("float32", 1e38)])
+def test_the_largest_starts_diverge_or_stall_and_stay_as_they_are(dtype, large):
+    """W overflows before the first step; or, beside a zero, after it; the adaptive rate there is 0."""
+    initial = np.array([[large, large], [large, 0.0], [1.0, 1.0]])
+    run = {"steps": 3, "dtype": dtype, "record": ld.Record(1, ("end_to_end",), "max")}
+    for momentum in (0.0, 0.5):
+        ds = ld.simulate(initial, ld.GradientDescent(), learning_rate=0.1, momentum=momentum, **run)
+        assert ds.status.values.tolist() == [1, 1, 0]
+        assert ds.diverged_step.values.tolist() == [0, 1, -1]
+        assert ds.held.values.tolist() == [2, 1, 1, 1]
+        assert ds.end_to_end.values.tolist() == [1, 1, 1, 1]
+        np.testing.assert_array_equal(ds.final_weights, initial.astype(dtype))
+    ds = ld.simulate(initial, ld.GradientDescent(), learning_rate=ld.schedules.Adaptive(0.1), **run)
+    assert ds.status.values.tolist() == [1, 2, 0]
+    np.testing.assert_array_equal(ds.final_weights, initial.astype(dtype))
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"momentum": 0.9},
+        {"weight_decay": np.full(40_000, 0.1)},
+        {"weight_decay": ld.schedules.AutoL2(0.1, every=2)},
+        {"record": ld.Record(1, ("weights", "loss"))},
+        {"record": ld.Record(1, ("weights",), ld.Quantiles())},
+    ],
+)
+def test_the_estimate_of_memory_is_no_less_than_what_a_run_takes(change, depth, monkeypatch):
+    run = {"steps": 4, "learning_rate": 0.01, "backend": "cpu", "threads": 1} | change
+    starts = np.random.default_rng(0).uniform(0.5, 1.5, (40_000, depth))
+    ld.simulate(starts, ld.GradientDescent(), **run)  # compiles
+    tracemalloc.start()
+    ld.simulate(starts, ld.GradientDescent(), **run)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    monkeypatch.setattr(memory, "available_memory", lambda: 0.0)
+    with pytest.raises(ValueError, match="this run would take") as caught:
+        ld.simulate(starts, ld.GradientDescent(), **run)
+    found = re.search(r"take (\S+) GiB", str(caught.value))
+    assert found
+    estimate = float(found[1]) * 2**30
+    slack = 2**18  # what does not grow with the trajectories
+    assert peak <= 1.01 * estimate + slack  # the estimate is printed to three digits
+    assert estimate <= 2 * peak + slack  # and refuses nothing that would fit easily

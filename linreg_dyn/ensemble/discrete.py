@@ -14,7 +14,7 @@ from linreg_dyn.ensemble.dataset import labelled
 from linreg_dyn.ensemble.memory import refuse_too_large
 from linreg_dyn.ensemble.methods import METHODS, Method
 from linreg_dyn.ensemble.plan import NEVER, Plan
-from linreg_dyn.ensemble.record import Record
+from linreg_dyn.ensemble.record import WEIGHTS, Record
 from linreg_dyn.ensemble.recorder import Recorder
 from linreg_dyn.ensemble.threads import workers
 from linreg_dyn.problem import Array, as_floats, as_starts
@@ -114,6 +114,7 @@ def simulate(
     )
     if record is not None and not isinstance(record, Record):
         raise TypeError(f"record must be a Record or None, got {record!r}")
+    _refuse_beyond_dtype(weights, plan)
     spec = _spec(weights, plan, steps, record)
     threads = workers(threads)
     backend = backends.chosen(backend, trajectories, steps, plan)
@@ -153,6 +154,21 @@ def _momentum(momentum: Any, nesterov: Any) -> float:
     return value
 
 
+def _refuse_beyond_dtype(weights: Array, plan: Plan) -> None:
+    """Raise a ValueError for an argument that the dtype of the weights has no finite number for."""
+    most = float(np.finfo(plan.dtype).max)
+    half_width: Any = getattr(plan.method, "half_width", 0.0)
+    for name, values in (
+        ("starts", weights),
+        ("learning_rate", plan.learning_rate if plan.rates is None else plan.rates),
+        ("weight_decay", plan.weight_decay if plan.decays is None else plan.decays),
+        (f"half_width of {type(plan.method).__name__}", half_width),
+    ):
+        largest = float(np.abs(values.limits if isinstance(values, Schedule) else values).max())
+        if largest > most:
+            raise ValueError(f"{name} must be at most {most:.8g} in {plan.dtype}, got {largest:g}")
+
+
 def _spec(weights: Array, plan: Plan, steps: int, record: Record | None) -> dict[str, Any]:
     """The arguments as data: what tells one run from another."""
     return {
@@ -178,8 +194,16 @@ def _refuse_too_large(trajectories: int, plan: Plan, record: Record | None, step
         if record
         else "take fewer trajectories"
     )
-    passing = trajectories * len(record.kept) if record and record.reductions else 0
-    refuse_too_large(trajectories, plan.depth, rows, width, advice, copies=6 if plan.momentum else 3, more=8 * passing)
+    passing = 0  # numbers of a trajectory that are there for a while: its own rate and decay, what is measured
+    if record and record.kept:
+        layers = (plan.depth - 1) * (WEIGHTS in record.kept)
+        passing += (len(record.kept) + layers) * (2 if record.reductions else 1)
+    if plan.auto_l2 is not None:
+        passing += 10
+    elif plan.rates is not None or plan.decays is not None:
+        passing += 3
+    copies = 6 if plan.momentum else 3
+    refuse_too_large(trajectories, plan.depth, rows, width, advice, copies=copies, more=8 * passing * trajectories)
 
 
 def _run(
