@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 BLOCK = 512  # vectors multiplied together
-PROBES, POWER = 10, 8  # of the bound of what is left out of an operator: it fails with probability 10^-PROBES
+PROBES, POWER = 10, 8  # of the bound of what is left out, which fails with probability 10^-PROBES
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def measured(kernel: Any, values: np.ndarray, vectors: np.ndarray, norm: float) 
 
     In the basis of V and its complement the kernel is `[[diag(values), B'], [B, C]]` but for `|R|` (V are Ritz
     vectors), `|B| <= |R|`: its eigenvalues are within `|R|` of `values` and of those of C, one for each. C is
-    positive, so that its largest is at most its trace and its Frobenius norm, which those of the kernel tell. Of an
-    operator neither is known: for a random Gaussian w, `|C| <= 10 sqrt(2 / pi) |C w|` but for one w in ten (Dixon
-    1983; Halko, Martinsson, Tropp 2011, lemma 4.1), here for the eighth power of C.
+    positive, so that its largest is at most its trace and its Frobenius norm, which those of a matrix tell. That is
+    far off where many are left out; but for a random Gaussian w, `|C| <= 10 sqrt(2 / pi) |C w|` except with
+    probability 1/10 (Dixon 1983; Halko, Martinsson, Tropp 2011, lemma 4.1), here for the eighth power of C and ten w.
     """
     size, count = vectors.shape
     squares = np.empty(count)
@@ -102,14 +102,13 @@ def measured(kernel: Any, values: np.ndarray, vectors: np.ndarray, norm: float) 
     error = float(np.sqrt(squares.sum())) + math.sqrt(count) * rounding
     if count == size:
         return Modes(values, vectors, residuals, error, 0.0, 0.0)
-    if dense:
-        left, failure = _rest_of_matrix(kernel, values, norm, error), 0.0
-    else:
-        left, failure = _rest_of_operator(kernel, vectors), 10.0**-PROBES
+    left, failure = _rest_by_products(kernel, vectors), 10.0**-PROBES
+    if dense and (sure := _rest_by_entries(kernel, values, norm, error)) <= left:
+        left, failure = sure, 0.0
     return Modes(values, vectors, residuals, error, left + error, failure)
 
 
-def _rest_of_matrix(kernel: np.ndarray, values: np.ndarray, norm: float, error: float) -> float:
+def _rest_by_entries(kernel: np.ndarray, values: np.ndarray, norm: float, error: float) -> float:
     """A bound of the largest eigenvalue of C. Both are differences, known to the rounding of what they are of."""
     slack = 4 * len(kernel) * np.finfo(float).eps
     trace = float(kernel.diagonal().sum())
@@ -119,7 +118,7 @@ def _rest_of_matrix(kernel: np.ndarray, values: np.ndarray, norm: float, error: 
     return min(by_trace, by_norm)
 
 
-def _rest_of_operator(kernel: LinearOperator, vectors: np.ndarray) -> float:
+def _rest_by_products(kernel: Any, vectors: np.ndarray) -> float:
     """A bound of the largest eigenvalue of C, by powers of it on random vectors."""
     block = np.random.default_rng(2).standard_normal((kernel.shape[0], PROBES))
     logs = 0.0

@@ -22,7 +22,7 @@ from linreg_dyn.ntk.stored import Store, digest
 
 # Methods, and which of the other options they use.
 USED = {"full": ("top",), "lanczos": ("top", "tolerance", "seed"), "randomised": ("top", "iterations", "seed")}
-FORMAT = 1  # of what is stored: another number where it means something else
+FORMAT = 2  # of what is stored: another number where it means something else
 QUICK = 500  # samples up to which a decomposition is not worth a thread of its own
 
 
@@ -67,9 +67,9 @@ def spectrum(
     Returns:
         `eigenvalue` (mode), negative ones within rounding replaced by 0; `residual` (mode); `eigenvector`
         (sample, mode); with labels `y_mode` (mode[, output]) and `y_left_out` ([output]), the norm of what no mode
-        here has. Attributes: `error`, `left_out` and `left_out_failure` (probability that it is wrong: 0 for a
-        matrix), `lowest` (of those computed, before clipping), `asymmetry` and `duplicates` of `check_kernel`,
-        `method`, `cache` (what became of it, in words), and provenance.
+        here has. Attributes: `error`, `left_out` and `left_out_failure` (probability, over random vectors, that it is
+        wrong: 0 or 1e-10), `lowest` (of those computed, before clipping), `asymmetry` and `duplicates` of
+        `check_kernel`, `method`, `cache` (what became of it, in words), and provenance.
 
     Raises:
         TypeError, ValueError: an argument is not as above, the kernel is none, or memory does not suffice.
