@@ -1,0 +1,282 @@
+"""Residuals of modes against 60 digits, the minimum of the loss and its laws, and the L2 for a budget."""
+
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from linreg_dyn.ntk._residuals import fill_residuals
+from linreg_dyn.ntk.modes import mode_solution
+from linreg_dyn.ntk.predictions import (
+    LossMinimum,
+    faint_constant,
+    kernel_eigenvalues,
+    loss_curve,
+    loss_minimum,
+    predict_l2,
+)
+
+EPS = float(np.finfo(float).eps)
+
+
+def residuals(t, gamma, l2, degree):
+    arrays = [np.ascontiguousarray(x, dtype=float) for x in np.broadcast_arrays(t, gamma, l2, degree)]
+    A, C, rate = (np.empty(arrays[0].shape) for _ in range(3))
+    fill_residuals(*(x.reshape(-1) for x in arrays), *(x.reshape(-1) for x in (A, C, rate)))
+    return A, C, rate
+
+
+def exact_residual(t, gamma, l2, degree):
+    """(A, C, what is learned and what is forgotten in dC/dt) from eq. 3, `B = f` of a label 1."""
+    t, gamma, l2, k = map(mp.mpf, (t, gamma, l2, degree))
+    m = 2 * (k - 1) * l2
+    work = gamma * (-mp.expm1(-m * t) / m if m else t)
+    A, now = mp.exp(-work - k * l2 * t), gamma * mp.exp(-m * t)
+    if m:  # the integral of eq. 3 is a difference of incomplete gamma functions
+        z, order = mp.mpc(now / m), 1 - k * l2 / m
+        B = mp.re(z ** (1 - order) * mp.exp(z) * (mp.gammainc(order, z) - mp.gammainc(order, mp.mpc(gamma / m))))
+    else:
+        B = gamma / (gamma + l2) * (1 - A)
+    return A, 1 - B, -now * A, k * l2 * B - now * (1 - B) + now * A
+
+
+@pytest.mark.parametrize("degree", [0, 0.5, 1, 1.05, 1.5, 2, 3, 10, 50])
+def test_residuals_keep_their_digits_where_one_minus_the_solution_has_none(degree):
+    rng = np.random.default_rng(int(10 * degree))
+    smallest = 1.0
+    with mp.workdps(200):
+        for _ in range(30):
+            gamma, t = 10 ** rng.uniform(-4, 8), 10 ** rng.uniform(-3, 0.3) / max(degree, 1)
+            t = min(t, 10 ** rng.uniform(-1, 2.5) / gamma)
+            A, C, learned, forgotten = exact_residual(t, gamma, 1, degree)
+            got = residuals(t, gamma, 1.0, degree)
+            bound = (20 + 5 * float(-mp.log(A))) * EPS  # as documented of A, whose exponent is rounded, and quadrature
+            assert abs(got[0] - A) <= bound * A
+            assert abs(got[1] - C) <= bound * C
+            assert abs(got[2] - (learned + forgotten)) <= bound * (abs(learned) + abs(forgotten))
+            smallest = min(smallest, float(C))
+    assert smallest < 1e-3  # the cases that matter were among them
+
+
+def test_the_best_time_of_one_mode_is_where_the_stated_integral_balances():
+    for k, g in [(2, 1e-3), (2, 5.0), (2, 1e4), (3, 40.0), (1.5, 7.0), (10, 300.0), (1.1, 0.5)]:
+        s = loss_minimum([g], [1.0], l2=1.0, degree=k).time
+        with mp.workdps(30):
+            rate = 2 * (mp.mpf(k) - 1)
+
+            def difference(s, k=k, g=g, rate=rate):
+                q = mp.exp(-rate * s)
+                tau = (1 - q) / rate
+                power = -1 - k / rate
+                ends = [0, *(tau * (1 - mp.mpf(2) ** -j) for j in range(1, 30)), tau]
+                return q - k * rate * mp.quad(lambda x: (tau - x) * mp.exp(g * x) * (1 - rate * x) ** power, ends)
+
+            assert difference(s * (1 - mp.mpf(10) ** -11)) > 0 > difference(s * (1 + mp.mpf(10) ** -11))
+
+
+@pytest.mark.parametrize("degree", [1.01, 1.5, 2, 3, 10, 50])
+def test_limits_of_one_mode(degree):
+    faint = loss_minimum([1e-9], [1.0], l2=1.0, degree=degree)
+    assert faint.constant == pytest.approx(faint_constant(degree), rel=1e-8)
+    assert faint.time < faint_constant(degree)
+    for ratio in (1e40, 1e99):
+        strong = loss_minimum([1.0], [1.0], l2=1 / ratio, degree=degree)
+        assert strong.time == pytest.approx(2 * math.log(ratio / math.sqrt(2 * degree * (degree - 1))), rel=1e-12)
+        assert strong.loss == pytest.approx(0.5 * (degree / ratio) ** 2, rel=1e-12)
+
+
+def test_the_faint_constant():
+    assert faint_constant(2) == 0.5
+    assert faint_constant(2 + 1e-9) == pytest.approx(0.5, abs=1e-9)
+    for degree in (1.2, 3.0, 7.0):
+        assert faint_constant(degree) == pytest.approx(math.log(2 * (degree - 1) / degree) / (degree - 2), rel=1e-14)
+    with pytest.raises(ValueError, match="degree must be a finite number > 1, got 1"):
+        faint_constant(1)
+
+
+def test_a_finite_spectrum_ends_in_a_logarithm_not_in_1_over_l2():
+    gamma, y = np.array([3.0, 1.0, 0.25]), np.array([1.0, -2.0, 0.5])
+    for l2 in (1e-30, 1e-60):
+        law = math.log(y[-1] ** 2 / (4 * l2**2 * np.sum((y / gamma) ** 2))) / gamma[-1]  # 2 k (k - 1) = 4
+        assert loss_minimum(gamma, y, l2=l2, degree=2).time == pytest.approx(law, rel=1e-12)
+
+
+def naive_loss(t, gamma, y, f0, l2, degree):
+    f = mode_solution(np.asarray(t)[..., None], gamma, f0, y, l2=l2, degree=degree)
+    return 0.5 * np.sum((f - y) ** 2, axis=-1)
+
+
+numbers = st.floats(-3, 3).map(lambda x: round(x, 3))
+
+
+@given(
+    st.lists(st.tuples(st.floats(-4, 3), numbers, numbers), min_size=1, max_size=4),
+    st.floats(-4, 1),
+    st.sampled_from([0, 0.5, 1, 1.3, 2, 3, 5]),
+)
+def test_the_minimum_is_that_of_the_curve(modes, log_l2, degree):
+    gamma, y, f0 = (np.array(x) for x in zip(*modes, strict=True))
+    gamma, l2 = 10**gamma, 10**log_l2
+    found = loss_minimum(gamma, y, l2=l2, degree=degree, f0_modes=f0)
+    times = np.concatenate([[0], np.geomspace(1e-6, 1e9, 3000)])
+    curve = naive_loss(times, gamma, y, f0, l2, degree)
+    scale = np.sum(y**2 + f0**2)
+    if found.time < math.inf:
+        assert found.loss == pytest.approx(
+            naive_loss(found.time, gamma, y, f0, l2, degree), rel=1e-9, abs=1e-13 * scale
+        )
+    else:
+        assert found.loss == pytest.approx(curve[-1], rel=1e-4, abs=1e-13 * scale)
+    assert found.loss <= curve.min() + 1e-13 * scale
+    assert found.where == {0: "start", math.inf: "infinity"}.get(found.time, "interior")
+    assert found.constant == pytest.approx(l2 * found.time)
+
+
+def test_the_lowest_of_several_minima():
+    """A strong mode that passes its label on the way down from its start, and a weak one learned later."""
+    gamma, f0, times = np.array([100.0, 0.1]), np.array([30.0, 0.0]), np.geomspace(1e-3, 100, 500)
+    for weak, low, high in [(5e-4, 0.05, 0.2), (2e-3, 10, 50)]:
+        arguments = {"l2": 0.05, "degree": 1.2, "f0_modes": f0}
+        assert low < loss_minimum(gamma, [1.0, weak], **arguments).time < high
+        falling = np.diff(loss_curve(times, gamma, [1.0, weak], **arguments)) < 0
+        assert np.count_nonzero(falling[:-1] & ~falling[1:]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"degree": 1, "l2": 0.5}, LossMinimum(math.inf, 0.5 * (0.5 / 1.5) ** 2, math.inf, "infinity")),
+        ({"degree": 0, "l2": 0.5}, LossMinimum(math.inf, 0.0, math.inf, "infinity")),
+        ({"degree": 0.5, "l2": 0.5}, LossMinimum(math.inf, 0.0, math.inf, "infinity")),
+        ({"degree": 2, "l2": 0}, LossMinimum(math.inf, 0.0, 0.0, "infinity")),
+        ({"degree": 2, "l2": 0.1, "f0_modes": [1.0]}, LossMinimum(0.0, 0.0, 0.0, "start")),
+        ({"degree": 2, "l2": 1e6, "f0_modes": [-1.0]}, LossMinimum(math.inf, 0.5, math.inf, "infinity")),
+    ],
+)
+def test_minima_at_the_ends(arguments, expected):
+    found = loss_minimum([1.0], [1.0], **arguments)
+    assert (found.time, found.constant, found.where) == (expected.time, expected.constant, expected.where)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-14)
+
+
+def test_modes_that_are_never_learned_do_not_matter_but_for_their_loss():
+    without = loss_minimum([2.0, 0.1], [1.0, 0.5], l2=0.01, degree=3)
+    beside = loss_minimum([2.0, 0.1, 0.0, 7.0], [1.0, 0.5, 2.0, 0.0], l2=0.01, degree=3)
+    assert beside.time == pytest.approx(without.time, rel=1e-12)
+    assert beside.loss == pytest.approx(without.loss + 2.0, rel=1e-12)
+    assert loss_minimum([0.0], [1.0], l2=0.1, degree=2) == LossMinimum(0.0, 0.5, 0.0, "start")
+
+
+def test_curves_and_kernels():
+    rng = np.random.default_rng(1)
+    gamma, y, f0 = 10 ** rng.uniform(-3, 2, 6), rng.standard_normal((6, 3)), rng.standard_normal((6, 3))
+    times = np.array([[0.0, 0.1, 1.0], [5.0, 20.0, 300.0]])
+    f = mode_solution(times[..., None, None], gamma[:, None], f0, y, l2=0.02, degree=2.5)
+    curve = loss_curve(times, gamma, y, l2=0.02, degree=2.5, f0_modes=f0)
+    assert curve.shape == times.shape
+    np.testing.assert_allclose(curve, 0.5 * np.sum((f - y) ** 2, axis=(-2, -1)), rtol=1e-12)
+    one = loss_curve(times, gamma, y, l2=0.02, degree=2.5, f0_modes=f0, threads=1)
+    np.testing.assert_array_equal(one, curve)
+    np.testing.assert_allclose(
+        kernel_eigenvalues(times, gamma, l2=0.02, degree=2.5), gamma * np.exp(-0.06 * times)[..., None], rtol=1e-14
+    )
+
+
+def rises_of_ratios(curves):
+    """The steepest fall of `log(positive part / negative part)` of any two rows where the one is > 0 > the other."""
+    worst = 0.0
+    for a in curves:
+        for b in curves:
+            both = (a > 0) & (b < 0)
+            if np.count_nonzero(both) > 1:
+                worst = min(worst, np.diff(np.log(a[both]) - np.log(-b[both])).min())
+    return worst
+
+
+def slopes_over_time(degree, start=0.0):
+    gamma, s = np.geomspace(1e-5, 1e9, 36)[:, None], np.geomspace(1e-11, 30 / degree, 400)
+    A, C, rate = residuals(s, gamma, 1.0, degree)
+    now = gamma * np.exp(-2 * (degree - 1) * s)
+    return (C - start * A) * (rate + start * (degree + now) * A)
+
+
+def slopes_over_l2(degree):
+    gamma, l2 = np.geomspace(1e-5, 60, 36)[:, None], np.geomspace(1e-15, 30 / degree, 400)
+    _, C, rate = residuals(1.0, gamma, l2, degree)
+    return C * rate
+
+
+@pytest.mark.parametrize("degree", [1.02, 1.5, 2, 3, 5, 20])
+@pytest.mark.parametrize("slopes", [slopes_over_time, slopes_over_l2])
+def test_any_sum_of_modes_has_one_minimum_and_one_l2_as_far_as_measured(slopes, degree):
+    curves = slopes(degree)
+    signs = np.sign(curves)
+    assert (signs[:, 0] == -1).all()
+    assert (signs[:, -1] == 1).all()
+    assert ((np.diff(signs) != 0).sum(axis=1) == 1).all()
+    assert rises_of_ratios(curves) > -1e-11  # rounding of the logarithms
+
+
+def test_that_measure_sees_starts_for_which_it_is_false():
+    assert rises_of_ratios(slopes_over_time(2, start=3.0)) < -0.1
+
+
+@given(
+    st.lists(st.tuples(st.floats(-3, 3), numbers.filter(bool)), min_size=1, max_size=6),
+    st.floats(-3, 1.5),
+    st.sampled_from([1.1, 1.5, 2, 3, 10]),
+)
+def test_the_l2_for_a_budget(modes, log_budget, degree):
+    gamma, y = (np.array(x) for x in zip(*modes, strict=True))
+    gamma, budget = 10**gamma, 10**log_budget
+    assume(gamma.min() * budget < 500)
+    l2 = predict_l2(gamma, y, budget=budget, degree=degree)
+    assert l2 < 1.0001 * faint_constant(degree) / budget
+    assert loss_minimum(gamma, y, l2=l2, degree=degree).time == pytest.approx(budget, rel=1e-9)
+    curve = naive_loss(budget * np.array([0.9, 1, 1.1]), gamma, y, 0.0, l2, degree)
+    assert curve[1] <= curve[[0, 2]].min() + 1e-14 * np.sum(y**2)
+
+
+def test_the_l2_for_a_budget_from_a_start():
+    gamma, y, f0 = np.array([5.0, 0.5, 0.05]), np.array([2.0, 1.0, 0.5]), np.array([0.1, -0.2, 0.3])
+    l2 = predict_l2(gamma, y, budget=20, degree=2, f0_modes=f0)
+    times = np.linspace(1, 100, 9901)
+    assert times[np.argmin(naive_loss(times, gamma, y, f0, l2, 2))] == pytest.approx(20, abs=0.01)
+    two = predict_l2(gamma, np.stack([y, 0 * y], 1), budget=20, degree=2, f0_modes=np.stack([f0, 0 * f0], 1))
+    assert two == pytest.approx(l2, rel=1e-9)
+    with pytest.raises(ValueError, match="stays at 0 or at infinity, or jumps"):
+        predict_l2(gamma, 0 * y, budget=20, degree=2, f0_modes=f0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"eigenvalues": [1.0, -1e-3]}, "eigenvalues must be >= 0, got -0.001"),
+        ({"eigenvalues": [1.0, np.nan]}, "eigenvalues must be finite, got nan"),
+        ({"eigenvalues": []}, r"eigenvalues must have the shape \(mode,\), mode >= 1, got \(0,\)"),
+        ({"y_modes": [1.0]}, r"y_modes must have the shape \(2,\) or \(2, output\), got \(1,\)"),
+        ({"y_modes": [0.0, 0.0]}, "y_modes must be nonzero"),
+        ({"f0_modes": [[1.0, 2.0]]}, r"f0_modes must have the shape of y_modes, \(2,\), got \(1, 2\)"),
+        ({"budget": 0}, "budget must be a finite number > 0, got 0"),
+        ({"budget": 1e5}, "budget must be shorter: 100000 is 1e\\+05 times"),
+        ({"degree": 1}, "degree must be a finite number > 1, got 1"),
+        ({"threads": 0}, "threads must be an integer from 1"),
+    ],
+)
+def test_refusals_of_predict_l2(change, message):
+    good = {"eigenvalues": [1.0, 2.0], "y_modes": [1.0, 1.0], "budget": 5.0, "degree": 2}
+    assert predict_l2(**good) > 0
+    with pytest.raises(ValueError, match=message):
+        predict_l2(**(good | change))
+
+
+def test_refusals_of_curves():
+    with pytest.raises(ValueError, match="l2 must be a finite number >= 0, got -1"):
+        loss_minimum([1.0], [1.0], l2=-1, degree=2)
+    with pytest.raises(ValueError, match="degree must be a finite number >= 0, got -2"):
+        loss_curve([1.0], [1.0], [1.0], l2=1, degree=-2)
+    with pytest.raises(ValueError, match="t must be >= 0, got -1"):
+        loss_curve([-1.0], [1.0], [1.0], l2=1, degree=2)
