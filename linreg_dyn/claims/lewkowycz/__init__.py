@@ -9,6 +9,7 @@ _SECTIONS = (
     "networks",
     "modes",
     "limits",
+    "times",
     "deep_linear",
     "deep_linear_scaling",
     "deep_linear_l1",
