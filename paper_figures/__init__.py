@@ -24,6 +24,7 @@ SCRIPTS = {
     "sharpness-region": "sharpness_region",
     "decay-bifurcation": "decay_bifurcation",
     "schedules": "schedules",
+    "ntk-fixed-points": "ntk_fixed_points",
 }
 STYLE = Path(__file__).parent / "linreg_dyn.mplstyle"
 

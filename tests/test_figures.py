@@ -11,7 +11,7 @@ from matplotlib.image import imread
 import paper_figures
 from linreg_dyn.cli import main
 
-NAMES = ("fig1", "fig2", "k-range", "sharpness-region", "decay-bifurcation", "schedules")
+NAMES = ("fig1", "fig2", "k-range", "sharpness-region", "decay-bifurcation", "schedules", "ntk-fixed-points")
 
 
 @pytest.fixture(scope="module")
