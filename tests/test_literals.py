@@ -54,6 +54,27 @@ def test_float32_stays_float32_and_the_plain_function_does_not(function, count):
     assert not any("double" in operation for operation in singles)
 
 
+def words(a, b):
+    """Products beside masks, one of them in a shift."""
+    p = 3 * (a & 255)
+    p *= b
+    return p + ((a * b) >> 1)
+
+
+def test_products_of_integers_are_calls_where_all_numbers_are_integers():
+    seen = []
+
+    def noted(a, b):
+        seen.append((a, b))
+        return a * b
+
+    assert typed(words, np.int64, product=noted)(257, 5) == words(257, 5)
+    assert seen == [(3, 1), (3, 5)]  # what stands under a shift stays as it is
+    seen.clear()
+    assert typed(words, np.float32, product=noted)(257, 5) == words(257, 5)
+    assert seen == [(3, 5)]
+
+
 def test_values_are_those_of_float32_arithmetic_in_python_and_compiled():
     rng = np.random.default_rng(0)
     function = typed(rules.layer_step, np.float32)

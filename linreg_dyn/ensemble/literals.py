@@ -40,8 +40,9 @@ def typed(function: Callable, dtype: Any, fma: Callable | None = None, product: 
     of floats whose integers only count loops. numba can call what comes back; for float64, which literals turn into
     by themselves, it is the function itself.
 
-    With `product(a, b)`, products are written as calls of it; with `fma(a, b, c)`, a device's `a b + c` rounded once,
-    `arithmetic.fused` is. Given a `product` that no compiler fuses with a sum, what is computed is what is written.
+    With `product(a, b)`, products are written as calls of it, those of integers only if `dtype` is one; with
+    `fma(a, b, c)`, a device's `a b + c` rounded once, `arithmetic.fused` is. Given a `product` that no compiler fuses
+    with a sum, what is computed is what is written.
 
     Raises TypeError if `function` is not a function by `def` without free variables.
     """
@@ -64,7 +65,7 @@ def _typed(function: FunctionType, number: type, fma: Callable | None, product: 
     assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
     names, literals = _Names(function.__globals__), _Literals(number)
-    passes = (names, _Products(), literals) if product else (names, literals)
+    passes = (names, _Products(issubclass(number, np.integer)), literals) if product else (names, literals)
     for transform in passes:
         definition.body = [transform.visit(line) for line in definition.body]
     ast.increment_lineno(ast.fix_missing_locations(tree), function.__code__.co_firstlineno - 1)
@@ -119,18 +120,24 @@ class _Whole(ast.NodeTransformer):
 
 
 class _Products(_Whole):
-    """Writes products as calls of `product`."""
+    """Writes products as calls of `product`; those of whole numbers too, where all numbers are `integers`."""
+
+    def __init__(self, integers: bool):
+        self.integers = integers
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        if _is_whole(node) or not isinstance(node.op, ast.Mult) or not isinstance(node.target, ast.Name):
+        if self._leaves(node) or not isinstance(node.target, ast.Name):
             return super().visit_AugAssign(node)
         value = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
         return ast.Assign([node.target], self.visit(value), lineno=node.lineno)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        if _is_whole(node) or not isinstance(node.op, ast.Mult) or _constant(node) is not None:
+        if self._leaves(node) or _constant(node) is not None:
             return super().visit_BinOp(node)
         return ast.Call(ast.Name("product", ast.Load()), [self.visit(node.left), self.visit(node.right)], [])
+
+    def _leaves(self, node: ast.BinOp | ast.AugAssign) -> bool:
+        return not isinstance(node.op, ast.Mult) or (_is_whole(node) and not self.integers)
 
 
 class _Literals(_Whole):

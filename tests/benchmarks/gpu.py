@@ -10,9 +10,9 @@ is 33.5e12 a second of any kind, 16.7e12 of float64.
 - float64: 41 fused multiply-adds and 4 sums for four steps, 11.25 a step; divergence is watched for by integers,
   beside them. 1e12 steps/s take 67 % of what there is, 1.49e12 would be all of it.
 - float32: 53 instructions, 13.25 a step. 2e12 steps/s take 79 %; all of it is 2.53e12.
-- noise, half of these speeds: in float64 61 of that kind, 15.25 a step, 46 % for 0.5e12. In float32 133
-  instructions (Philox takes 41, making numbers of words and using them the rest), 33.25 a step: 1e12 steps/s would
-  take 99 %, so this aim is out of reach of ten rounds for four words.
+- noise, half of these speeds: in float64 61 of that kind, 15.25 a step, 46 % for 0.5e12. In float32 125
+  instructions (Philox takes 41, making numbers of words and using them the rest), 31.25 a step: 1e12 steps/s would
+  take 93 %, more than ten rounds for four words are likely to leave.
 - 512 trajectories x 1000 steps wait for one another: 6 operations of some 8 cycles a step, 0.03 ms, and launches.
 """
 
