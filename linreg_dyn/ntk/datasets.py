@@ -83,7 +83,8 @@ def describe(samples: Samples) -> str:
     features = "a kernel of its own" if samples.kernel is not None else f"{samples.x.shape[1]} features"
     outputs = "" if samples.y.ndim == 1 else f" with {samples.y.shape[1]} outputs"
     tests = f", {len(samples.y_test)} to test with" if len(samples.y_test) else ""
-    return f"{samples.source}, {len(samples.y)} samples of {features}, {samples.target}{outputs}{tests}"
+    count = f"{len(samples.y)} sample{'s' if len(samples.y) > 1 else ''}"
+    return f"{samples.source}, {count} of {features}, {samples.target}{outputs}{tests}"
 
 
 def wrong(samples: Samples, outputs: np.ndarray) -> np.ndarray | None:

@@ -1,0 +1,132 @@
+"""The figures of `linreg-dyn ntk`: training of wide networks under L2, spectra of kernels, the L2 of a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from paper_figures.labels import log_ticks
+
+ROUNDING = 1e-14  # of eigenvalues relative to the largest, of losses to that at the start: nothing is seen below
+
+
+class Drawing(NamedTuple):
+    """How a result is drawn, at which size in inches, and what it shows."""
+
+    draw: Callable[[Figure, xr.Dataset], None]
+    size: tuple[float, float]
+    caption: str
+
+
+def draw_training(figure: Figure, result: xr.Dataset) -> None:
+    """Losses over time next to the linear model's, with the minimum; and how a few modes are learned and lost."""
+    losses, modes = figure.subplots(1, 2)
+    about, time = result.attrs, result["time"].values
+    start = about["loss_at_start"] or 1.0
+    losses.plot(time, result["loss"] / start, "-", color="C0", label=f"network, $k = {about['degree']:g}$")
+    losses.plot(time, result["loss_linear"] / start, "--", color="C1", label="linear model, $k = 1$")
+    values, label = [result["loss"].values / start, result["loss_linear"].values / start], "loss / loss at the start"
+    if "test_error" in result:
+        losses.plot(time, result["test_error"], ":", color="C2", label="test error of the network")
+        values, label = [*values, result["test_error"].values], f"{label}, test error"
+    if np.isfinite(about["t_star"]) and about["t_star"] > 0:
+        star = (about["t_star"], about["loss_at_t_star"] / start)
+        losses.plot(
+            *star, "*", color="C0", markersize=9, label=f"minimum, $c = \\lambda t_* = {about['constant']:.3g}$"
+        )
+    losses.set(xscale="log", yscale="log", xlabel="time $t$", ylabel=label)
+    low = min(float(v[v > 0].min(initial=1.0)) for v in values)
+    losses.set_ylim(max(low / 2, ROUNDING), 3)
+    losses.set_xlim(time[0], time[-1])
+    for i, gamma in enumerate(result["shown_eigenvalue"].values):
+        ratio = f"$\\gamma/\\lambda = ${short(gamma / about['l2'])}" if about["l2"] else f"$\\gamma = ${short(gamma)}"
+        modes.plot(time, result["mode_output"][i], color=f"C{i}", label=ratio)
+    modes.set(xscale="log", xlabel="time $t$", ylabel="output of a mode / its label", ylim=(0, 1.05))
+    modes.set_xlim(time[0], time[-1])
+    for axes in (losses, modes):
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 if axes is losses else 2)
+
+
+def draw_spectrum(figure: Figure, result: xr.Dataset) -> None:
+    """Eigenvalues by rank, and how much of the labels each mode and those after it have."""
+    values, shares = figure.subplots(1, 2, sharex=True)
+    gamma = result["eigenvalue"].values
+    rank = np.arange(1, gamma.size + 1)
+    shown = gamma > ROUNDING * gamma[0]
+    style = {"marker": ".", "linestyle": "-", "linewidth": 0.6, "markersize": 3}
+    values.plot(rank[shown], gamma[shown], color="C0", **style)
+    if result.attrs["left_out"]:
+        text = f"all others at most {short(result.attrs['left_out'])}"
+        values.axhline(result.attrs["left_out"], color="C1", linestyle="--", linewidth=0.8, label=text)
+        values.legend(loc="upper right")
+    values.set(xscale="log", yscale="log", xlabel="mode", ylabel="eigenvalue $\\gamma$")
+    rest = np.r_[1.0, 1 - result["label_share"].values[:-1]]
+    seen = rest > ROUNDING
+    shares.plot(rank[seen], rest[seen], color="C0", **style)
+    shares.set(xscale="log", yscale="log", xlabel="mode", ylabel="share of $|y|^2$ from this mode on")
+    for axis in (values.xaxis, values.yaxis, shares.yaxis):
+        log_ticks(axis, *axis.get_view_interval())
+
+
+def draw_budgets(figure: Figure, result: xr.Dataset) -> None:
+    """The loss under the L2 of each budget, lowest at its end; and the L2 against the budget."""
+    losses, choice = figure.subplots(1, 2)
+    start = result.attrs["loss_at_start"] or 1.0
+    for i, (budget, l2) in enumerate(zip(result["budget"].values, result["l2"].values, strict=True)):
+        color = f"C{i % 5}"
+        curve = result["loss"][i] / start
+        losses.plot(result["time"], curve, color=color, label=f"$T = ${short(budget)}: $\\lambda = ${short(l2)}")
+        losses.plot(budget, result["loss_at_end"][i] / start, "*", color=color, markersize=8)
+    losses.set(xscale="log", yscale="log", xlabel="time $t$", ylabel="loss / loss at the start")
+    losses.set_ylim(max(float(result["loss_at_end"].min()) / start / 3, ROUNDING), 3)
+    line = result["line_budget"].values
+    choice.plot(line, result["line_l2"], "-", color="C0", label="$\\lambda_{\\mathrm{pred}}(T)$")
+    bound = result.attrs["faint_constant"]
+    choice.plot(line, bound / line, "--", color="C1", linewidth=0.8, label=f"$c_0 / T$, $c_0 = {bound:.3g}$: above all")
+    choice.plot(result["budget"], result["l2"], "*", color="C0", markersize=8)
+    choice.set(xscale="log", yscale="log", xlabel="budget $T$", ylabel="$\\lambda$")
+    choice.set_ylim(float(result["l2"].min()) / 30, 3 * bound / line[0])
+    choice.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    _legend(losses, result.sizes["budget"])
+
+
+def _legend(axes: Axes, entries: int) -> None:
+    if entries <= 8:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 if entries <= 3 else 2)
+
+
+def short(value: float) -> str:
+    """Three digits, and a power of ten where the number is far from 1."""
+    if 1e-3 <= abs(value) < 1e4 or value == 0:
+        return f"{float(f'{value:.3g}'):g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".")
+    factor = "" if mantissa == "1" else f"{mantissa} \\cdot "
+    return f"${factor}10^{{{int(exponent)}}}$"
+
+
+DRAW = {
+    "predict": Drawing(
+        draw_training,
+        (6.0, 3.2),
+        "Left: training loss over gradient-flow time under L2, of the network and of the linear model with the same "
+        "kernel at the start; a star where the loss is lowest. Right: outputs of a few modes, relative to their "
+        "labels, from the largest eigenvalue of the kernel to the smallest.",
+    ),
+    "spectrum": Drawing(
+        draw_spectrum,
+        (5.5, 2.6),
+        "Left: eigenvalues of the kernel. Right: how much of the labels each mode and those after it have.",
+    ),
+    "lambda-pred": Drawing(
+        draw_budgets,
+        (6.0, 3.2),
+        "Left: training loss under the L2 parameter chosen for each budget, lowest at its end (stars). Right: that L2 "
+        "parameter against the budget, and the bound that holds for every kernel.",
+    ),
+}
