@@ -1,0 +1,215 @@
+"""Kernels of infinitely wide fully connected networks, analytically: the NTK and the NNGP.
+
+Conventions are those of `neural_tangents.stax` (Novak et al. 2020), `Dense(W_std, b_std, parameterization="ntk")`
+with an activation between each two. With d features and squares `W_l = weight_std_l^2`, `B_l = bias_std_l^2`
+
+    K_0 = W_0 x.x' / d + B_0,     K_{l+1} = W_{l+1} E[phi(u) phi(u')] + B_{l+1},      (u, u') ~ N(0, K_l)
+    Theta_0 = K_0,                Theta_{l+1} = K_{l+1} + W_{l+1} E[phi'(u) phi'(u')] Theta_l
+
+(Jacot, Gabriel and Hongler 2018, Theorem 1, with biases trained as well). Theta is the Theta_0 of Lewkowycz and
+Gur-Ari 2020, eqs. (1) and (2): gradients of one output, summed over parameters, without a learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from linreg_dyn._checks import choice, integer, number
+from linreg_dyn.ensemble.memory import available_memory
+from linreg_dyn.ensemble.threads import spread, workers
+from linreg_dyn.ntk._activations import Activation, activation_of
+from linreg_dyn.ntk._infinite import TILE, Layers, Side, fill_tiles
+from linreg_dyn.problem import Array
+
+KINDS = ("ntk", "nngp", "both")
+MOST_LAYERS = 100_000
+LARGEST = 1e75
+"""Standard deviations of pre-activations beyond it are refused: their products would overflow."""
+
+
+class Kernels(NamedTuple):
+    """Both kernels of the same samples."""
+
+    nngp: np.ndarray
+    ntk: np.ndarray
+
+
+def infinite_width(
+    x1: Any,
+    x2: Any = None,
+    *,
+    hidden_layers: int = 1,
+    activation: str = "relu",
+    slope: float | None = None,
+    weight_std: Any = 1.0,
+    bias_std: Any = 0.0,
+    kind: str = "ntk",
+    diagonal: bool = False,
+    dtype: str = "float64",
+    threads: int | None = None,
+    device: Any = None,
+    max_memory: float | None = None,
+) -> np.ndarray | Kernels:
+    """The kernel of an infinitely wide fully connected network at initialisation (equations: see the module).
+
+    Nearly equal and opposite samples keep all digits, duplicates are exact, a zero input gives no NaN. The result
+    does not depend on `threads`, bit by bit, and with `x2` None it is exactly symmetric.
+
+    Args:
+        x1: inputs, (sample, feature).
+        x2: other inputs, with as many features; None for those of `x1`, in half of the time.
+        hidden_layers: activations between the `hidden_layers + 1` dense layers; 0 for a linear model.
+        activation: "linear", "relu", "leaky_relu" (`max(x, 0) + slope min(x, 0)`), or "erf": `erf(x)`, as the Erf of
+            neural-tangents, not `erf(x / sqrt(2))`.
+        slope: of "leaky_relu" (default 0.01).
+        weight_std: standard deviation of the weights times the root of their fan-in; a number, or one for each dense
+            layer, the first layer first. sqrt(2) keeps the variance under ReLU.
+        bias_std: the same for the biases; 0 for none.
+        kind: "ntk" (Theta), "nngp" (K), or "both".
+        diagonal: only K(x, x) and Theta(x, x) of the samples of x1, (sample,).
+        dtype: "float64" or "float32", of the inner products and of the result; layers are computed in float64.
+        threads: None for every core. The inner products are left to BLAS, which has threads of its own.
+        device: None for compiled code on the CPU, or a torch device, such as "cuda" (needs torch; "cpu" is allowed).
+        max_memory: bytes that inputs and kernels may take together (default: 0.8 of what is available).
+
+    Returns:
+        [sample of x1, sample of x2] (or [sample]), for "both" the pair (nngp, ntk).
+
+    Raises:
+        TypeError, ValueError: an argument is not as above, inputs are not finite or their squares overflow, or the
+            memory does not suffice; then nothing was computed.
+        ModuleNotFoundError: `device` needs torch, which is not installed.
+    """
+    chosen = activation_of(activation, slope)
+    choice("kind", kind, KINDS)
+    depth = integer("hidden_layers", hidden_layers, least=0, most=MOST_LAYERS)
+    weight = per_layer("weight_std", weight_std, depth + 1)
+    bias = per_layer("bias_std", bias_std, depth + 1)
+    layers = Layers(weight**2, bias**2, chosen.is_erf, chosen.gain, chosen.bend, chosen.straight)
+    choice("dtype", dtype, ("float64", "float32"))
+    count = workers(threads)
+    fill: Callable[..., None] = _fill(count)
+    if device is not None:
+        from linreg_dyn.ntk._infinite_torch import filler
+
+        fill = filler(device)
+    first = _inputs("x1", x1, dtype)
+    second = first if x2 is None else _inputs("x2", x2, dtype)
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(f"x1 and x2 must have as many features, got {first.shape[1]} and {second.shape[1]}")
+    if diagonal:
+        if x2 is not None:
+            raise ValueError("diagonal must go without x2: it is that of K(x1, x1)")
+        return selected(kind, *_diagonal(_side(first, layers, chosen), layers, chosen, dtype))
+    _refuse_memory(first, second, depth, kind, dtype, max_memory)
+    side1 = _side(first, layers, chosen)
+    side2 = side1 if x2 is None else _side(second, layers, chosen)
+    empty = np.empty((0, 0), dtype)
+    shape = len(first), len(second)
+    nngp = empty if kind == "ntk" else np.empty(shape, dtype)
+    ntk = empty if kind == "nngp" else np.empty(shape, dtype)
+    fill(nngp, ntk, side1, side2, layers, x2 is None)
+    return selected(kind, nngp, ntk)
+
+
+def per_layer(name: str, values: Any, layers: int) -> Array:
+    """A standard deviation for each layer, from one for all or a sequence.
+
+    Raises:
+        TypeError, ValueError: one is no finite number >= 0, or there are not so many.
+    """
+    if np.ndim(values) == 0:
+        return np.full(layers, number(name, values, least=0))
+    if np.ndim(values) != 1 or len(values) != layers:
+        raise ValueError(f"{name} must be a number, or {layers} of them (one a layer), got shape {np.shape(values)}")
+    return np.array([number(f"{name}[{k}]", value, least=0) for k, value in enumerate(values)])
+
+
+def selected(kind: str, nngp: np.ndarray, ntk: np.ndarray) -> np.ndarray | Kernels:
+    """What the argument `kind` asks for."""
+    return {"nngp": nngp, "ntk": ntk, "both": Kernels(nngp, ntk)}[kind]
+
+
+def _inputs(name: str, values: Any, dtype: str) -> np.ndarray:
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind not in "fiub":
+            raise TypeError
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an array of real numbers, got {values!r:.80}") from None
+    if given.ndim != 2 or 0 in given.shape:
+        raise ValueError(f"{name} must have a shape (sample, feature) without zeros, got {given.shape}")
+    if not np.isfinite(given).all():
+        i, j = np.argwhere(~np.isfinite(given))[0].tolist()
+        raise ValueError(f"{name} must be finite, entry ({i}, {j}) is {given[i, j]}")
+    with np.errstate(over="ignore"):
+        x = np.ascontiguousarray(given, dtype)
+        if not np.isfinite(np.einsum("ij,ij->i", x, x)).all():
+            raise ValueError(f"{name} is too large: squares overflow {dtype}; scale it down")
+    return x
+
+
+def _side(x: np.ndarray, layers: Layers, activation: Activation) -> Side:
+    """What every layer knows of single samples: the variances, by the recursion of K at x = x'."""
+    norm = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
+    before, after, output = (np.empty((len(layers.weight), len(x))) for _ in range(3))
+    variance = norm**2 / x.shape[1]
+    with np.errstate(over="ignore"):
+        for k, (weight, bias) in enumerate(zip(layers.weight, layers.bias, strict=True)):
+            before[k] = np.sqrt(weight * variance)
+            after[k] = np.sqrt(weight * variance + bias)
+            variance = activation.second_moment(weight * variance + bias)
+            output[k] = np.sqrt(variance)
+    if not max(after.max(), output.max()) < LARGEST:
+        raise ValueError(
+            f"standard deviations of pre-activations must stay below {LARGEST:g}: scale x, weight_std or bias_std down"
+        )
+    inverse = np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)
+    return Side(x, inverse, before, after, output)
+
+
+def _diagonal(side: Side, layers: Layers, activation: Activation, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """K(x, x) and Theta(x, x)."""
+    variance = side.after**2
+    tangent = variance[0].copy()
+    for k in range(1, len(layers.weight)):
+        tangent = variance[k] + layers.weight[k] * activation.slope_moment(variance[k - 1]) * tangent
+    return variance[-1].astype(dtype), tangent.astype(dtype)
+
+
+def _fill(threads: int) -> Callable[..., None]:
+    """A function that writes the kernels, tile by tile, in so many threads."""
+
+    def fill(nngp: np.ndarray, ntk: np.ndarray, side1: Side, side2: Side, layers: Layers, symmetric: bool) -> None:
+        products = ntk if ntk.size else nngp
+        np.matmul(side1.x, side2.x.T, out=products)
+        rows, columns = (np.arange(0, size, TILE) for size in products.shape)
+        tiles = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+        if symmetric:
+            tiles = tiles[tiles[:, 0] <= tiles[:, 1]]
+
+        def work(first: int, last: int) -> None:
+            fill_tiles(products, nngp, ntk, side1, side2, layers, tiles[first:last], symmetric)
+
+        spread(work, len(tiles), threads)
+
+    return fill
+
+
+def _refuse_memory(x1: np.ndarray, x2: np.ndarray, depth: int, kind: str, dtype: str, given: Any) -> None:
+    """ValueError if the kernels, and what belongs to them, cannot fit; the inputs are there already."""
+    size = np.dtype(dtype).itemsize
+    samples = len(x1) + (0 if x2 is x1 else len(x2))
+    need = (2 if kind == "both" else 1) * size * len(x1) * len(x2) + 24.0 * (depth + 1) * samples
+    room = 0.8 * available_memory()
+    if given is not None:
+        need += x1.nbytes + (0 if x2 is x1 else x2.nbytes)
+        room = number("max_memory", given, above=0)
+    if need > room:
+        raise ValueError(
+            f"the kernel of {len(x1)} x {len(x2)} samples would take {need / 2**30:.3g} GiB of memory, and "
+            f"{max(room, 0) / 2**30:.3g} GiB may be used; take fewer samples, kind='ntk' or 'nngp', or float32"
+        )
