@@ -1,4 +1,4 @@
-"""The command line: `linreg-dyn audit | claims | show | check | simulate | sweep | phase | figures`.
+"""The command line: `linreg-dyn audit | claims | show | check | simulate | sweep | phase | ntk | figures`.
 
 Each command is a module of `linreg_dyn.commands` with `add_parser(subparsers)`, which is quick, and
 `run(args)`, which imports what it needs. Exit codes: 0 done, 1 a bar the user set was missed, 2 bad usage or
@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-COMMANDS = ("audit", "claims", "check", "simulate", "sweep", "phase", "figures")
+COMMANDS = ("audit", "claims", "check", "simulate", "sweep", "phase", "ntk", "figures")
 
 
 class _Parser(argparse.ArgumentParser):

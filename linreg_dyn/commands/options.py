@@ -42,8 +42,7 @@ SCHEDULES = (
 
 def add_options(parser: argparse.ArgumentParser, *, steps: int, rate: str) -> None:
     """Add the options of a training run; `steps` and `rate` are the defaults (the rate's is said, and left None)."""
-    # argparse takes -1e-3 for an option, since it knows negative numbers without an exponent only.
-    parser._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+    accept_negative_numbers(parser)
     add = parser.add_argument
     methods = "; ".join(f"{name}: {text}" for name, text in METHODS.items())
     add("--method", metavar="METHOD", choices=METHODS, default="gd", help=f"{methods} (default: %(default)s)")
@@ -71,6 +70,11 @@ def add_options(parser: argparse.ArgumentParser, *, steps: int, rate: str) -> No
     add("--backend", choices=("auto", "cpu", "cuda"), default="auto", help=backend)
     add("--dtype", choices=("float64", "float32"), default="float64", help="of the weights (default: %(default)s)")
     add("--threads", metavar="N", type=whole, help="threads on the CPU (default: all cores)")
+
+
+def accept_negative_numbers(parser: argparse.ArgumentParser) -> None:
+    """Let -1e-3 be a value: argparse takes it for an option, knowing negative numbers without an exponent only."""
+    parser._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 
 
 def whole(text: str) -> int:

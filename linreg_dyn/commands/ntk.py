@@ -1,0 +1,288 @@
+"""`linreg-dyn ntk`: kernels of infinitely wide networks on data, training under L2, and which L2 to choose."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from linreg_dyn.commands import options
+from linreg_dyn.commands.options import whole
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from linreg_dyn.ntk.datasets import Samples
+
+ACTIONS = {
+    "predict": "the loss over time under --l2, when it is lowest, and what is left of it then",
+    "spectrum": "the eigenvalues, and how much of the labels each mode has",
+    "lambda-pred": "for each training budget of --budget the L2 whose loss minimum falls at its end",
+}
+KERNELS = ("relu", "leaky_relu", "erf", "linear")
+HOMOGENEOUS = ("relu", "leaky_relu", "linear")
+# Which actions an option is for; elsewhere it is refused, so that nothing given is ignored.
+USED_BY = {
+    "l2": ("predict",),
+    "times": ("predict",),
+    "test": ("predict",),
+    "degree": ("predict", "lambda-pred"),
+    "budget": ("lambda-pred",),
+    "top": ("spectrum",),
+}
+DEFAULT_L2, DEFAULT_DEPTH = 1e-3, 2
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser of `linreg-dyn`."""
+    parser = subparsers.add_parser(
+        "ntk",
+        help="kernels of wide networks on data: spectrum, training under L2, the L2 to choose",
+        description="The neural tangent kernel of an infinitely wide fully connected network on data, and what follows "
+        "from it (Lewkowycz and Gur-Ari 2020): " + "; ".join(f"{name}: {text}" for name, text in ACTIONS.items()) + ". "
+        "The loss is the sum over samples of (f - y)^2 / 2, not the mean, plus l2/2 |theta|^2; networks are in NTK "
+        "parameterisation and start at f = 0; time is the step times the learning rate. Writes NetCDF, a figure (PDF "
+        "and PNG) and its caption into DIR.",
+        epilog="examples: linreg-dyn ntk predict --depth 3 --l2 1e-3 --out runs/digits; linreg-dyn ntk lambda-pred "
+        "--data mnist.npz --samples 200 --budget 10 100 1000 --out runs/mnist; linreg-dyn ntk spectrum --data "
+        "mine.npz --target regression --kernel erf --top 50 --out runs/mine",
+    )
+    options.accept_negative_numbers(parser)
+    add = parser.add_argument
+    add("action", metavar="|".join(ACTIONS), choices=ACTIONS, help="what to compute")
+    data = (
+        "digits (of scikit-learn, no download), or a .npz file with x and y, with x_train, y_train, x_test and y_test, "
+        "or with a kernel of your own and y (default: %(default)s)"
+    )
+    add("--data", metavar="SET_OR_NPZ", default="digits", help=data)
+    target = (
+        "what is learned: even-odd (+1 for even labels, -1 for odd ones), one-hot (an output for each class) or "
+        "regression (y as it is); default: even-odd for whole numbers, else regression"
+    )
+    add("--target", metavar="TARGET", help=target)
+    inputs = (
+        "scaled (divided by the largest magnitude, so that pixels are from 0 to 1), standard (minus the mean and "
+        "divided by the standard deviation of all numbers together) or raw (default: scaled)"
+    )
+    add("--inputs", metavar="SCALE", help=inputs)
+    add("--samples", metavar="N", type=whole, help="how many to train on, drawn at random (default: 1000 or all)")
+    add("--test", metavar="N", type=whole, help="how many others to test with (default: 1000, or what is left)")
+    add("--seed", metavar="S", type=whole, default=0, help="seed of the draw (default: 0)")
+    add("--kernel", metavar="ACTIVATION", choices=KERNELS, help=f"one of {', '.join(KERNELS)} (default: relu)")
+    add("--slope", metavar="S", type=float, help="of leaky_relu, where its input is negative (default: 0.01)")
+    depth = f"layers of weights, one more than hidden layers (default: {DEFAULT_DEPTH})"
+    add("--depth", metavar="L", type=whole, help=depth)
+    add("--weight-std", metavar="W", type=float, help="standard deviation of weights, over root fan-in (default: 1)")
+    add("--bias-std", metavar="B", type=float, help="standard deviation of biases (default: 0, no biases)")
+    degree = "degree of homogeneity k (default: --depth, which it is for relu, leaky_relu and linear without biases)"
+    add("--degree", metavar="K", type=float, help=degree)
+    add("--l2", metavar="L2", type=float, help=f"lambda, in lambda/2 |theta|^2 (default: {DEFAULT_L2:g})")
+    add("--times", metavar="T", type=float, nargs=2, help="the curves' first and last time (default: all that happens)")
+    add("--budget", metavar="T", type=float, nargs="+", help="training budgets: steps times learning rate")
+    add("--top", metavar="K", type=whole, help="only the K largest eigenvalues, with bounds (default: all)")
+    rtol = "asymmetry and negative eigenvalues to take for rounding, relative to the kernel (default: 1.5e-8)"
+    add("--rtol", metavar="R", type=float, help=rtol)
+    add("--cache", metavar="DIR", help="where eigendecompositions are kept (default: the user's cache folder)")
+    add("--no-cache", action="store_true", help="keep none, and look for none")
+    add("--threads", metavar="N", type=whole, help="threads of the kernel (default: all cores)")
+    add("--out", metavar="DIR", required=True, help="where to write: a new or an empty directory")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compute, write everything into a new directory (whole or not at all) and print what was found."""
+    import paper_figures
+    from linreg_dyn.files import atomic_directory, write_text
+    from linreg_dyn.ntk import datasets
+    from paper_figures import kernels as pictures
+
+    _check(args)
+    test = args.test if args.action == "predict" else 0
+    draw = {"samples": args.samples, "test": test, "seed": args.seed}
+    samples = datasets.load(args.data, target=args.target, inputs=args.inputs or "scaled", **draw)
+    setting = _setting(args, samples)
+    with atomic_directory(args.out) as directory:
+        kernel, cross = _kernels(args, setting, samples)
+        with _working(f"eigenvalues of {len(samples.y):,} samples"):
+            spectrum = _spectrum(args, kernel, samples.y)
+        action = {"predict": _predict, "spectrum": _only_spectrum, "lambda-pred": _budgets}[args.action]
+        result, lines = action(args, setting, samples, spectrum, cross)
+        about = {"source": args.data, "setting": setting.words, "samples": len(samples.y), "seed": args.seed}
+        result = result.assign_attrs(about | {name: spectrum.attrs[name] for name in ("duplicates", "asymmetry")})
+        drawing = pictures.DRAW[args.action]
+        caption = f"{drawing.caption} Data: {datasets.describe(samples)}. Kernel: {setting.words}."
+        figure = paper_figures.drawn(drawing.draw, drawing.size, result)
+        paper_figures.save(figure, directory / args.action, ("pdf", "png"), caption)
+        packed = {name: {"zlib": True, "complevel": 1} for name, array in result.data_vars.items() if array.ndim}
+        result.to_netcdf(directory / f"{args.action}.nc", engine="h5netcdf", encoding=packed)
+        write_text(directory / f"{args.action}.txt", caption + "\n")
+        files = sorted(path.name for path in directory.iterdir())
+    for name, text in (*_about(setting, samples, spectrum), *lines, ("written", f"{args.out}: {', '.join(files)}")):
+        print(f"{name:<18}{text}")
+    return 0
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """The kernel as the options say it: arguments of `infinite_width` (None for one of the user's), and the degree."""
+
+    arguments: dict[str, Any] | None
+    degree: float | None
+    words: str
+
+
+def _check(args: argparse.Namespace) -> None:
+    from linreg_dyn._checks import number
+
+    for option, actions in USED_BY.items():
+        if getattr(args, option) is not None and args.action not in actions:
+            raise ValueError(f"--{option} is not used by {args.action}, only by {', '.join(actions)}")
+    if args.action == "lambda-pred" and not args.budget:
+        raise ValueError("lambda-pred needs --budget, one training time or several")
+    for option, bound in (("l2", {"least": 0}), ("degree", {"least": 0}), ("bias_std", {"least": 0})):
+        if getattr(args, option) is not None:
+            number(f"--{option.replace('_', '-')}", getattr(args, option), **bound)
+    if args.weight_std is not None:
+        number("--weight-std", args.weight_std, above=0)
+    for budget in args.budget or ():
+        number("--budget", budget, above=0)
+    if args.times is not None and not 0 < number("--times", args.times[0], above=0) < number("--times", args.times[1]):
+        raise ValueError(f"--times must be two rising numbers, got {args.times[0]:g} {args.times[1]:g}")
+    if args.action == "lambda-pred" and args.degree is not None and args.degree <= 1:
+        raise ValueError(f"--degree must be above 1 for lambda-pred, got {args.degree:g}: else the loss has no minimum")
+    if args.no_cache and args.cache is not None:
+        raise ValueError("--cache says where to keep results and --no-cache to keep none; give one of them")
+
+
+def _setting(args: argparse.Namespace, samples: Samples) -> _Setting:
+    """What the options make of the kernel; ValueError where they do not go together."""
+    if samples.kernel is not None:
+        for option in ("kernel", "slope", "depth", "weight_std", "bias_std", "inputs"):
+            if getattr(args, option) is not None:
+                name = option.replace("_", "-")
+                raise ValueError(f"--{name} is of a kernel computed from inputs, and {args.data} brings its own")
+        if args.degree is None and args.action != "spectrum":
+            raise ValueError(f"--degree is needed with the kernel of {args.data}: how its network scales is not known")
+        known = "" if args.degree is None else f", degree {args.degree:g}"
+        return _Setting(None, args.degree, f"the one of {args.data}{known}")
+    activation, depth = args.kernel or "relu", DEFAULT_DEPTH if args.depth is None else args.depth
+    weight_std, bias_std = args.weight_std or 1.0, args.bias_std or 0.0
+    if not 1 <= depth <= 1000:
+        raise ValueError(f"--depth must be from 1 to 1000 layers of weights, got {depth}")
+    degree = args.degree
+    if degree is None and args.action != "spectrum":
+        if activation not in HOMOGENEOUS or bias_std > 0:
+            why = "biases are not" if bias_std > 0 else f"{activation} is not"
+            raise ValueError(f"--degree is needed: {why} homogeneous, so it does not follow from --depth")
+        if args.action == "lambda-pred" and depth == 1:
+            raise ValueError("--depth must be at least 2 for lambda-pred: the loss of a linear model has no minimum")
+        degree = float(depth)
+    slope = "" if args.slope is None else f" of slope {args.slope:g}"
+    words = (
+        f"{activation.replace('_', ' ').replace('relu', 'ReLU')}{slope}, {depth} layers of weights of std "
+        f"{weight_std:g}, biases of std {bias_std:g}" + ("" if degree is None else f", degree {degree:g}")
+    )
+    arguments = {"hidden_layers": depth - 1, "activation": activation, "weight_std": weight_std, "bias_std": bias_std}
+    arguments["slope"] = args.slope
+    return _Setting(arguments, degree, words)
+
+
+def _kernels(args: argparse.Namespace, setting: _Setting, samples: Samples) -> tuple[Any, Any]:
+    """The kernel on the training samples, and between those to test with and them."""
+    from linreg_dyn.ntk.kernel_checks import refuse_memory
+
+    count, tests = len(samples.y), len(samples.y_test)
+    copies = 16 if args.top else 24  # bytes for each entry: the kernel, and its eigenvectors and what they take
+    refuse_memory(
+        f"the kernel of {count} samples and its eigenvectors",
+        copies * count**2 + 8 * count * tests,
+        "take fewer --samples" + ("" if args.top else ", or with spectrum only the --top eigenvalues"),
+    )
+    if setting.arguments is None:
+        return samples.kernel, None
+    from linreg_dyn.ntk.infinite import infinite_width
+
+    with _working(f"kernel of {count:,} samples"):
+        more = {**setting.arguments, "threads": args.threads}
+        kernel = infinite_width(samples.x, **more)
+        return kernel, infinite_width(samples.x_test, samples.x, **more) if tests else None
+
+
+def _spectrum(args: argparse.Namespace, kernel: Any, y: Any) -> xr.Dataset:
+    from linreg_dyn.ntk.spectra import spectrum
+
+    result = spectrum(kernel, y, top=args.top, rtol=args.rtol, cache=None if args.no_cache else args.cache or True)
+    if not result["eigenvalue"].values.any():
+        raise ValueError("kernel must not be zero: nothing could be learned")
+    return result
+
+
+def _about(setting: _Setting, samples: Samples, spectrum: xr.Dataset) -> Iterator[tuple[str, str]]:
+    from linreg_dyn.ntk.datasets import describe
+
+    yield "data", describe(samples)
+    yield "kernel", setting.words
+    gamma = spectrum["eigenvalue"].values
+    largest, smallest = f"{gamma[0]:.4g}", f"{gamma[-1]:.4g}"
+    shown = f"{largest} to {smallest}, each to {spectrum['residual'].values.max():.1g}"
+    if spectrum.attrs["left_out"]:
+        shown += f"; all others at most {spectrum.attrs['left_out']:.4g}"
+    yield "eigenvalues", f"{len(gamma)}: {shown} ({spectrum.attrs['cache']})"
+    if spectrum.attrs["asymmetry"]:
+        yield "symmetrised", f"entries differed from their mirror images by {spectrum.attrs['asymmetry']:.1g}"
+    if spectrum.attrs["lowest"] < 0:
+        yield "clipped", f"eigenvalues negative within rounding, the lowest {spectrum.attrs['lowest']:.2g}, are 0 now"
+    if spectrum.attrs["duplicates"] > 0:
+        count = spectrum.attrs["duplicates"]
+        yield (
+            "duplicates",
+            f"{count} samples are others again: the kernel is singular, and what they differ in is never learned",
+        )
+
+
+def _only_spectrum(args: Any, setting: _Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:
+    import numpy as np
+
+    power = np.square(spectrum["y_mode"].values).reshape(spectrum.sizes["mode"], -1).sum(axis=1)
+    total = float(np.square(samples.y).sum())
+    share = np.cumsum(power) / total if total else np.zeros_like(power)
+    about = {"long_name": "share of |y|^2 in this mode and those before"}
+    result = spectrum.drop_vars("eigenvector").assign(label_share=("mode", share, about))
+    counts = [*(n for n in (1, 10, 100, 1000, 10_000) if n < len(share)), len(share)]
+    parts = ", ".join(f"{share[n - 1]:.1%} in {n}" for n in counts)
+    return result, [("labels", f"of their power, {parts} mode{'s' if counts[-1] > 1 else ''}")]
+
+
+def _predict(args: Any, setting: _Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:
+    from linreg_dyn.ntk import curves
+
+    l2 = DEFAULT_L2 if args.l2 is None else args.l2
+    assert setting.degree is not None
+    times = None if args.times is None else tuple(args.times)
+    with _working("training curves"):
+        result = curves.training_curves(spectrum, samples, cross, l2=l2, degree=setting.degree, times=times)
+    return result, curves.summary(result)
+
+
+def _budgets(args: Any, setting: _Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:
+    from linreg_dyn.ntk import curves
+
+    assert setting.degree is not None
+    with _working("the L2 of each budget"):
+        result = curves.budgets(spectrum, sorted(set(args.budget)), degree=setting.degree)
+    return result, curves.budget_summary(result)
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    """Say on a terminal what is being done, and for how long already."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task(what, total=None)
+        yield
