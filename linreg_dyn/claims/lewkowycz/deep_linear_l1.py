@@ -88,6 +88,7 @@ CLAIMS = (
         statement=r"L = 1,\ x = y = 1, \text{ MSE: the fixed point has a logit } \lambda \sqrt n = f - 1",
         source=source("eq. S21, section B.1"),
         kind="printed",
+        depths=(1,),
         amended_by="lewkowycz.dln-fixed-point-l1.amended",
         reading=(
             "Widths n = 1 and 4, all weights: u is W^1, v is W^0, both equations of S11 hold with Delta W = 0, lambda "
@@ -109,6 +110,7 @@ CLAIMS = (
         ),
         source=source("eq. S21, section B.1"),
         kind="amended",
+        depths=(1,),
         amends="lewkowycz.dln-fixed-point-l1",
         reading=(
             "Widths 1 and 4. First lambda |v|^2 = (1 - f) f, so that f is in (0, 1) for lambda > 0 (v = 0 would make "
