@@ -14,7 +14,7 @@ $(VENV)/.base: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.base
 	$(PIP) torch==2.13.0
-	$(PIP) -e '.[test,lint]'
+	$(PIP) -e '.[test,lint,cuda]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.base
