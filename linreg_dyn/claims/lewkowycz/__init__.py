@@ -7,6 +7,7 @@ from importlib import import_module
 
 _SECTIONS = (
     "networks",
+    "width",
     "modes",
     "limits",
     "times",

@@ -166,7 +166,7 @@ CLAIMS = (
         kind="printed",
         reading=(
             "Eq. 1 with k = 0 is the flow without L2 in the time tau, d tau/dt = e^{2 lambda t} (part 1, solved for "
-            "MSE); time is eta times the step, which makes it e^{2 eta lambda t} for t in steps. At any width the squared "
+            "MSE); time is eta times the step: e^{2 eta lambda t} for t in steps. At any width the squared "
             "norm of scale-free parameters is e^{-2 lambda t} and gradients have degree -1 (part 2, "
             "f = p1 (p0 x0 + p2 x1)/p0^2). In steps x = eta lambda: a step shrinks the norm by 1 - x, and 1/(1 - x) "
             "lies between e^x and e^{x/(1 - x)} (part 3, z = x/(1 - x)), so that the exponent is right to order x^2."

@@ -1,0 +1,300 @@
+"""Lewkowycz and Gur-Ari (2020), theorems, modes and times: verdicts, and witnesses and bounds by other means."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from fractions import Fraction
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.integrate import quad, solve_ivp
+from scipy.optimize import minimize_scalar
+
+from linreg_dyn import claims
+from linreg_dyn.certify import checker
+from linreg_dyn.claims import Claim, Evidence, registry
+from linreg_dyn.claims.lewkowycz import limits, modes, networks, times, width
+from linreg_dyn.commands import check
+from linreg_dyn.files import canonical_json
+from tests.certificates import refusal, signed
+
+F = Fraction
+CLAIMS = {claim.id: claim for module in (networks, width, modes, limits, times) for claim in module.CLAIMS}
+VERDICTS = {
+    "lemma-1": "proved",
+    "thm-1-f": "proved",
+    "thm-1-kernel": "proved",
+    "thm-1-correction": "survived",
+    "thm-2": "proved",
+    "thm-2.any-degree": "proved",
+    "thm-2-decay": "proved",
+    "thm-2-decay.any-degree": "proved",
+    "kernel-matrix-solution": "proved",
+    "k1-ridge": "proved",
+    "k0-effective-lr": "proved",
+    "two-timescales": "refuted",
+    "two-timescales.amended": "proved",
+    "decay-time-depth": "refuted",
+    "decay-time-depth.amended": "proved",
+    "min-loss-time": "refuted",
+    "min-loss-time.amended": "proved",
+}
+
+
+@pytest.fixture(scope="module")
+def evidence() -> dict[str, Evidence]:
+    return {item.claim.id.removeprefix("lewkowycz."): item for item in claims.audit(list(CLAIMS.values()))}
+
+
+# ---------------------------------------------------------------- verdicts and certificates
+def test_the_verdicts(evidence: dict[str, Evidence]) -> None:
+    assert {name: item.verdict for name, item in evidence.items()} == VERDICTS
+    for name, item in evidence.items():
+        assert item.mutants["refuted"] == item.mutants["tried"] >= 2, name
+        assert 0 < item.admitted <= item.tried, name
+
+
+def test_every_claim_is_registered(evidence: dict[str, Evidence]) -> None:
+    assert all(registry()[name] is claim for name, claim in CLAIMS.items())
+
+
+@pytest.mark.parametrize("claim", [c for c in registry().values() if c.id.startswith("lewkowycz.")], ids=lambda c: c.id)
+def test_a_claim_says_where_it_comes_from_and_what_it_amends(claim: Claim) -> None:
+    assert claim.source.key == "lewkowycz2020"
+    assert claim.title
+    assert (claim.kind == "amended") == (claim.amends is not None)
+    if claim.amended_by is not None:
+        assert registry()[claim.amended_by].amends == claim.id
+    if claim.amends is not None:
+        assert registry()[claim.amends].amended_by == claim.id
+    assert len(set(claim.variants)) == len(claim.variants) >= 2
+    for mutant in claim.mutants:
+        mutant.of(claim)  # raises if the mutation changes nothing
+
+
+def test_the_certificates_are_accepted_and_are_about_the_claims(
+    evidence: dict[str, Evidence], tmp_path: Any, capsys: Any
+) -> None:
+    written = {item.claim.id: item.certificate for item in evidence.values() if item.certificate}
+    assert len(written) == len(CLAIMS) - 1  # all but the measurement
+    for name, certificate in written.items():
+        (tmp_path / f"{name}.json").write_text(canonical_json(certificate), encoding="utf-8")
+    assert [line for line in checker.check_directory(tmp_path) if not line[1]] == []
+    assert check.run(argparse.Namespace(directory=str(tmp_path))) == 0
+    assert "REFUSED" not in capsys.readouterr().out
+
+
+def altered(certificate: Any, old: str, new: str) -> Any:
+    text = json.dumps({k: v for k, v in certificate.items() if k != "sha256"})
+    assert old in text, f"{old} is not in the certificate"
+    return signed(json.loads(text.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("thm-1-f", "- lam*theta", "- 2*lam*theta"),  # the flow
+        ("thm-1-f", "- k*lam*f1", "- lam*f1"),
+        ("thm-1-kernel", "-2*(k - 1)*lam", "-2*k*lam"),
+        ("thm-2", "(k - 2)*lam*s", "(k - 1)*lam*s"),
+        ("thm-2", '["t", "1"]', '["t", "2"]'),
+        ("thm-2-decay", "tangent ", "exp "),
+        ("thm-2-decay", '"primitive": "(1)*s"', '"primitive": "(1/2)*s"'),
+        ("thm-2-decay.any-degree", '"relation": ">="', '"relation": "<="'),
+        ("two-timescales.amended", "exp(-gamma*t)", "exp(-gamma*t/2)"),
+        ("min-loss-time", '"1/3"', '"1/2"'),  # the witness
+        ("decay-time-depth", '"t1": "20"', '"t1": "21"'),
+    ],
+)
+def test_an_altered_statement_proof_or_witness_is_refused(
+    evidence: dict[str, Evidence], name: str, old: str, new: str
+) -> None:
+    certificate = json.loads(json.dumps(evidence[name].certificate))
+    assert refusal(certificate) is None
+    assert refusal(altered(certificate, old, new)) is not None
+
+
+def test_a_certificate_about_another_flow_is_not_the_registered_claims(
+    evidence: dict[str, Evidence], tmp_path: Any, capsys: Any
+) -> None:
+    """True, and proved, but of a flow with another decay: accepted by the algebra, refused by the registry."""
+    name = "lewkowycz.thm-2"
+    certificate = json.loads(json.dumps(evidence["thm-2"].certificate))
+    slower = altered(altered(certificate, "k*lam*f[", "2*k*lam*f["), "- k*lam*Sum(e*f)", "- 2*k*lam*Sum(e*f)")
+    for content, status in ((certificate, 0), (slower, 1)):
+        assert refusal(content) is None
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+        assert check.run(argparse.Namespace(directory=str(tmp_path))) == status
+    assert "another statement" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- a mode, integrated without the formula
+def mode(gamma: float, lam: float, k: float, f0: float, end: float) -> Any:
+    def rate(t: float, f: Any) -> Any:
+        return -gamma * np.exp(-2 * (k - 1) * lam * t) * (f - 1) - k * lam * f
+
+    return solve_ivp(rate, (0, end), [f0], method="LSODA", rtol=1e-11, atol=1e-13, dense_output=True).sol
+
+
+def runs(evidence: Evidence) -> list[tuple[float, float, float]]:
+    assert evidence.witness is not None
+    given = {n: float(F(x)) for n, x in evidence.witness["given"].items()}
+    return [(given[f"lam{n}"], given[f"m{n}"] + 1, given[f"t{n}"]) for n in "12"]
+
+
+def test_the_witness_against_the_decay_time(evidence: dict[str, Evidence]) -> None:
+    (lam1, k1, t1), (lam2, k2, t2) = runs(evidence["decay-time-depth"])
+    assert mode(1, lam1, k1, 1, t1)(t1)[0] > 0.5 > mode(1, lam2, k2, 1, t2)(t2)[0]
+    assert k1 * lam1 * t1 >= 2 * k2 * lam2 * t2
+
+
+def test_the_witness_against_the_time_of_least_loss(evidence: dict[str, Evidence]) -> None:
+    scaled = []
+    for lam, k, _ in runs(evidence["min-loss-time"]):
+        f = mode(1, lam, k, 0, 3 / lam)
+        found: Any = minimize_scalar(lambda t, f=f: (f(t)[0] - 1) ** 2, bounds=(0, 3 / lam), options={"xatol": 1e-9})
+        scaled.append(lam * found.x)
+    (lam1, k1, t1), (lam2, k2, t2) = runs(evidence["min-loss-time"])
+    assert k1 == k2
+    assert lam1 * t1 < scaled[0]
+    assert lam2 * t2 > scaled[1]
+    assert lam1 * t1 >= lam2 * t2  # so that lam t* cannot be one number
+
+
+def test_the_witness_against_the_two_timescales(evidence: dict[str, Evidence]) -> None:
+    witness = evidence["two-timescales"].witness
+    assert witness is not None
+    gamma, lam, k = (float(F(witness["given"][n])) for n in ("gamma", "lam", "k"))
+    assert gamma > lam
+    assert mode(gamma, lam, k, 0, 10 / lam)(np.linspace(0, 10 / lam, 2001)).max() < 0.5
+
+
+def test_the_time_of_least_loss_lies_in_the_enclosures_and_falls(evidence: dict[str, Evidence]) -> None:
+    values = evidence["min-loss-time.amended"].values
+    for ratio in (2, 20, 200, 2000):
+        f = mode(ratio, 1, 2, 0, 2)
+        found: Any = minimize_scalar(lambda t, f=f: -f(t)[0], bounds=(0, 2), options={"xatol": 1e-9})
+        ends = values[f"lambda t* (gamma/lambda = {ratio})"]
+        assert float(ends["lower"]) < found.x < float(ends["upper"])
+    uppers = [float(ends["upper"]) for ends in values.values()]
+    lowers = [float(ends["lower"]) for ends in values.values()]
+    assert all(upper < lower for upper, lower in zip(uppers[1:], lowers, strict=False) if upper < 0.2)
+    assert uppers[-1] < 1e-3
+
+
+@pytest.mark.parametrize("k", [1.2, 2, 3, 6])
+@pytest.mark.parametrize("gamma", [0.3, 3, 300])
+def test_the_bounds_hold_along_integrated_modes(gamma: float, k: float) -> None:
+    t = np.linspace(0, 3, 301)
+    decayed = gamma * np.exp(-2 * (k - 1) * t)
+    peak, slack = decayed / (decayed + k), 1e-9
+    forgets = np.exp(-k * t) + gamma * np.exp(-(k - 1) * t)
+    learning, learned = (mode(gamma, 1, k, f0, 3)(t)[0] for f0 in (0, 1))
+    assert np.all(learning <= np.minimum(1 - np.exp(-gamma * t), np.minimum(gamma / (gamma + k), forgets)) + slack)
+    assert np.all(learning >= peak * (1 - np.exp(-(decayed + k) * t)) - slack)
+    assert np.all((peak - slack <= learned) & (learned <= forgets + slack))
+
+
+@pytest.mark.parametrize(("f0", "y", "k"), [(0.3, -1.0, 2), (-1.0, 0.5, 3.5), (1.0, 1.0, 1.25)])
+def test_eq_3_and_s9_against_quadrature(f0: float, y: float, k: float) -> None:
+    gamma, lam, t = 1.7, 0.4, 1.3
+    q, m = 2 * (k - 1) * lam, k - 1
+    integral = quad(lambda s: np.exp(-gamma * np.exp(-q * s) / q - (k - 2) * lam * s), 0, t, epsabs=1e-13)[0]
+    value = np.exp(gamma * np.exp(-q * t) / q - k * lam * t) * (np.exp(-gamma / q) * f0 + gamma * y * integral)
+    exact = {"gamma": F(17, 10), "lam": F(2, 5), "t": F(13, 10), "m": F(m), "f0": F(f0), "y": F(y)}
+    scope = checker.Scope(exact, modes.DECAY)
+    low, high = checker.enclose(checker.R.of(scope("f")), {}, (80, 64))
+    assert float(low) - 1e-12 <= value <= float(high) + 1e-12
+    assert high - low < F(1, 10**5)
+    text = modes.BOUND if k >= 2 else modes.SLOW
+    bound = checker.enclose(checker.R.of(scope(text)), {}, (80, 8))
+    assert abs(value) <= float(bound[1])
+
+
+# ---------------------------------------------------------------- networks
+def forward(net: networks.Network, widths: list[int], theta: Any, x: Any, gates: Any, activation: str) -> Any:
+    h, used, gate = np.array(x), 0, 0
+    for number, (a, b) in enumerate(pairwise(widths)):
+        h = np.array(theta[used : used + a * b]).reshape(b, a) @ h
+        used += a * b
+        if number < len(widths) - 2 and activation == "square":
+            h = h**2
+        elif number < len(widths) - 2 and activation == "gated":
+            h, gate = h * np.array(gates[gate : gate + b]), gate + b
+    assert used == net.parameters
+    return h[0]
+
+
+@pytest.mark.parametrize(
+    ("widths", "activation"),
+    [([3, 1], "linear"), ([1, 2, 2, 1], "linear"), ([2, 2, 1], "square"), ([2, 3, 1], "gated")],
+)
+def test_the_networks_are_what_their_layers_compute(widths: list[int], activation: str) -> None:
+    net, rng = networks.deep(tuple(widths), activation), Random(0)
+    theta, x, gates = ([F(rng.randint(-5, 5)) for _ in range(n)] for n in (net.parameters, net.inputs, net.gates))
+    value = checker.Scope({"theta": theta, "x": x, "gx": gates}, [])(net.at())
+    assert value == forward(net, widths, theta, x, gates, activation)
+
+
+# ---------------------------------------------------------------- the measurement
+def dense_correction(w: Any, a: Any, activation: str) -> float:
+    """T by second differences of f, which are exact for a function of degree one in each parameter."""
+    n, d = w.shape
+    pattern = np.ones((len(width.X), n)) if activation == "linear" else (width.X @ w.T > 0).astype(float)
+
+    def f(theta: Any, s: int) -> Any:
+        return (theta[:n] * pattern[s] * (theta[n:].reshape(n, d) @ width.X[s])).sum() / np.sqrt(n * d)
+
+    theta, unit = np.concatenate([a, w.ravel()]), np.eye(n + n * d)
+
+    def gradient(s: int) -> Any:
+        return np.array([f(theta + e, s) - f(theta - e, s) for e in unit]) / 2
+
+    hessian = np.array(
+        [[(f(theta + e + g, 0) - f(theta + e, 0) - f(theta + g, 0) + f(theta, 0)) for g in unit] for e in unit]
+    )
+    force = sum(gradient(s) * (f(theta, s) - width.Y[s]) for s in range(len(width.X)))
+    return -gradient(1) @ hessian @ force
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_the_correction_is_the_contraction_of_all_derivatives(activation: str) -> None:
+    rng = np.random.default_rng(1)
+    w, a = rng.normal(size=(4, 3)), rng.normal(size=4)
+    expected = dense_correction(w, a, activation)
+    assert width.corrections(w, a, activation) == pytest.approx(expected, rel=1e-10)
+    batch = width.corrections(np.stack([w, 2 * w]), np.stack([a, a]), activation)
+    assert batch[0] == pytest.approx(expected, rel=1e-10)
+
+
+def made_up(slope: float, error: float) -> Any:
+    values = slope * np.log(np.array(width.WIDTHS)) + 0.3
+    both = (values, np.full(len(values), error))
+    return {"linear": {"mean": both, "spread": both}}
+
+
+def test_slopes_are_judged_by_their_intervals() -> None:
+    low, high = width.slope_interval(*made_up(-1.0, 0.01)["linear"]["mean"])
+    assert low < -1 < high < low + 0.02
+    judge = width.equivalent(-1.0)
+    assert judge(made_up(-1.02, 0.01)) is True
+    assert judge(made_up(-0.5, 0.01)) is False
+    assert judge(made_up(-1.1, 0.01)) is None  # at the edge
+    assert judge(made_up(-1.0, 1.0)) is None  # too few samples
+    mixed = {"linear": made_up(-1.0, 0.01)["linear"], "relu": made_up(-0.5, 0.01)["linear"]}
+    assert judge(mixed) is False
+
+
+def test_the_intervals_cover_a_known_slope() -> None:
+    """At 99 %, of 2000 noisy lines: within four standard deviations of the binomial."""
+    rng, error = np.random.default_rng(2), np.linspace(0.02, 0.1, len(width.WIDTHS))
+    covered = 0
+    for _ in range(2000):
+        values = -1.0 * np.log(np.array(width.WIDTHS)) + error * rng.normal(size=len(error))
+        low, high = width.slope_interval(values, error)
+        covered += low < -1 < high
+    assert abs(covered - 1980) < 4 * np.sqrt(2000 * 0.99 * 0.01)
