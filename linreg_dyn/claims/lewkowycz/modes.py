@@ -153,9 +153,9 @@ CLAIMS = (
         id="lewkowycz.thm-2",
         title="Theorem 2: each mode under MSE loss",
         statement=(
-            r"k \ge 2: \quad f_a(x; t) = e^{\frac{\gamma_a(t)}{2(k-1)\lambda} - k\lambda t} \Big\{ "
+            r"k \ge 2: \quad f_a(x; t) = e^{\frac{\gamma_a(t)}{2(k-1)\lambda} - k\lambda t} \Big( "
             r"e^{-\frac{\gamma_a}{2(k-1)\lambda}} f_a(x; 0) + \gamma_a y_a \int_0^t dt' \exp\Big["
-            r"-\frac{\gamma_a(t')}{2(k-1)\lambda} - (k-2)\lambda t' \Big] \Big\}, \quad "
+            r"-\frac{\gamma_a(t')}{2(k-1)\lambda} - (k-2)\lambda t' \Big] \Big), \quad "
             r"\gamma_a(t) = \gamma_a e^{-2(k-1)\lambda t}"
         ),
         source=source("Theorem 2, eq. 3"),
@@ -256,9 +256,9 @@ CLAIMS = (
         id="lewkowycz.kernel-matrix-solution",
         title="The solution in matrix form",
         statement=(
-            r"f_t(x) = e^{-k\lambda t}\Big\{ \sum_{x'} \exp\Big[\frac{\Theta_t - \Theta_0}{2(k-1)\lambda}\Big](x, x') "
+            r"f_t(x) = e^{-k\lambda t}\Big( \sum_{x'} \exp\Big[\frac{\Theta_t - \Theta_0}{2(k-1)\lambda}\Big](x, x') "
             r"f_0(x') + \sum_{x', x''} \int_0^t dt' e^{-(k-2)\lambda t'} "
-            r"\exp\Big[\frac{\Theta_t - \Theta_{t'}}{2(k-1)\lambda}\Big](x, x')\, \Theta_0(x', x'')\, y(x'') \Big\}"
+            r"\exp\Big[\frac{\Theta_t - \Theta_{t'}}{2(k-1)\lambda}\Big](x, x')\, \Theta_0(x', x'')\, y(x'') \Big)"
         ),
         source=source("eq. S10"),
         kind="printed",

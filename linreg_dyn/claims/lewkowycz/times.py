@@ -356,11 +356,10 @@ CLAIMS = (
         amends="lewkowycz.min-loss-time",
         reading=(
             "In the time lambda t a mode knows only gamma/lambda and k (part 1). So t* = c/lambda exactly for data "
-            "whose spectrum looks the same at every scale: with squared label weights of density gamma^{b - 1}, 0 < "
-            "b < "
-            "2, the loss is lambda^b h(lambda t). For one mode, and any finite positive spectrum as lambda tends to "
-            "zero, it is false: the peak lies between two times of order log(gamma/lambda)/gamma (parts 2 to 4), and "
-            "lambda t* tends to zero. The values are lambda t* for one mode at k = 2."
+            "whose spectrum looks the same at every scale: with squared label weights of density gamma^{b - 1}, "
+            "0 < b < 2, the loss is lambda^b h(lambda t). For one mode, and any finite positive spectrum as lambda "
+            "tends to zero, it is false: the peak lies between two times of order log(gamma/lambda)/gamma "
+            "(parts 2 to 4), and lambda t* tends to zero. The values are lambda t* for one mode at k = 2."
         ),
         argument=(
             "From 0 the mode rises until it meets gamma_t/(gamma_t + k lambda), which falls, and then falls itself, "
