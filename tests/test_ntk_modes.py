@@ -262,5 +262,8 @@ def test_what_the_solutions_do_not_share():
         mode_enclosure(**(GOOD | {"t": np.inf}))
     with pytest.raises(ValueError, match="precision must be an integer from 2"):
         mode_enclosure(**GOOD, precision=1)
-    with pytest.raises(ArithmeticError, match="exponents beyond 1e15"):
+    with pytest.raises(ArithmeticError, match="beyond 1e15"):
         mode_enclosure(**(GOOD | {"t": 1e18}))
+    with pytest.raises(ArithmeticError, match="beyond 1e15"):
+        mode_enclosure(**(GOOD | {"t": 1e300, "l2": 1e300}))
+    assert mode_enclosure(**(GOOD | {"eigenvalue": 1e300, "l2": 1e-300})).contains(1)

@@ -59,8 +59,8 @@ def weights_enclosure(t: Any, eigenvalue: Any, *, l2: Any, degree: Any, precisio
     m = 2 * (k - 1)
     largest = max(k * l2 * t, abs(m) * l2 * t, gamma * t, gamma / l2 if l2 else 0, abs(k / m) if m else 0)
     if max(k, abs(m)) * l2 * t > 10**15:
-        raise ArithmeticError(f"no enclosure of exponents beyond 1e15, such as {float(k * l2 * t):.3g}")
-    with ctx.workprec(precision + 40 + math.ceil(math.log2(1 + largest))):
+        raise ArithmeticError(f"no enclosure where k l2 t or 2 |k - 1| l2 t is beyond 1e15: t {t}, l2 {l2}, degree {k}")
+    with ctx.workprec(precision + 40 + math.ceil(largest).bit_length()):
         G, decay = _work(t, gamma, l2, m), _ball(k * l2 * t)
         left = (-(G + decay)).exp()
         B = _label_weight(t, gamma, l2, k, G)
