@@ -104,7 +104,7 @@ def _moments(matrix, is_erf, deviation, output):
     """Standard deviations of a sample's pixels before and after an activation, from its own pairs."""
     rows, count = matrix.shape
     for p in range(count):
-        variance = matrix[p if rows == count else 0, p]
+        variance = max(matrix[p if rows == count else 0, p], 0.0)  # pixels that cancel in a pool may leave less
         deviation[p] = math.sqrt(variance)
         if is_erf:
             output[p] = math.sqrt(2 / math.pi * math.atan2(2 * variance, math.sqrt(1 + 4 * variance)))

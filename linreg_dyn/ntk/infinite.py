@@ -55,8 +55,9 @@ def infinite_width(
 ) -> np.ndarray | Kernels:
     """The kernel of an infinitely wide fully connected network at initialisation (equations: see the module).
 
-    Nearly equal and opposite samples keep all digits, duplicates are exact, a zero input gives no NaN. The result
-    does not depend on `threads`, bit by bit, and with `x2` None it is exactly symmetric.
+    Nearly equal and opposite samples keep all digits, duplicates are exact, a zero input gives no NaN: with d features
+    errors are some `(4 d + 30) eps sqrt(K(x, x) K(x', x'))` at most. The result does not depend on `threads`, bit by
+    bit, and with `x2` None it is exactly symmetric.
 
     Args:
         x1: inputs, (sample, feature).
