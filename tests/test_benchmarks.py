@@ -19,6 +19,7 @@ from tests.benchmarks import (
     flows,
     machine,
     measure,
+    ntk_kernels,
     ntk_modes,
     ours,
     report,
@@ -221,6 +222,24 @@ def test_modes_are_compared_at_the_errors_told(monkeypatch):
     named = {verdict.aim: verdict for verdict in aims.judge([row | {"times": 100}])}
     assert named["modes: the same, to 100 times"].worst == row["solvers"][ntk_modes.LOOP]["ours_is"]
     assert named["modes: times LSODA at its most accurate, to one time"].met is None
+
+
+def test_kernels_are_compared_with_the_same_one():
+    row = ntk_kernels.measured(1, turns=1, budget=1.0, samples=150)
+    report.show(row)
+    assert row["programs"][ntk_kernels.OURS]["apart"] == 0
+    assert 0 < row["programs"]["NumPy"]["apart"] < 1e-7  # the diagonal, of which an arccosine keeps half the digits
+    assert {"seconds", "not available"} & row["programs"]["neural-tangents"].keys()
+    x = ntk_kernels.inputs(9)
+    assert not np.allclose(ntk_kernels.plain(x), ntk_kernels.plain(x + 1), rtol=1e-3)
+
+    def judged(samples):
+        rows = [row | {"samples": samples}]
+        return next(verdict for verdict in aims.judge(rows) if verdict.aim.startswith("infinite width"))
+
+    assert judged(150).met is None
+    assert judged(ntk_kernels.SAMPLES).worst == row["programs"][ntk_kernels.OURS]["seconds"]
+    assert judged(ntk_kernels.SAMPLES).bound == 0.15
 
 
 def test_flops_are_counted_as_they_are_said():

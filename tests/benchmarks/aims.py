@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks import ntk_modes
+from tests.benchmarks import ntk_kernels, ntk_modes
 from tests.benchmarks.cases import BATCHES, INERT, NOISELESS, NOISY
 
 Row = dict[str, Any]
@@ -109,4 +109,5 @@ def judge(rows: list[Row]) -> list[Verdict]:
             at_most=True,
         ),
         *(_judge(*aim) for aim in ntk_modes.aims(rows)),
+        *(_judge(*aim) for aim in ntk_kernels.aims(rows)),
     ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.benchmarks.cases import BATCHES, INERT, NOISELESS, NOISY, Case, Contender, Unavailable
 
 WHAT = {"noiseless": NOISELESS, "noise": NOISY, "inertia": INERT, "batch": BATCHES}
-OTHERS = ("flow", "record", "compile", "modes")
+OTHERS = ("flow", "record", "compile", "modes", "kernel")
 DEPTHS = (2, 3, 4, 8, 16, 32, 64)
 FLOW_DEPTHS = (2, 4, 16)
 RESULTS = Path(__file__).parent / "results"
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         words, depths, dtypes = chosen(arguments)
         threads = cores(arguments.threads)  # before any library makes its pool of threads
-        from tests.benchmarks import aims, c_kernels, machine, measure, ntk_modes, report
+        from tests.benchmarks import aims, c_kernels, machine, measure, ntk_kernels, ntk_modes, report
 
         c_kernels.compiler()
     except (ValueError, Unavailable) as error:
@@ -132,6 +132,8 @@ def main(argv: list[str] | None = None) -> int:
             add(measure.compiling(Case(rule, depth, "float64")))
     for times in ntk_modes.TIMES if "modes" in words else ():
         add(ntk_modes.measured(times, settings.turns, settings.budget))
+    if "kernel" in words:
+        add(ntk_kernels.measured(threads, settings.turns, settings.budget, settings.clock))
     verdicts = aims.judge(rows)
     report.show_verdicts(verdicts)
     target = arguments.json or (None if arguments.quick else RESULTS / "cpu.json")
