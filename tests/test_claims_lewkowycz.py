@@ -17,13 +17,13 @@ from scipy.optimize import minimize_scalar
 from linreg_dyn import claims
 from linreg_dyn.certify import checker
 from linreg_dyn.claims import Claim, Evidence, registry
-from linreg_dyn.claims.lewkowycz import limits, modes, networks, times, width
+from linreg_dyn.claims.lewkowycz import limits, modes, networks, peak, times, width
 from linreg_dyn.commands import check
 from linreg_dyn.files import canonical_json
 from tests.certificates import refusal, signed
 
 F = Fraction
-CLAIMS = {claim.id: claim for module in (networks, width, modes, limits, times) for claim in module.CLAIMS}
+CLAIMS = {claim.id: claim for module in (networks, width, modes, limits, times, peak) for claim in module.CLAIMS}
 VERDICTS = {
     "lemma-1": "proved",
     "thm-1-f": "proved",

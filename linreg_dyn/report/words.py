@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 MEANING = {
     "proved": "closed by exact algebra for the depths it names",
     "certified": "closed by rigorous enclosure over the whole region it states",
-    "survived": "a search for counterexamples failed; this is no proof",
+    "survived": "a search for counterexamples failed, or a measurement agrees; this is no proof",
     "refuted": "an exact witness meets every assumption and breaks it",
     "undecided": "neither proved nor refuted; never counted as a pass",
 }

@@ -11,6 +11,7 @@ _SECTIONS = (
     "modes",
     "limits",
     "times",
+    "peak",
     "deep_linear",
     "deep_linear_scaling",
     "deep_linear_l1",

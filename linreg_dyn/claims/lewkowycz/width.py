@@ -115,6 +115,7 @@ CLAIMS = (
         ),
         source=source("proof of Theorem 1, after eq. S6"),
         kind="printed",
+        depths=(2,),
         reading=(
             "The mean is O(1/n) and so is a typical size, the root of the variance: both are measured, for two-layer "
             "linear and ReLU networks at initialisation, as slopes of logarithms against log n; that they be -1 is "
