@@ -121,10 +121,12 @@ def _propagate(minus, plus, tangent, i, side1, side2, first, layers):
 
 @register_jitable
 def _mirror(matrix, row, column):
-    """Write the tile at (row, column), on or above the diagonal, below it too."""
-    for i in range(row, min(row + TILE, matrix.shape[0])):
-        for j in range(max(column, i + 1), min(column + TILE, matrix.shape[1])):
-            matrix[j, i] = matrix[i, j]
+    """Write the tile at (row, column), on or above the diagonal, below it too; a few rows at a time stay in cache."""
+    end = min(row + TILE, matrix.shape[0])
+    for first in range(row, end, 16):
+        for j in range(column, min(column + TILE, matrix.shape[1])):
+            for i in range(first, min(first + 16, end, j)):
+                matrix[j, i] = matrix[i, j]
 
 
 @kernel(_duals.SOURCES)
