@@ -13,6 +13,7 @@ from typing import Any
 # name: module that holds it
 _PUBLIC: dict[str, str] = {
     "KernelCheck": "kernel_checks",
+    "Loss": "losses",
     "LossMinimum": "predictions",
     "check_kernel": "kernel_checks",
     "convolutional_kernel": "convolutional",
@@ -20,6 +21,7 @@ _PUBLIC: dict[str, str] = {
     "empirical_kernel": "empirical",
     "fixed_point_curve": "deep_linear",
     "fixed_points": "deep_linear",
+    "huber": "losses",
     "infinite_width": "infinite",
     "kernel_eigenvalues": "predictions",
     "loss_curve": "predictions",
@@ -29,6 +31,7 @@ _PUBLIC: dict[str, str] = {
     "mode_weights": "modes",
     "power_law_constant": "power_law",
     "power_law_time": "power_law",
+    "predict": "dynamics",
     "predict_l2": "predictions",
     "spectrum": "spectra",
     "train_deep_linear": "deep_linear_training",

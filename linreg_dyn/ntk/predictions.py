@@ -43,41 +43,15 @@ minima, or none; then all of them are looked for.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from linreg_dyn._checks import number
 from linreg_dyn.ensemble.threads import spread, workers
-from linreg_dyn.ntk._residuals import fill_losses
+from linreg_dyn.ntk.loss_modes import LEAST_L2, PER_DECADE, LossMinimum, Modes, faint_constant, root
 from linreg_dyn.problem import Array, as_floats
-
-_PER_DECADE = 12  # times (or L2 parameters) looked at when minima are searched for
-_LEAST_L2 = 1e-100
-"""In units of the smallest eigenvalue: slopes of losses are ~ l2^3 at the minimum, and would underflow below that."""
-_EPS = float(np.finfo(float).eps)
-
-
-@dataclass(frozen=True)
-class LossMinimum:
-    """Where the loss is lowest.
-
-    Attributes:
-        time: t*, gradient-flow time; 0 if it never is lower than at the start, infinite if it falls (or falls again)
-            towards a limit that is lower than whatever it reached.
-        loss: `sum (f - y)^2 / 2` at that time, or that limit.
-        constant: `c = l2 t*`.
-        where: "start", "interior" or "infinity".
-    """
-
-    time: float
-    loss: float
-    constant: float
-    where: str
 
 
 def kernel_eigenvalues(t: ArrayLike, eigenvalues: ArrayLike, *, l2: float, degree: float) -> Array:
@@ -116,7 +90,7 @@ def loss_curve(
     Raises:
         TypeError, ValueError: an argument is not as above.
     """
-    modes = _Modes.of(eigenvalues, y_modes, f0_modes, *_rates(l2, degree), workers(threads))
+    modes = Modes.of(eigenvalues, y_modes, f0_modes, *_rates(l2, degree), workers(threads))
     at = _times(t)
     return modes.at(at.reshape(-1))[0].reshape(at.shape)
 
@@ -143,7 +117,7 @@ def loss_minimum(
         TypeError, ValueError: an argument is not as there, or l2 is above 0 and below 1e-100 of the smallest
             eigenvalue that the labels have.
     """
-    modes = _Modes.of(eigenvalues, y_modes, f0_modes, *_rates(l2, degree), workers(threads))
+    modes = Modes.of(eigenvalues, y_modes, f0_modes, *_rates(l2, degree), workers(threads))
     return modes.minimum()
 
 
@@ -176,7 +150,7 @@ def predict_l2(
     """
     budget = number("budget", budget, above=0)
     degree = number("degree", degree, above=1)
-    modes = _Modes.of(eigenvalues, y_modes, f0_modes, 0.0, degree, workers(threads))
+    modes = Modes.of(eigenvalues, y_modes, f0_modes, 0.0, degree, workers(threads))
     if modes.slowest() == math.inf and not modes.f0.any():
         raise ValueError("y_modes must be nonzero for an eigenvalue above 0, or nothing is ever learned; got none")
     if modes.f0.any():
@@ -186,30 +160,23 @@ def predict_l2(
         return modes.with_l2(math.exp(log_l2)).slope(budget)
 
     slowest, highest = modes.slowest(), 1.01 * faint_constant(degree) / budget
-    lowest = min(_LEAST_L2 * slowest, highest / 2)
+    lowest = min(LEAST_L2 * slowest, highest / 2)
     if slope(math.log(lowest)) >= 0:
         raise ValueError(
             f"budget must be shorter: {budget:g} is {budget * slowest:.3g} times the time 1/eigenvalue of the slowest "
-            f"mode, and no l2 above {_LEAST_L2:g} of that eigenvalue has its loss minimum so late"
+            f"mode, and no l2 above {LEAST_L2:g} of that eigenvalue has its loss minimum so late"
         )
-    return math.exp(_root(slope, math.log(lowest), math.log(highest)))
+    return math.exp(root(slope, math.log(lowest), math.log(highest)))
 
 
-def faint_constant(degree: float) -> float:
-    """`c_0 = log(2 (k - 1) / k) / (k - 2)`, the c of modes with gamma << l2, for k > 1; t* l2 never reaches it."""
-    degree = number("degree", degree, above=1)
-    x = degree - 2
-    return math.log1p(x / degree) / x if abs(x) > 1e-300 else 1 / degree
-
-
-def _searched_l2(modes: _Modes, budget: float) -> float:
+def _searched_l2(modes: Modes, budget: float) -> float:
     """`predict_l2` for starts other than 0: all l2 for which the slope changes sign, tried from the smallest on."""
 
     def slope(log_l2: float) -> float:
         return modes.with_l2(math.exp(log_l2)).slope(budget)
 
     lowest, highest = 1e-30 / budget, 100.0 / budget
-    grid = np.linspace(math.log(lowest), math.log(highest), 32 * _PER_DECADE)
+    grid = np.linspace(math.log(lowest), math.log(highest), 32 * PER_DECADE)
     values = np.empty(grid.size)
 
     def work(first: int, last: int) -> None:
@@ -219,149 +186,13 @@ def _searched_l2(modes: _Modes, budget: float) -> float:
     signed = np.flatnonzero(values)
     for i, j in pairwise(signed.tolist()):
         if values[i] * values[j] < 0:
-            l2 = math.exp(_root(slope, float(grid[i]), float(grid[j])))
+            l2 = math.exp(root(slope, float(grid[i]), float(grid[j])))
             if math.isclose(modes.with_l2(l2).minimum().time, budget, rel_tol=1e-6):
                 return l2
     raise ValueError(
         f"no l2 between {lowest:.3g} and {highest:.3g} has its loss minimum at the budget {budget:g}: from this start "
         "it stays at 0 or at infinity, or jumps past the budget"
     )
-
-
-@dataclass(frozen=True)
-class _Modes:
-    """Modes that matter: those with labels or a start; of several outputs, what their losses depend on."""
-
-    gamma: Array
-    y: Array
-    f0: Array
-    l2: float
-    degree: float
-    threads: int
-
-    @staticmethod
-    def of(eigenvalues, y_modes, f0_modes, l2: float, degree: float, threads: int) -> _Modes:
-        gamma, y = as_floats("eigenvalues", eigenvalues), as_floats("y_modes", y_modes)
-        if gamma.ndim != 1 or not gamma.size:
-            raise ValueError(f"eigenvalues must have the shape (mode,), mode >= 1, got {gamma.shape}")
-        if gamma.min() < 0:
-            raise ValueError(f"eigenvalues must be >= 0, got {gamma.min():g}")
-        if y.ndim not in (1, 2) or len(y) != gamma.size:
-            raise ValueError(f"y_modes must have the shape ({gamma.size},) or ({gamma.size}, output), got {y.shape}")
-        f0 = np.zeros_like(y) if f0_modes is None else as_floats("f0_modes", f0_modes)
-        if f0.shape != y.shape:
-            raise ValueError(f"f0_modes must have the shape of y_modes, {y.shape}, got {f0.shape}")
-        if y.ndim == 2:
-            gamma, y, f0 = _two_outputs(gamma, y, f0)
-        here = (y != 0) | (f0 != 0)
-        gamma, y, f0 = (np.ascontiguousarray(x[here]) for x in (gamma, y, f0))
-        return _Modes(gamma, y, f0, l2, degree, threads)
-
-    def with_l2(self, l2: float) -> _Modes:
-        return _Modes(self.gamma, self.y, self.f0, l2, self.degree, self.threads)
-
-    def at(self, times: Array) -> tuple[Array, Array]:
-        """Loss and its slope, each [time]."""
-        loss, slope = np.empty(times.size), np.empty(times.size)
-
-        def work(first: int, last: int) -> None:
-            chunk = slice(first, last)
-            modes = self.gamma, self.y, self.f0, self.l2, self.degree
-            fill_losses(times[chunk], *modes, loss[chunk], slope[chunk])
-
-        spread(work, times.size, self.threads)
-        return loss, slope
-
-    def slowest(self) -> float:
-        """The smallest eigenvalue above 0 that the labels have; infinite if there is none."""
-        return float(self.gamma[(self.gamma > 0) & (self.y != 0)].min(initial=math.inf))
-
-    def slope(self, time: float) -> float:
-        return float(self.at(np.array([time]))[1][0])
-
-    def minimum(self) -> LossMinimum:
-        if 0 < self.l2 < _LEAST_L2 * self.slowest() < math.inf:
-            raise ValueError(
-                f"l2 must be 0 or at least {_LEAST_L2:g} of the smallest eigenvalue, {self.slowest():g}, "
-                f"got {self.l2:g}"
-            )
-        times = self._times_to_look_at()
-        slopes = self.at(times)[1]
-        signed = np.flatnonzero(slopes)
-        found = []  # (loss, time), earliest first
-        if not signed.size or slopes[signed[0]] > 0:
-            found.append((float(self.at(times[:1])[0][0]), float(times[0])))
-        for i, j in pairwise(signed.tolist()):
-            if slopes[i] < 0 < slopes[j]:
-                time = _root(self.slope, float(times[i]), float(times[j]))
-                found.append((float(self.at(np.array([time]))[0][0]), time))
-        if signed.size and slopes[signed[-1]] < 0:
-            found.append((self._limit(), math.inf))
-        loss, time = min(found)
-        where = "start" if time == 0 else "interior" if time < math.inf else "infinity"
-        return LossMinimum(time, loss, self.l2 * time if self.l2 else 0.0, where)
-
-    def _times_to_look_at(self) -> Array:
-        """Zero, and a grid from before the fastest mode moves until after the slowest has come to its end."""
-        slowest = self.slowest()
-        moving = self.gamma.max(initial=0.0) + self.degree * self.l2
-        if not moving:
-            return np.zeros(1)
-        if self.degree > 1 and self.l2 > 0 and slowest < math.inf and not self.f0.any():
-            first, last = (_best_time(x, self.l2, self.degree) for x in (self.gamma.max(), slowest))
-            first, last = first * (1 - 1e-9), last * (1 + 1e-9)
-        else:
-            first, last = 1e-2 / moving, self._end()
-        decades = math.log10(last / first)
-        grid = np.geomspace(first, last, 2 + math.ceil(_PER_DECADE * decades))
-        return np.concatenate([[0.0], grid])
-
-    def _end(self) -> float:
-        """When all modes are within e^-40 of where they go."""
-        m, decay = 2 * (self.degree - 1) * self.l2, self.degree * self.l2
-        positive = self.gamma[self.gamma > 0]
-        if m > 0:
-            return (40.0 + math.log1p(positive.max(initial=0.0) / decay)) / min(m, decay)
-        slowest = positive.min(initial=math.inf)
-        if decay and ((self.gamma == 0).any() or slowest == math.inf):
-            slowest = 0.0
-        return 40.0 / (slowest + decay)
-
-    def _limit(self) -> float:
-        """The loss after infinite time."""
-        y, gamma, decay = self.y, self.gamma, self.degree * self.l2
-        idle = self.f0 if decay == 0 else 0.0
-        if self.degree == 1 and self.l2 > 0:
-            residual = y * self.l2 / (gamma + self.l2)
-        elif self.degree > 1 and self.l2 > 0:
-            residual = y
-        else:
-            residual = np.where(gamma > 0, 0.0, y - idle)
-        return float(0.5 * np.sum(residual**2))
-
-
-def _two_outputs(gamma: Array, y: Array, f0: Array) -> tuple[Array, Array, Array]:
-    """Modes (mode, output) as two of one output each, with the same loss at all times.
-
-    Rotated among the outputs, y of a mode is `(|y|, 0)` and f0 is `(along y, across)`, and the loss only knows lengths.
-    """
-    length = np.linalg.norm(y, axis=1)
-    unit = y / np.where(length > 0, length, 1.0)[:, np.newaxis]
-    along = np.sum(unit * f0, axis=1)
-    across = np.linalg.norm(f0 - along[:, np.newaxis] * unit, axis=1)
-    return np.tile(gamma, 2), np.concatenate([length, np.zeros_like(length)]), np.concatenate([along, across])
-
-
-def _best_time(gamma: float, l2: float, degree: float) -> float:
-    """When a mode that starts at 0 is nearest to its label, for k > 1 and l2, gamma > 0."""
-    one = np.ones(1)
-    mode = _Modes(gamma * one, one, 0 * one, l2, degree, 1)
-    first, last = 1e-3 / (gamma + degree * l2), 1.01 * faint_constant(degree) / l2
-    return math.exp(_root(lambda x: mode.slope(math.exp(x)), math.log(first), math.log(last)))
-
-
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    return float(brentq(function, low, high, xtol=1e-300, rtol=4 * _EPS))  # type: ignore[arg-type]
 
 
 def _rates(l2: float, degree: float) -> tuple[float, float]:
