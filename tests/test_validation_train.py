@@ -226,7 +226,9 @@ def test_a_network_that_reconstructs_has_the_images_as_its_target():
     ("options", "message"),
     [
         ({"loss": "hinge"}, "loss must be one of"),
-        ({"precision": "fp8"}, "precision must be one of 'float32', 'bf16'"),
+        ({"precision": "fp8"}, "precision must be one of 'float32', 'tf32', 'bf16'"),
+        ({"compile": True, "deterministic": True}, "compile must be False"),
+        ({"augment": Augment(flip=Steps((1.0,), stop=5))}, "must last for all 10 steps"),
         ({"batch_size": 0}, "batch_size must be an integer"),
         ({"learning_rate": 0.0}, "learning_rate must be"),
         ({"learning_rate": Steps((0.1,), stop=5)}, "must last for all 10 steps"),

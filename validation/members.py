@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from linreg_dyn._checks import integer
+from linreg_dyn._checks import choice, integer
 from linreg_dyn.files import atomic_file
 from validation.batches import Batches
 from validation.context import OutOfTime
 from validation.data import Dataset
+from validation.fast import PRECISIONS, Captured, Inputs, numerics, upload
 from validation.losses import LOSSES, correct
 from validation.models.fc import NTKLinear
 from validation.models.layers import Flatten
@@ -96,6 +98,7 @@ def sweep(
     batch_size: int,
     measure_at: Sequence[int],
     loss: str = "softmax",
+    precision: str = "float32",
     seed: int = 0,
     device: str = "cpu",
     checkpoint: Path | None = None,
@@ -113,6 +116,7 @@ def sweep(
         batch_size: images a step.
         measure_at: steps at which all members that still train are measured on all images; 0 is before the first.
         loss: of `losses.LOSSES`.
+        precision: as `train.Recipe` has it.
         seed: of the batches.
         device: "cpu" or "cuda".
         checkpoint, checkpoint_seconds, deadline: as `train.fit` has them.
@@ -124,9 +128,16 @@ def sweep(
     if not count or not count == len(l2) == len(steps):
         raise ValueError(f"learning_rates, l2 and steps must be of one length, got {count}, {len(l2)} and {len(steps)}")
     integer("steps", int(min(steps)), least=0, most=2**40)
-    run = _Sweep(models, data, learning_rates, l2, steps, batch_size, measure_at, loss, seed, device)
+    choice("precision", precision, PRECISIONS)
+    run = _Sweep(models, data, learning_rates, l2, steps, batch_size, measure_at, loss, precision, seed, device)
+    with numerics(torch.device(device), precision, deterministic=False):
+        return _run(run, checkpoint, checkpoint_seconds, deadline)
+
+
+def _run(run: _Sweep, checkpoint: Path | None, checkpoint_seconds: float, deadline: float | None) -> Swept:
+    """Go on with a sweep until all its members are at their ends."""
     if checkpoint and checkpoint.exists():
-        run.restore(torch.load(checkpoint, map_location=device, weights_only=False))
+        run.restore(torch.load(checkpoint, map_location=run.device, weights_only=False))
     before, start = run.seconds, time.monotonic()
     saved = start
     while run.alive:
@@ -148,22 +159,23 @@ def sweep(
 class _Sweep:
     """The members that still train, and what all of them measured."""
 
-    def __init__(self, models, data, learning_rates, l2, steps, batch_size, measure_at, loss, seed, device):
+    def __init__(self, models, data, learning_rates, l2, steps, batch_size, measure_at, loss, precision, seed, device):
         count = len(learning_rates)
         models = [models] * count if isinstance(models, nn.Sequential) else list(models)
         if len(models) != count:
             raise ValueError(f"models must be one or {count}, got {len(models)}")
         self.stack = Stack(models).to(device)
         self.batches = Batches(data, batch_size, seed=seed, device=device)
-        self.device, self.loss, self.name = device, LOSSES[loss], loss
+        self.device, self.loss, self.name = torch.device(device), LOSSES[loss], loss
+        self.precision = precision
         self.last = np.asarray(steps, dtype=np.int64)
         self.measured_at = np.unique([s for s in measure_at if 0 <= s <= self.last.max()]).astype(np.int64)
         self.history = {name: np.full((count, len(self.measured_at)), np.nan) for name in NAMES}
         self.diverged = np.full(count, -1, dtype=np.int64)
         self.alive = list(range(count))
-        self.rates = torch.tensor(learning_rates, dtype=torch.float32, device=device)
-        self.l2 = torch.tensor(l2, dtype=torch.float32, device=device)
+        self.rates, self.l2 = (upload(np.asarray(x, dtype=np.float32), self.device) for x in (learning_rates, l2))
         self.done, self.place, self.seconds = 0, 0, 0.0
+        self._fresh()
 
     def advance(self, until: float) -> None:
         """Measure, or train up to the next measurement, the next member's end, or the time `until`."""
@@ -182,15 +194,33 @@ class _Sweep:
                 return
 
     def _step(self) -> None:
-        x, y = self.batches.at(self.done)
-        outputs = self.stack(x.permute(0, 2, 3, 1).flatten(1))
-        total = torch.vmap(self.loss, in_dims=(0, None))(outputs, y).sum()  # members do not mix
+        draws = self.batches.draws(self.done)
+        if self.captured:
+            self.captured(draws)
+        else:
+            self._update(draws)
+        self.done += 1
+
+    def _update(self, draws: Inputs) -> Tensor:
+        """All members' next weights, from the batch of the draws; returns the sum of their losses."""
+        x, y = self.batches.make(draws)
+        total = torch.vmap(self.loss, in_dims=(0, None))(self._outputs(x), y).sum()  # members do not mix
         weights = list(self.stack.tensors)
         with torch.no_grad():
             for w, g in zip(weights, torch.autograd.grad(total, weights), strict=True):
                 shape = (-1,) + (1,) * (w.ndim - 1)
                 w.sub_((g + w * self.l2.view(shape)) * self.rates.view(shape))
-        self.done += 1
+        return total.detach()
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.stack(x.permute(0, 2, 3, 1).flatten(1)).float()
+
+    def _fresh(self) -> None:
+        """Have the step captured anew, as its tensors are others."""
+        self.captured = None
+        if self.device.type == "cuda":
+            self.captured = Captured(self._update, lambda: list(self.stack.tensors))
 
     @torch.no_grad()
     def _measure(self, block: int = 2048) -> None:
@@ -203,9 +233,9 @@ class _Sweep:
             right = torch.zeros(len(self.alive), device=self.device)
             for rows in range(0, len(y), block):
                 images, labels = self.batches.normalised(x[rows : rows + block]), y[rows : rows + block]
-                outputs = self.stack(images.permute(0, 2, 3, 1).flatten(1))
+                outputs = self._outputs(images)
                 loss += torch.vmap(self.loss, in_dims=(0, None))(outputs, labels).double() * len(labels)
-                right += torch.stack([correct(self.name, one, labels) for one in outputs])
+                right += torch.vmap(partial(correct, self.name), in_dims=(0, None))(outputs, labels)
             row[f"{part}_loss"], row[f"{part}_accuracy"] = loss / len(y), right / len(y)
         row["squared_norm"] = torch.stack([p.double().square().flatten(1).sum(1) for p in self.stack.tensors]).sum(0)
         for name, values in row.items():
@@ -223,6 +253,7 @@ class _Sweep:
             self.alive = [self.alive[k] for k in kept]
             self.rates, self.l2 = self.rates[places], self.l2[places]
             self.stack.keep(places)
+            self._fresh()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -234,3 +265,4 @@ class _Sweep:
         self.stack.tensors = nn.ParameterList(nn.Parameter(p) for p in state.pop("weights"))
         for name, value in state.items():
             setattr(self, name, value)
+        self._fresh()

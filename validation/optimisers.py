@@ -71,7 +71,7 @@ class Optimiser:
             decays: whether l2 may differ from 0.
         """
         w = self.parameters
-        g: Any = list(gradients)
+        g: Any = [_like(p, x) for p, x in zip(w, gradients, strict=True)]
         if decays and self.decoupled:
             torch._foreach_mul_(w, 1 - rate * l2)
         elif decays:
@@ -118,3 +118,10 @@ class Optimiser:
         for mine, kept in zip(self.slots, state["slots"], strict=True):
             torch._foreach_copy_(mine, kept)
         self.powers.copy_(state["powers"])
+
+
+def _like(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient with its parameter's strides: lists that differ in these are worked off one tensor at a time."""
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
