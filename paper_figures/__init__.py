@@ -25,6 +25,11 @@ SCRIPTS = {
     "decay-bifurcation": "decay_bifurcation",
     "schedules": "schedules",
     "ntk-fixed-points": "ntk_fixed_points",
+    "lewkowycz-5a": "lewkowycz_5a",
+    "lewkowycz-5b": "lewkowycz_5b",
+    "lewkowycz-5c": "lewkowycz_5c",
+    "ntk-phase": "ntk_phase",
+    "ntk-power-laws": "ntk_power_laws",
 }
 STYLE = Path(__file__).parent / "linreg_dyn.mplstyle"
 

@@ -12,6 +12,7 @@ import paper_figures
 from linreg_dyn.cli import main
 
 NAMES = ("fig1", "fig2", "k-range", "sharpness-region", "decay-bifurcation", "schedules", "ntk-fixed-points")
+NAMES += ("lewkowycz-5a", "lewkowycz-5b", "lewkowycz-5c", "ntk-phase", "ntk-power-laws")
 
 
 @pytest.fixture(scope="module")
