@@ -26,9 +26,11 @@ As l2 -> 0 with a least eigenvalue gamma_N > 0, `t* -> log(y_N^2 / (2 k (k - 1) 
 `S = sum y_a^2 / gamma_a^2`: a logarithm again. As l2 -> infinity, `t* -> c_0 / l2` whatever the spectrum is.
 
 *A spectrum*. The loss is `1/2 int R(s; gamma / l2)^2 mu(dgamma)`, R the residual of a mode relative to its label, and
-mu the power of the labels over eigenvalues. So `t* = c / l2` with one c at every l2 if and only if
-`int d/ds R^2(c; gamma / l2) mu(dgamma) = 0` at every l2: a convolution on a logarithmic axis, which holds if
-`mu(dgamma) ~ gamma^(rho - 1) dgamma` with -1 < rho < 2 (`power_law`). With rho > 2 the large eigenvalues decide, and
+mu the power of the labels over eigenvalues. So, as far as the loss has one minimum, `t* = c / l2` with one c at every
+l2 if and only if `int d/ds R^2(c; gamma / l2) mu(dgamma) = 0` at every l2: a convolution on a logarithmic axis. Powers
+`mu(dgamma) ~ gamma^(rho - 1) dgamma` with -1 < rho < 2 obey it, for which the integral converges (`power_law`). As the
+best time of a mode falls with gamma, `d/ds R^2` changes its sign once over gamma, from - to +; so each c belongs to at
+most one real rho, and c falls with rho, from c_0 to 0. With rho > 2 the large eigenvalues decide, and
 `t* ~ l2^(-3 / (1 + rho))`; the single mode is rho = infinity. A spectrum of finite extent has the constant c as long
 as gamma_N << l2 << gamma_1, with corrections ~ (gamma_N / l2)^(1 + rho) and (l2 / gamma_1)^(2 - rho).
 
