@@ -1,0 +1,189 @@
+"""Time Matters: every experiment at a toy size, windows and metrics against what the paper says, and false networks."""
+
+import numpy as np
+import pytest
+import torch
+
+from linreg_dyn.schedules import as_schedule
+from tests.toy_settings import FC, check, measured, verdicts
+from validation.batches import Batches
+from validation.context import Context, OutOfTime
+from validation.core import Measured
+from validation.data import load
+from validation.experiments import golatkar
+from validation.experiments.golatkar import measures
+from validation.experiments.golatkar.settings import RUNS
+from validation.experiments.runs import pearson, stacked, train
+from validation.train import Recipe
+
+BY_ID = {experiment.id.removeprefix("golatkar."): experiment for experiment in golatkar.EXPERIMENTS}
+TOY = {"data": "digits", "train": 24, "test": 40, "model": FC, "batch": 24, "unit": 1, "every": 50}
+TOY |= {"precision": "float32"}
+VARIANTS = ("all-cnn", "no-norm", "piecewise", "cifar100", "svhn", "imagenet")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", sorted(BY_ID))
+def test_every_figure_runs_at_every_scale(name, tmp_path):
+    experiment = BY_ID[name]
+    for scale, setting in experiment.scales.items():
+        values = setting.values
+        for run in values["runs"]:
+            regulariser = values.get("regularisers", [values.get("regulariser")])[0]
+            found = measures.recipe(values | {"regulariser": regulariser}, run, 0)
+            assert found.steps % values["unit"] == 0
+        if scale == "paper" or name.endswith(VARIANTS):
+            continue  # the same code with more windows, or another network or dataset
+        few = {"images": 8} if "images" in values else {}
+        check(experiment, *measured(experiment, scale, tmp_path / scale, **TOY, **few))
+
+
+@pytest.mark.parametrize("regulariser", ["weight_decay", "augmentation", "mixup"])
+def test_the_regulariser_alone_has_the_window(regulariser):
+    strength = {"weight_decay": 0.5, "augmentation": 1.0, "mixup": 0.3}
+    values = BY_ID["weight-decay-interrupted"].scales["gpu"].values | {"regulariser": regulariser, "unit": 2}
+    found = measures.recipe(values | {"strength": strength}, "sliding-50", 0)
+    parts = {"weight_decay": found.l2, "augmentation": found.augment.crop, "mixup": found.augment.mixup}
+    assert found.augment.flip == found.augment.crop
+    for name, part in parts.items():
+        seen = [as_schedule(part, zero=True).at(2 * epoch) for epoch in (49, 50, 99, 100)]
+        full = strength[name]
+        assert seen == ([0.0, full, full, 0.0] if name == regulariser else [full] * 4)
+
+
+def test_runs_are_those_of_the_paper_and_late_ones_are_longer():
+    assert len(RUNS["interrupted"]) == 9
+    epochs = {run: measures.window(run, 1.0, 3)[1] // 3 for kind in RUNS.values() for run in kind}
+    assert {run for run, n in epochs.items() if n != 200} == {
+        *("delayed-150", "delayed-175", "sliding-125", "sliding-150", "sliding-175")
+    }
+    on, _ = measures.window("interrupted-100", 0.1, 3)
+    assert (on.at(299), on.at(300)) == (0.1, 0.0)
+
+
+def test_the_rate_falls_by_the_paper_s_factor_in_the_paper_s_epochs():
+    for scale, setting in BY_ID["weight-decay-interrupted"].scales.items():
+        rate = measures.recipe(setting.values, "interrupted-0", 0).learning_rate
+        unit = setting.values["unit"]
+        assert as_schedule(rate).at(unit - 1) == 0.1, scale
+        assert as_schedule(rate).at(100 * unit) == pytest.approx(0.1 * 0.97**100, rel=1e-12)
+
+
+def test_differences_are_taken_of_the_runs_that_they_name(tmp_path, monkeypatch):
+    ends = {"interrupted-0": 0.5, "interrupted-100": 0.8, "interrupted-200": 0.9, "delayed-100": 0.55}
+    ends |= {"sliding-0": 0.7, "sliding-100": 0.6}
+    monkeypatch.setattr(measures, "trained", lambda *_, **__: {run: _curve(end) for run, end in ends.items()})
+    found = measures.timing({"unit": 1}, 0, Context(tmp_path)).metrics
+    expected = {"helps": 0.4, "half": -0.1, "late": 0.05, "early_window": 0.1, "train_error": 0.25}
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def _curve(accuracy, norm=(4.0, 2.0, 1.0)):
+    steps = np.arange(len(norm)) * 100
+    curve = {"steps": steps, "test_accuracy": np.full(len(norm), accuracy), "squared_norm": np.array(norm)}
+    return curve | {"train_accuracy": np.array(0.75)}
+
+
+def test_the_effective_rate_is_the_rate_over_the_squared_norm(tmp_path, monkeypatch):
+    curves = {"interrupted-0": _curve(0.5, (4.0, 2.0, 1.0)), "interrupted-200": _curve(0.9, (4.0, 2.0, 0.5))}
+    monkeypatch.setattr(measures, "trained", lambda *_, **__: curves)
+    values = {"unit": 1, "rate": 0.1}
+    found = measures.effective_rate(values, 0, Context(tmp_path))
+    np.testing.assert_allclose(found.arrays["initial"], [0.025, 0.025])
+    np.testing.assert_allclose(found.arrays["final_rate"], [0.1, 0.2])
+    assert np.isnan(found.metrics["pearson_initial"])  # they do not differ, so nothing correlates
+    assert found.metrics["pearson_final"] == pytest.approx(1.0)
+
+
+def test_weight_decay_that_works_late_and_not_early_disagrees():
+    """A network for which the paper were wrong: what weight decay does at the end is all that counts."""
+    rng = np.random.default_rng(0)
+    for kind, wrong in (("interrupted", "half"), ("delayed", "late"), ("sliding", "early_window")):
+        setting = BY_ID[f"weight-decay-{kind}"].scales["gpu"]
+        final = {"half": -0.02, "late": 0.02, "early_window": -0.02, "helps": 0.02, "train_error": 0.0}
+        rows = [{name: x + rng.normal(0, 1e-4) for name, x in final.items()} for _ in range(3)]
+        found = verdicts(setting, rows)
+        assert found.pop(wrong) == "disagrees"
+        assert set(found.values()) <= {"agrees"}
+        right = {"half": 0.0, "late": 0.0, "early_window": 0.02}
+        rows = [row | {name: x + 1e-4 * k for name, x in right.items()} for k, row in enumerate(rows)]
+        assert set(verdicts(setting, rows).values()) == {"agrees"}
+
+
+def test_a_final_value_that_correlates_better_disagrees():
+    setting = BY_ID["fisher"].scales["gpu"]
+    rows = [{"pearson_peak": 0.2 + x, "peak_over_final": -0.7 + x, "peak_ratio": 0.9 + x} for x in (0, 0.01, 0.02)]
+    assert set(verdicts(setting, rows).values()) == {"disagrees"}
+
+
+def test_a_run_that_diverges_makes_the_verdict_inconclusive(tmp_path):
+    experiment = BY_ID["weight-decay-interrupted"]
+    strength = {"weight_decay": 1e6, "augmentation": 0.0, "mixup": 0.0}
+    setting, found = measured(experiment, "gpu", tmp_path, **TOY, strength=strength)
+    assert np.isnan(found.metrics["half"])
+    assert verdicts(setting, [found.metrics] * 3)["half"] == "inconclusive"
+    check(experiment, setting, found)
+
+
+def test_sketches_keep_distances_and_few_weights_stay():
+    weights = torch.randn(2, 20_000, generator=torch.Generator().manual_seed(0))
+    a, b = (measures.sketched(w, 1, size=2000) for w in weights)
+    true = float((weights[0] - weights[1]).norm())
+    # relative variance of a squared distance is at most 2 / size: four deviations of half of that
+    assert np.linalg.norm(a - b) == pytest.approx(true, rel=4 * np.sqrt(2 / 2000) / 2)
+    np.testing.assert_array_equal(measures.sketched(weights[0], 1), weights[0].numpy())
+
+
+def test_paths_go_on_after_an_interruption(tmp_path):
+    experiment = BY_ID["paths"]
+    setting, whole = measured(experiment, "quick", tmp_path / "a", **TOY | {"every": 100})
+
+    class Late(Context):
+        left = 7
+
+        def check_time(self):
+            self.left -= 1
+            if self.left < 0:
+                raise OutOfTime
+
+    for _ in range(100):
+        try:
+            found = experiment.measure(setting.values, 0, Late(tmp_path / "b"))
+            break
+        except OutOfTime:
+            continue
+    assert isinstance(found, Measured)
+    assert found.metrics == whole.metrics
+
+
+def test_curves_are_what_the_trainer_says(tmp_path):
+    data = load("digits").subset(24, 40)
+    layer = torch.nn.Linear(64, 10, bias=False)
+    model = torch.nn.Sequential(torch.nn.Flatten(), layer)
+    norm = float(layer.weight.detach().double().square().sum())
+    found = train("one", model, data, Recipe(5, 24, 0.1), Context(tmp_path), every=2)
+    np.testing.assert_array_equal(found["steps"], [0, 2, 4, 5])
+    assert found["squared_norm"][0] == pytest.approx(norm)
+    assert found["squared_norm"][-1] == pytest.approx(float(layer.weight.detach().double().square().sum()))
+    right = model(Batches(data, 24, seed=0, device="cpu").normalised(torch.as_tensor(data.x_test).permute(0, 3, 1, 2)))
+    share = (right.argmax(1).numpy() == data.y_test).mean()
+    assert found["test_accuracy"][-1] == pytest.approx(share)
+    again = train("one", model, data, Recipe(5, 24, 0.1), Context(tmp_path), every=2)  # from the file
+    np.testing.assert_array_equal(again["test_loss"], found["test_loss"])
+
+
+def test_correlations():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 9))
+    assert pearson(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert np.isnan(pearson(x, np.full(9, 2.0)))
+    assert np.isnan(pearson(x, np.append(y[:-1], np.nan)))
+    padded = stacked({"a": {"k": np.arange(2.0)}, "b": {"k": np.arange(3.0)}}, "k")
+    np.testing.assert_array_equal(padded, [[0, 1, np.nan], [0, 1, 2]])

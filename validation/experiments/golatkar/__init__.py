@@ -1,0 +1,267 @@
+"""Golatkar, Achille & Soatto (2019), Time Matters: regularisers that are interrupted, delayed, or on for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from validation.core import Experiment, Prediction, Setting
+from validation.experiments.golatkar import measures
+from validation.experiments.golatkar.settings import (
+    ALL_CNN,
+    EXPONENTIAL,
+    FC,
+    GPU,
+    NO_NORM,
+    PAPER,
+    PIECEWISE,
+    QUICK,
+    RUNS,
+    SHORT,
+    SMALL_ALONE,
+    UNKNOWN,
+    timing_settings,
+)
+
+STATEMENTS = {
+    "interrupted": "Applying regularisation beyond the initial transient (around 100 epochs) produces no measurable "
+    "improvement in generalisation.",
+    "delayed": "There is a critical period (around epoch 50) beyond which adding a regulariser yields no benefit.",
+    "sliding": "Weight decay impacts critically only the initial epochs; data augmentation has essentially the same "
+    "effect throughout training.",
+}
+WORDS = {"weight_decay": "Weight decay", "augmentation": "Flips and crops", "mixup": "Mixup"}
+ENDS = {
+    "interrupted": "until epoch t0",
+    "delayed": "from epoch t0 on",
+    "sliding": "during 50 epochs from t0 on",
+}
+
+
+def draw_timing(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """Final accuracy of every seed over t0; dashed: regularised throughout, dotted: never, on average."""
+    runs = [str(run) for run in arrays[0]["runs"]]
+    final = np.array([one["final"] for one in arrays])
+    for name, style in ((measures.ALWAYS, "--"), (measures.NEVER, ":")):
+        if name in runs:
+            axes.axhline(np.mean(final[:, runs.index(name)]), color="0.6", linestyle=style)
+    for k, kind in enumerate(ENDS):
+        chosen = [i for i, run in enumerate(runs) if run.startswith(kind)]
+        starts = [int(runs[i].partition("-")[2]) for i in chosen]
+        for one in final if chosen else ():
+            axes.plot(starts, one[chosen], "o-", color=f"C{k}", alpha=0.6)
+    axes.set_xlabel("t0 (epoch of 200)")
+    axes.set_ylabel("final test accuracy")
+
+
+def _over_epochs(key: str, label: str) -> Callable[..., None]:
+    def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
+        for one in arrays:
+            for k, (run, row) in enumerate(zip(one["runs"], one[key], strict=True)):
+                axes.semilogy(
+                    one["epochs"], row, color=f"C{k}", alpha=0.6, label=str(run) if one is arrays[0] else None
+                )
+        axes.legend(fontsize="x-small")
+        axes.set_xlabel("epoch (of 200)")
+        axes.set_ylabel(label)
+
+    return draw
+
+
+def draw_effective(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """Accuracy over the effective rate, early and at the end."""
+    for k, key in enumerate(("initial", "final")):
+        for one in arrays:
+            label = f"{key} effective rate" if one is arrays[0] else None
+            rates = one["initial"] if key == "initial" else one["final_rate"]
+            axes.semilogx(rates, one["final"], "os"[k], color=f"C{k}", alpha=0.6, label=label)
+    axes.legend(fontsize="small")
+    axes.set_xlabel("rate / |w|²")
+    axes.set_ylabel("final test accuracy")
+
+
+def draw_paths(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """The first seed's paths in the plane of their first two principal components."""
+    for style, regulariser in (("-", "weight_decay"), (":", "augmentation")):
+        plane, run = arrays[0][f"plane_{regulariser}"], arrays[0][f"run_{regulariser}"]
+        for k in np.unique(run):
+            label = f"{regulariser.replace('_', ' ')}" if k == 0 else None
+            axes.plot(*plane[run == k].T, style, color=f"C{k}", label=label)
+            axes.plot(*plane[run == k][-1], "o", color=f"C{k}")
+    axes.legend(fontsize="small")
+    axes.set_xlabel("first principal component")
+    axes.set_ylabel("second")
+
+
+def _timing(
+    regulariser: str,
+    kind: str,
+    suffix: str,
+    locator: str,
+    changes: dict[str, Any],
+    quick: dict[str, Any] | None,
+    minutes: tuple[float, ...],
+    priority: int,
+) -> Experiment:
+    title = f"{WORDS[regulariser]} {ENDS[kind]}{', ' + suffix if suffix else ''}"
+    name = "-".join(filter(None, (regulariser.replace("_", "-"), kind, suffix)))
+    return Experiment(
+        f"golatkar.{name}",
+        title,
+        f"golatkar2019, {locator}",
+        "Mixup in the critical period alone generalises better than mixup throughout."
+        if regulariser == "mixup"
+        else STATEMENTS[kind],
+        timing_settings(regulariser, kind, changes, quick, minutes),
+        measures.timing,
+        priority,
+        draw_timing,
+    )
+
+
+CROPS = {"model": FC, "strength": QUICK["strength"] | {"augmentation": 1.0}}
+MIXED = {"strength": QUICK["strength"] | {"mixup": 1.0}}
+FC_QUICK = {"model": FC}
+NO_BN = {"model": ALL_CNN | {"norms": "none"}, "rate": NO_NORM}
+ALL = ("interrupted", "delayed", "sliding")
+
+# (regulariser, kinds, suffix, locator, changes, quick, minutes of gpu, paper and quick, priority)
+FIGURES: tuple[tuple[str, tuple[str, ...], str, str, dict[str, Any], dict[str, Any] | None, tuple, int], ...] = (
+    ("weight_decay", ALL, "", "Fig. 1", {}, {}, (22, 800, 0.5), 40),
+    ("augmentation", ALL, "", "Fig. 1", {}, CROPS, (22, 800, 0.1), 120),
+    ("mixup", ALL[:1], "", "Fig. 3, centre right", {}, MIXED, (22, 800, 0.5), 123),
+    ("weight_decay", ALL, "all-cnn", "Fig. 1", {"model": ALL_CNN}, None, (15, 500), 130),
+    ("augmentation", ALL, "all-cnn", "Fig. 1", {"model": ALL_CNN}, None, (15, 500), 133),
+    ("weight_decay", ALL, "no-norm", "Fig. 4", NO_BN, FC_QUICK | {"rate": EXPONENTIAL}, (12, 400, 0.1), 126),
+    ("augmentation", ALL, "no-norm", "Fig. 4", NO_BN, None, (12, 400), 136),
+    ("weight_decay", ALL, "piecewise", "Fig. 3, bottom", {"rate": PIECEWISE}, None, (22, 800), 140),
+    ("weight_decay", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, (22, 800), 143),
+    ("augmentation", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, (22, 800), 145),
+    ("weight_decay", ALL[:2], "svhn", "Fig. 3, centre", {"data": "svhn"}, None, (22, 1200), 147),
+    ("weight_decay", ALL[:1], "imagenet", "Fig. 3, centre", {"data": "imagenet", "unit": 10009}, None, (0, 1e5), 149),
+)
+
+FISHER = (
+    Prediction("pearson_peak", "the peak of the Fisher information correlates with the final accuracy", low=0.7),
+    Prediction("peak_over_final", "its peak correlates better than its final value", low=0.0),
+    Prediction("peak_ratio", "weight decay increases the peak", low=1.0),
+)
+RATES = (
+    Prediction("pearson_initial", "the initial effective rate correlates with the final accuracy", low=0.7),
+    Prediction("initial_over_final", "the initial effective rate correlates better than the final one", low=0.0),
+)
+NORMS = (
+    Prediction("grows_without", "the norm grows by a tenth or more when weight decay is taken away halfway", low=1.1),
+    Prediction("shrinks_with", "weight decay from half of the training on leaves at most nine tenths", high=0.9),
+    Prediction("early_over_later_window", "a window from 0 on ends with a larger norm than one from 25 on", low=1.0),
+    Prediction("early_window", "it generalises better all the same", low=0.0),
+)
+PATHS = (
+    Prediction("late_over_early_weight_decay", "runs with weight decay until late end nearer to each other", high=1.0),
+    Prediction("late_weight_decay", "but not in one place: a hundredth of the way apart", low=0.01),
+    Prediction("spread_ratio", "with augmentation all runs end nearer together than with weight decay", high=1.0),
+)
+MANY = [*RUNS["interrupted"], *RUNS["delayed"][1:-1], *RUNS["sliding"][1:-1]]
+SOME = ["interrupted-0", "interrupted-50", "interrupted-200", "delayed-50", "sliding-0"]
+TEN = ["interrupted-0", "interrupted-25", "interrupted-50", "interrupted-200", "delayed-50", "delayed-100", "sliding-0"]
+FOUR = ["interrupted-0", "interrupted-100", "delayed-100", "sliding-0", "sliding-25"]
+ENDING = ["interrupted-25", "interrupted-50", "interrupted-100", "interrupted-150", "interrupted-200"]
+ON = {"regulariser": "weight_decay"}
+PATH_PARTS = {"regularisers": ["weight_decay", "augmentation"], "early": ENDING[:2], "late": ENDING[2:-1]}
+
+
+def _scales(
+    predictions: tuple[Prediction, ...],
+    quick: dict[str, Any],
+    gpu: dict[str, Any],
+    paper: dict[str, Any],
+    minutes: tuple[float, float, float],
+    more: str = "",
+) -> dict[str, Setting]:
+    return {
+        "quick": Setting(QUICK | ON | quick, predictions, 3, SMALL_ALONE + more, minutes[0]),
+        "gpu": Setting(GPU | ON | gpu, predictions, 3, SHORT + more, minutes[1]),
+        "paper": Setting(PAPER | ON | paper, predictions, 3, UNKNOWN + more, minutes[2]),
+    }
+
+
+EXPERIMENTS = (
+    *(
+        _timing(regulariser, kind, suffix, locator, changes, quick, minutes, priority + k)
+        for regulariser, kinds, suffix, locator, changes, quick, minutes, priority in FIGURES
+        for k, kind in enumerate(kinds)
+    ),
+    Experiment(
+        "golatkar.fisher",
+        "The peak of the Fisher information goes with generalisation, its final value does not",
+        "golatkar2019, Fig. 5 and 7",
+        "While the peak value of the FIM strongly correlates with the final test performance (Pearson 0.92), the final "
+        "value does not (0.29); weight decay increases the peak.",
+        _scales(
+            FISHER,
+            {"runs": TEN, "images": 200},
+            {"runs": SOME, "images": 512},
+            {"runs": MANY, "images": 5000},
+            (0.7, 40, 6000),
+        ),
+        measures.fisher,
+        60,
+        _over_epochs("fisher", "trace of the Fisher information"),
+    ),
+    Experiment(
+        "golatkar.effective-rate",
+        "The initial effective learning rate goes with generalisation, more than the final one",
+        "golatkar2019, section 4 and Fig. 9",
+        "The initial effective learning rate correlates better with generalisation (Pearson 0.96) than the final one "
+        "(0.85).",
+        _scales(
+            RATES,
+            {"runs": TEN},
+            {"runs": SOME},
+            {"runs": MANY},
+            (0.6, 38, 5000),
+            "; initial is taken as the mean over the first 75 epochs, since all runs start from the same weights",
+        ),
+        measures.effective_rate,
+        125,
+        draw_effective,
+    ),
+    Experiment(
+        "golatkar.weight-norm",
+        "Weights move when weight decay comes or goes, whenever that is; a smaller norm is not what generalises",
+        "golatkar2019, Fig. 2A-C",
+        "The norm of the weights changes significantly after switching off the regulariser; applying weight decay only "
+        "at the beginning yields a higher norm than from epoch 25 on, yet better generalisation.",
+        _scales(
+            NORMS,
+            {"runs": FOUR},
+            {"runs": FOUR},
+            {"runs": MANY},
+            (0.4, 38, 5000),
+        ),
+        measures.weight_norm,
+        126,
+        _over_epochs("squared_norm", "|w|²"),
+    ),
+    Experiment(
+        "golatkar.paths",
+        "Where training ends depends on weight decay during the critical period, less on augmentation",
+        "golatkar2019, Fig. 2D, E",
+        "Removing weight decay before the end of the critical period makes the network converge to different regions; "
+        "after it, all points lie in a similar area. With augmentation all training paths converge to a similar area.",
+        _scales(
+            PATHS,
+            PATH_PARTS | {"runs": ENDING, "model": FC, "strength": QUICK["strength"] | {"augmentation": 1.0}},
+            PATH_PARTS | {"runs": ENDING, "every": 20},
+            PATH_PARTS | {"runs": ENDING},
+            (0.2, 75, 1700),
+            "; principal components of a sketch of 65,536 numbers, where there are more weights; at quick scale two "
+            "hidden layers of 64, moved digits throughout",
+        ),
+        measures.paths,
+        127,
+        draw_paths,
+    ),
+)

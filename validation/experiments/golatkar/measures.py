@@ -1,0 +1,210 @@
+"""What is trained and measured: regularisers in windows of time, and what a network does meanwhile.
+
+All times are in the paper's epochs, of which there are 200: a setting says how many steps stand for one, so that rates
+and windows keep their places in a shorter training.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+
+from linreg_dyn.schedules import PerEpoch, Schedule, as_schedule
+from linreg_dyn.schedules.published import golatkar_windows
+from linreg_dyn.schedules.spec import from_spec
+from validation.batches import Augment
+from validation.context import Context
+from validation.core import Measured
+from validation.experiments.common import dataset, network
+from validation.experiments.runs import Curves, pearson, stacked, train
+from validation.measure.curvature import fisher_trace
+from validation.measure.paths import principal_components, snapshot
+from validation.train import Recipe, Trainer
+
+NEVER, ALWAYS = "interrupted-0", "interrupted-200"
+CRITICAL = 75
+"""Epochs that the critical period takes: "from epoch 0 to 75" (Fig. 1)."""
+
+
+def window(run: str, strength: float, unit: int) -> tuple[Schedule, int]:
+    """The strength of the regulariser over steps, and how many steps there are, of a run such as "delayed-100"."""
+    kind, _, start = run.partition("-")
+    found = golatkar_windows(strength, kind, steps_per_epoch=unit)
+    return dict(zip(range(0, 201, 25), found, strict=False))[int(start)]
+
+
+def recipe(values: dict[str, Any], run: str, seed: int) -> Recipe:
+    """How a run is trained: one regulariser has the run's window, the others stay on throughout."""
+    regulariser, unit = values["regulariser"], values["unit"]
+    on, steps = window(run, values["strength"][regulariser], unit)
+    strength: dict[str, Any] = values["strength"] | {regulariser: on}
+    moves: dict[str, Any] = dict.fromkeys(values["moves"], strength["augmentation"])
+    return Recipe(
+        steps,
+        values["batch"],
+        PerEpoch(from_spec(values["rate"]), steps_per_epoch=unit),
+        strength["weight_decay"],
+        optimiser="momentum",
+        momentum=values["momentum"],
+        augment=Augment(**moves, mixup=strength["mixup"], shift=values["shift"]),
+        precision=values["precision"],
+        seed=seed,
+    )
+
+
+def trained(values: dict[str, Any], seed: int, context: Context, watch=None) -> dict[str, Curves]:
+    """The curves of every run; all start from the same weights and see the same batches."""
+    data = dataset(values, context, seed)
+    every = values["every"] * values["unit"]
+    out = {}
+    for run in values["runs"]:
+        model = network(values["model"], data, seed)
+        seen = partial(watch, run) if watch else None
+        out[run] = train(run, model, data, recipe(values, run, seed), context, every=every, watch=seen)
+    return out
+
+
+def accuracies(curves: dict[str, Curves]) -> dict[str, float]:
+    """Final test accuracy by run."""
+    return {run: float(found["test_accuracy"][-1]) for run, found in curves.items()}
+
+
+def timing(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """Final accuracies and their differences, those of 100 epochs, half of the training, being named."""
+    curves = trained(values, seed, context)
+    final = accuracies(curves)
+    differences = {
+        "helps": (ALWAYS, NEVER),
+        "half": ("interrupted-100", ALWAYS),
+        "late": ("delayed-100", NEVER),
+        "early_window": ("sliding-0", "sliding-100"),
+    }
+    metrics = {name: final[a] - final[b] for name, (a, b) in differences.items() if a in final and b in final}
+    metrics |= {f"accuracy_{run}": value for run, value in final.items()}
+    metrics["train_error"] = 1 - min(float(found["train_accuracy"]) for found in curves.values())
+    return Measured(metrics, _arrays(values, curves))
+
+
+def fisher(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """The trace of the Fisher information during all runs; its peak and its end against accuracy (Fig. 5).
+
+    The peak is that of the transient, without the start, which all runs share.
+    """
+
+    def watch(_: str, trainer: Trainer) -> dict[str, float]:
+        images = trainer.batches.normalised(trainer.batches.x[: values["images"]])
+        found = fisher_trace(trainer.model, images, seed=seed)
+        return {"fisher": found.value, "fisher_error": found.error}
+
+    curves = trained(values, seed, context, watch)
+    final = np.array(list(accuracies(curves).values()))
+    peaks = {run: float(np.max(found["fisher"][1:])) for run, found in curves.items()}
+    ends = {run: float(found["fisher"][-1]) for run, found in curves.items()}
+    peak, end = (pearson(np.array(list(x.values())), final) for x in (peaks, ends))
+    metrics = {"pearson_peak": peak, "pearson_final": end, "peak_over_final": peak - end}
+    metrics["peak_ratio"] = peaks[ALWAYS] / peaks[NEVER]
+    arrays = {"fisher": stacked(curves, "fisher"), "peak": np.array(list(peaks.values()))}
+    return Measured(metrics, _arrays(values, curves) | arrays)
+
+
+def effective_rate(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """rate / |w|^2, its mean over the critical period and its end, against accuracy (Fig. 9)."""
+    curves = trained(values, seed, context)
+    final = np.array(list(accuracies(curves).values()))
+    rates = as_schedule(from_spec(values["rate"]))
+    first, last = [], []
+    for found in curves.values():
+        epochs = found["steps"] // values["unit"]
+        effective = rates.at(epochs) / found["squared_norm"]
+        first.append(effective[epochs <= CRITICAL].mean())
+        last.append(effective[-1])
+    early, late = pearson(np.array(first), final), pearson(np.array(last), final)
+    metrics = {"pearson_initial": early, "pearson_final": late, "initial_over_final": early - late}
+    return Measured(metrics, _arrays(values, curves) | {"initial": np.array(first), "final_rate": np.array(last)})
+
+
+def weight_norm(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """|w| after a regulariser was taken away or came, and at the end of windows (Fig. 2A-C)."""
+    curves = trained(values, seed, context)
+    norms = {run: np.sqrt(found["squared_norm"]) for run, found in curves.items()}
+    middle = 100 // values["every"]
+    final = accuracies(curves)
+    metrics = {
+        "grows_without": norms["interrupted-100"][-1] / norms["interrupted-100"][middle],
+        "shrinks_with": norms["delayed-100"][-1] / norms[NEVER][-1],
+        "early_over_later_window": norms["sliding-0"][-1] / norms["sliding-25"][-1],
+        "early_window": final["sliding-0"] - final["sliding-25"],
+    }
+    return Measured(metrics, _arrays(values, curves))
+
+
+def paths(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """Where runs end, in the plane of the first two principal components of all paths together (Fig. 2D, E)."""
+    metrics, arrays, spread = {}, {}, {}
+    for regulariser in values["regularisers"]:
+        plane, where = _plane(values | {"regulariser": regulariser}, seed, context)
+        ends = {run: plane[where == k][-1] for k, run in enumerate(values["runs"])}
+        size = float(np.linalg.norm(ends[ALWAYS] - plane[0]))
+        away = {run: float(np.linalg.norm(end - ends[ALWAYS])) / size for run, end in ends.items()}
+        early, late = ([away[run] for run in values[part]] for part in ("early", "late"))
+        apart = [float(np.linalg.norm(ends[a] - ends[b])) / size for a, b in combinations(ends, 2)]
+        spread[regulariser] = max(apart)
+        metrics |= {f"late_over_early_{regulariser}": max(late) / min(early), f"late_{regulariser}": min(late)}
+        arrays |= {f"plane_{regulariser}": plane, f"run_{regulariser}": where}
+    metrics["spread_ratio"] = spread["augmentation"] / spread["weight_decay"]
+    return Measured(metrics, arrays)
+
+
+def _plane(values: dict[str, Any], seed: int, context: Context) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of all snapshots of all runs, (snapshot, 2), and the number of the run of each, (snapshot,)."""
+    regulariser = values["regulariser"]
+
+    def part(run: str, step: int) -> str:
+        return f"{regulariser}-{run}-at-{step}"
+
+    def watch(run: str, trainer: Trainer) -> dict[str, float]:
+        kept = context.once(part(run, trainer.done), lambda: {"weights": sketched(snapshot(trainer.model), seed)})
+        return {"kept": len(kept["weights"])}
+
+    data, every = dataset(values, context, seed), values["every"] * values["unit"]
+    rows, where = [], []
+    for k, run in enumerate(values["runs"]):
+        how = recipe(values, run, seed)
+        model = network(values["model"], data, seed)
+        name = f"{regulariser}-{run}"
+        found = train(name, model, data, how, context, every=every, watch=partial(watch, run))
+        for step in found["steps"][np.isfinite(found["kept"])]:
+            rows.append(context.once(part(run, int(step)), _lost)["weights"])
+            where.append(k)
+    return principal_components(torch.as_tensor(np.stack(rows))).coordinates, np.array(where)
+
+
+def sketched(weights: torch.Tensor, seed: int, size: int = 2**16) -> np.ndarray:
+    """At most `size` numbers instead of all weights, (weight,): each is added, with a random sign, to one of the cells.
+
+    Distances keep within about 1 / sqrt(size) of themselves (CountSketch); few enough weights stay as they are.
+    """
+    if len(weights) <= size:
+        return weights.numpy()
+    rng = np.random.Generator(np.random.Philox(seed))
+    cells, signs = rng.integers(0, size, len(weights)), rng.integers(0, 2, len(weights)) * 2.0 - 1
+    return np.bincount(cells, weights=weights.numpy() * signs, minlength=size).astype(np.float32)
+
+
+def _lost() -> dict[str, Any]:
+    raise RuntimeError("a snapshot of a training that is over is gone: remove the work folder of this experiment")
+
+
+def _arrays(values: dict[str, Any], curves: dict[str, Curves]) -> dict[str, np.ndarray]:
+    """What figures show: names of runs, epochs, and curves (run, measurement)."""
+    epochs = max((found["steps"] for found in curves.values()), key=len) / values["unit"]
+    both = {key: stacked(curves, key) for key in ("test_accuracy", "squared_norm")}
+    return both | {
+        "runs": np.array(list(curves)),
+        "epochs": epochs,
+        "final": np.array(list(accuracies(curves).values())),
+    }
