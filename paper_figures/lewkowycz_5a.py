@@ -22,8 +22,8 @@ CAPTION = rf"""
     Two modes of an infinitely wide network with one hidden layer ($k = {DEGREE}$) under L2, $\lambda = {L2}$, by eq. 3
     in closed form, from $f(0) = y/2$. With $\gamma \gg k\lambda$ the mode approaches its label at $t \sim 1/\gamma$,
     is nearest to it at the star, well before $1/\lambda$, and is forgotten when its kernel $\gamma e^{{-2\lambda t}}$
-    has fallen to $k\lambda$: later than $1/\lambda$ by the logarithm of $\gamma/\lambda$. With $\gamma \ll \lambda$ nothing
-    is learned, and the start decays as $e^{{-k\lambda t}}$.
+    has fallen to $k\lambda$: later than $1/\lambda$ by the logarithm of $\gamma/\lambda$. With $\gamma \ll \lambda$
+    nothing is learned, and the start decays as $e^{{-k\lambda t}}$.
 """
 
 

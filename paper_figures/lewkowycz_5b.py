@@ -11,8 +11,8 @@ CLAIMS = ("lewkowycz.two-timescales", "lewkowycz.k1-ridge")
 DEGREE = 1
 CAPTION = rf"""
     The modes of Fig. 5a in a linear model ($k = {DEGREE}$), $\lambda = {L2}$, from $f(0) = y/2$. Its kernel stands
-    still: each mode goes to $\gamma / (\gamma + \lambda)$ of its label, that of ridge regression, at the rate $\gamma +
-    \lambda$, and stays. What is learned is never forgotten; and with $\gamma \ll \lambda$ the mode decays at
+    still: each mode goes to $\gamma / (\gamma + \lambda)$ of its label, that of ridge regression, at the rate $\gamma
+    + \lambda$, and stays. What is learned is never forgotten; and with $\gamma \ll \lambda$ the mode decays at
     $1/\lambda$, not to zero but to a hundredth of its label.
 """
 

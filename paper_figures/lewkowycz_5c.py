@@ -29,13 +29,13 @@ RECORDS = Path(__file__).parents[1] / "validation" / "records"
 EXPERIMENT, SCALES = "lewkowycz.kernel-vs-network", ("paper", "gpu", "quick")
 RECORDED = {"k=1": "loss_k1", "k=2": "loss_k2", "trained": "loss_network"}  # arrays of a record, over its `time`
 CAPTION = rf"""
-    Training loss $\sum (f - y)^2 / 2$ against gradient-flow time under L2, $\lambda = {L2}$, on {SAMPLES} images
-    with labels $+1$ (even) and $-1$ (odd): MNIST's where the folder that the variable
-    LINREG\_DYN\_DATA names has mnist.npz, else those of scikit-learn's digits. Lines: the solution of eq. 3 with the infinite-width kernel of
-    a ReLU network with one hidden layer, at $k = 2$ and, with the same kernel, at $k = 1$; the mean over random
-    networks at the start, whose outputs are a Gaussian process. They agree until the linear model is almost trained;
-    then the network forgets (star: its minimum), and its loss ends at that of $f = 0$. Right, where the experiment
-    has been run: a network trained by gradient descent beside the two solutions with its own kernel at the start.
+    Training loss $\sum (f - y)^2 / 2$ against gradient-flow time under L2, $\lambda = {L2}$, on {SAMPLES} images with
+    labels $+1$ (even) and $-1$ (odd): MNIST's where the folder that the variable LINREG\_DYN\_DATA names has
+    mnist.npz, else those of scikit-learn's digits. Lines: the solution of eq. 3 with the infinite-width kernel of a
+    ReLU network with one hidden layer, at $k = 2$ and, with the same kernel, at $k = 1$; the mean over random networks
+    at the start, whose outputs are a Gaussian process. They agree until the linear model is almost trained; then the
+    network forgets (star: its minimum), and its loss ends at that of $f = 0$. Right, where the experiment has been
+    run: a network trained by gradient descent beside the two solutions with its own kernel at the start.
 """
 
 

@@ -23,10 +23,10 @@ CLAIMS = (
 )
 CAPTION = r"""
     Output of a mode relative to its label, from $f(0) = 0$, by eq. 3: a function of $\gamma/\lambda$, $\lambda t$ and
-    $k$ alone. Shades: logarithmic in $f$ where little is learned and in $1 - f$ where little is missing. A
-    network with one hidden layer ($k = 2$) learns modes with $\gamma \gg k\lambda$ at $t = 1/\gamma$ and forgets them
-    when their kernel $\gamma e^{-2\lambda t}$ has fallen to $k\lambda$, at $t = \log(\gamma/k\lambda) / 2\lambda$.
-    Along the solid line a mode is nearest to its label: at $t = 1/2\lambda$ for $\gamma \ll \lambda$, but at $t \approx
+    $k$ alone. Shades: logarithmic in $f$ where little is learned and in $1 - f$ where little is missing. A network
+    with one hidden layer ($k = 2$) learns modes with $\gamma \gg k\lambda$ at $t = 1/\gamma$ and forgets them when
+    their kernel $\gamma e^{-2\lambda t}$ has fallen to $k\lambda$, at $t = \log(\gamma/k\lambda) / 2\lambda$. Along
+    the solid line a mode is nearest to its label: at $t = 1/2\lambda$ for $\gamma \ll \lambda$, but at $t \approx
     (2/\gamma) \log(\gamma / 2\lambda)$, far below $1/\lambda$, for those that are learned. The linear model ($k = 1$)
     with the same kernel goes to $\gamma/(\gamma + \lambda)$ and stays.
 """

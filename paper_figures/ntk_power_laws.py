@@ -26,14 +26,15 @@ MEANT = (float(MODES) ** -ALPHA, 1.0)  # where laws of infinitely many modes can
 MARKED_L2S = np.geomspace(1e-8, 1e2, 21)
 CAPTION = rf"""
     When the loss of a wide network that starts at $f = 0$ is lowest, for eigenvalues $\gamma_a = a^{{-\alpha}}$ and
-    power of the labels $y_a^2 = a^{{-\beta}}$; $\rho = (\beta - 1)/\alpha$. Left: $c = \lambda t_*$. Lines: infinitely
-    many modes as $\lambda \to 0$, for $-1 < \rho < 2$ from rigorous enclosures of $c$; at $\rho \le -1$ modes with
-    $\gamma \ll \lambda$ decide and $c = \log(2(k-1)/k)/(k-2)$; from $\rho = 2$ on $\lambda t_*$ tends to zero.
-    Marks: finite spectra, $\alpha = {ALPHA}$, at $\lambda = \sqrt{{\gamma_1 \gamma_N}}$; they converge slowly near
-    $\rho = 2$. Right: $\lambda t_*$ against $\lambda$ at $k = {DEGREE}$. Marks: {MODES} modes. Lines: the laws $t_* =
-    c/\lambda$ and, for $\rho > 2$, $t_* \propto \lambda^{{-3/(1 + \rho)}}$. A minimum at a time proportional to
-    $1/\lambda$ takes a power law with $\rho < 2$ and $\lambda$ between $\gamma_N$ and $\gamma_1$, or $\lambda \gg
-    \gamma_1$, where nothing is learned and $c = 1/2$; with $\lambda \ll \gamma_N$, $t_*$ grows as a logarithm.
+    power of the labels $y_a^2 = a^{{-\beta}}$; $\rho = (\beta - 1)/\alpha$. Left: $c = \lambda t_*$. Lines: the limit
+    $\gamma_N \ll \lambda \ll \gamma_1$, for $-1 < \rho < 2$ from rigorous enclosures of $c$; at $\rho \le -1$ modes
+    with $\gamma \ll \lambda$ decide: $c = \log(2(k-1)/k)/(k-2)$; from $\rho = 2$ on $\lambda t_*$ tends to zero with
+    $\lambda$. Marks: finite spectra, $\alpha = {ALPHA}$, at $\lambda = \sqrt{{\gamma_1 \gamma_N}}$; they converge
+    slowly near $\rho = 2$. Right: $\lambda t_*$ against $\lambda$ at $k = {DEGREE}$. Marks: {MODES} modes. Lines: the
+    laws $t_* = c/\lambda$ and, for $\rho > 2$, $t_* \propto \lambda^{{-3/(1 + \rho)}}$. A minimum at a time
+    proportional to $1/\lambda$ takes a power law with $\rho < 2$ and $\lambda$ between $\gamma_N$ and $\gamma_1$, or
+    $\lambda \gg \gamma_1$, where nothing is learned and $c = 1/2$; with $\lambda \ll \gamma_N$, $t_*$ grows as a
+    logarithm.
 """
 
 
