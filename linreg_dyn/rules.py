@@ -42,10 +42,20 @@ def layer_step(w, others, g, lr, decay):
     return move(w, pull(g, lr), others, contraction(lr, decay))
 
 
+def push(g):
+    """How strongly the heavy ball is pushed along `W/w_i`, `-2 g`: the same for every layer."""
+    return -(g + g)
+
+
+def force(w, share, decay):
+    """What drives the heavy ball, `velocity` of a layer whose `share = push W/w_i` is known: `share - 2 decay w`."""
+    return fused(-(decay + decay), w, share)
+
+
 def accumulate(v, force, momentum):
     """Velocity of the heavy ball after a step, `momentum v + force` (Polyak 1964, as torch.optim.SGD has it).
 
-    `force` is `velocity(w, W/w_i, g, decay)`; the heavy ball then moves by `lr v`.
+    The heavy ball then moves by `lr v`.
     """
     return fused(momentum, v, force)
 

@@ -97,7 +97,14 @@ def run(start, method, steps, rate, decay=0.0, momentum=0.0, nesterov=False, see
             q = squared_products(w)
             lr = lr * W * W / q if q != 0 else q
         if momentum:
-            force = [plain.velocity(x, p, g, mu) for x, p in zip(w, products, strict=True)]
+            push = plain.push(g)
+            if adaptive:
+                shares = [push * p for p in products]
+            else:
+                shares = [w[0]] * len(w)
+                plain.fill_prefixes(w, shares)
+                plain.fill_shares(w, push, shares)
+            force = [plain.force(x, share, mu) for x, share in zip(w, shares, strict=True)]
             v = [plain.accumulate(speed, f, number(momentum)) for speed, f in zip(v, force, strict=True)]
             ahead = [plain.look_ahead(speed, f, number(momentum)) for speed, f in zip(v, force, strict=True)]
             w = [plain.drift(x, d, lr) for x, d in zip(w, ahead if nesterov else v, strict=True)]

@@ -128,7 +128,7 @@ def test_bitwise_the_same_for_any_threads_blocks_and_records(method, monkeypatch
     threaded = [ld.simulate(initial, method, threads=t, record=record, **run) for t in (1, 3)]
     np.testing.assert_array_equal(threaded[0].final_weights, once)
     xr.testing.assert_identical(threaded[0].drop_attrs(), threaded[1].drop_attrs())
-    monkeypatch.setattr(_kernels, "shape_for", lambda depth, dtype, draws: _kernels.Shape(depth, dtype, 4, 1))
+    monkeypatch.setattr(_kernels, "shape_for", lambda depth, dtype, draws, heavy: _kernels.Shape(depth, dtype, 4, 1))
     np.testing.assert_array_equal(ld.simulate(initial, method, **run).final_weights, once)
     np.testing.assert_array_equal(once[149], naive.run(initial[149], method, 37, 0.02, seed=SEED, trajectory=149)[-1])
     other = ld.simulate(initial, method, **(run | {"seed": SEED + 1})).final_weights.values

@@ -30,13 +30,8 @@ TABLE = 2**16
 class CpuEngine(Engine):
     """An ensemble in the memory of the processor.
 
-    Args:
-        plan: what to run.
-        weights: (trajectory, layer), kept as it is.
-        velocities: (trajectory, layer) of the heavy ball; None: at rest.
-        diverged_step: (trajectory,), of a run to be continued; None: nothing has diverged.
-        auto_l2: (6, trajectory), states of AutoL2; None: at its start.
-        threads: how many threads work.
+    Beside the arguments of `Engine`: `auto_l2`, (6, trajectory), states of AutoL2 (None: at its start), and how many
+    `threads` work.
     """
 
     def __init__(
@@ -51,7 +46,7 @@ class CpuEngine(Engine):
     ):
         self.plan = plan
         self.trajectories = len(weights)
-        self.shape = _kernels.shape_for(plan.depth, plan.dtype, plan.draw == "amplitude")
+        self.shape = _kernels.shape_for(plan.depth, plan.dtype, plan.draw == "amplitude", plan.momentum > 0)
         self.state = pack(weights, self.shape)
         blocks, lanes = len(self.state), self.shape.lanes
         self.velocities = aligned((blocks if plan.momentum else 0, *self.state.shape[1:]), plan.dtype)

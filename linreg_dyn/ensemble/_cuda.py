@@ -77,15 +77,7 @@ def chosen(backend: str, trajectories: int, steps: int, plan: Plan | None = None
 
 
 class CudaEngine(Engine):
-    """An ensemble in the memory of a CUDA device, used as `CpuEngine` is; a context, at whose end it is given back.
-
-    Args:
-        plan: what to run.
-        weights: (trajectory, layer), kept as it is.
-        velocities: (trajectory, layer) of the heavy ball; None: at rest.
-        diverged_step: (trajectory,), of a run to be continued; None: nothing has diverged.
-        threads: trajectories of a block, a power of 2.
-    """
+    """An ensemble in the memory of a CUDA device; `threads` is how many trajectories a block has, a power of 2."""
 
     def __init__(
         self,

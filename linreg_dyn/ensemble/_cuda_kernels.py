@@ -72,8 +72,8 @@ def stepper(kind: Kind):
     unit, times = number(1), product(dtype)
     plain = (rules.fill_prefixes, rules.fill_shares, rules.move_all, rules.pull, rules.move, rules.contraction)
     fill_prefixes, fill_shares, move_all, pull, move, contraction = (as_written(f, dtype) for f in plain)
-    plain = (rules.velocity, rules.accumulate, rules.look_ahead, rules.drift, kind.residual, adaptive_rate)
-    velocity, accumulate, look_ahead, drift, residual, rate = (as_written(f, dtype) for f in plain)
+    plain = (rules.push, rules.force, rules.accumulate, rules.look_ahead, rules.drift, kind.residual, adaptive_rate)
+    push, drive, accumulate, look_ahead, drift, residual, rate = (as_written(f, dtype) for f in plain)
 
     @register_jitable
     def gather(net):
@@ -91,8 +91,8 @@ def stepper(kind: Kind):
     @register_jitable
     def by_shares(net, W, u, m, lr, decay, momentum):
         w, shares, v = net
-        fill_shares(w, unit, shares)
         g = residual(W, u, m)
+        fill_shares(w, push(g) if moving and not adaptive else unit, shares)
         if adaptive:
             q = times(shares[depth - 1], shares[depth - 1])
             for i in range(depth - 2, -1, -1):
@@ -100,7 +100,8 @@ def stepper(kind: Kind):
             lr = rate(lr, W, q)
         for i in range(depth):
             if moving:
-                force = velocity(w[i], shares[i], g, decay)
+                share = times(push(g), shares[i]) if adaptive else shares[i]
+                force = drive(w[i], share, decay) if decaying else share
                 v[i] = accumulate(v[i], force, momentum)
                 w[i] = drift(w[i], look_ahead(v[i], force, momentum) if nesterov else v[i], lr)
             else:

@@ -60,12 +60,13 @@ RESIDUALS: dict[type, Callable[..., Any]] = {
 }
 
 
-def shape_for(depth: int, dtype: str, draws_amplitude: bool = False) -> Shape:
+def shape_for(depth: int, dtype: str, draws_amplitude: bool = False, heavy: bool = False) -> Shape:
     """The blocks for this machine: whole vector registers, enough of them to keep its arithmetic units busy.
 
     The weights of shallow nets stay in registers: sections of one vector for each layer, so that few values are
     alive at a time, and the processor overlaps one section with the next. Where noise is drawn, the random words
-    need registers too. Deeper nets live in cache, and there four vectors of a layer are in step.
+    need registers too, and with a heavy ball the velocities. Deeper nets live in cache, and there four vectors of a
+    layer are in step.
     """
     wide = bool(llvm.get_host_cpu_features().get("avx512f"))
     width = (64 if wide else 32) // np.dtype(dtype).itemsize
@@ -74,6 +75,7 @@ def shape_for(depth: int, dtype: str, draws_amplitude: bool = False) -> Shape:
     if draws_amplitude and depth <= 6:
         return Shape(depth, dtype, width, 2)
     parts = {1: 8, 2: 8, 3: 7, 4: 5, 5: 4, 6: 4}.get(depth, 3)
+    parts = min(parts, 3) if heavy else parts
     return Shape(depth, dtype, width, parts, parts)
 
 
@@ -141,40 +143,61 @@ def _drawer(distribution: Callable[..., Any]):
     return draw_units
 
 
-def _mover(depth: int, heavy: bool, nesterov: bool):
-    """How every layer moves by its own W/w_i, which the adaptive rate and the heavy ball need as such."""
+def _stepper(depth: int, adaptive: bool, decaying: bool, inertia: str):
+    """How one step is taken: `gather(w, shares, lr)` gives W and the rate; `move(...)` moves every layer.
+
+    `shares` hold what `rules.fill_prefixes` writes, or `W/w_i` where the adaptive rate needs them as such.
+    """
+    nesterov = inertia == "nesterov"
 
     @register_jitable
-    def move(w, v, others, g, lr, decay, kept, momentum):
-        for i in range(depth):
-            w[i] = rules.move(w[i], rules.pull(g, lr), others[i], kept)
+    def gather(w, shares, lr):
+        return rules.fill_prefixes(w, shares), lr
 
     @register_jitable
-    def roll(w, v, others, g, lr, decay, kept, momentum):
+    def gather_adaptive(w, shares, lr):
+        W = rules.fill_others(w, shares)
+        q = cast(W, 0)
+        for i in range(depth - 1, -1, -1):
+            q = q + shares[i] * shares[i]
+        return W, rates.adaptive_rate(lr, W, q)
+
+    @register_jitable
+    def kept(W, lr, decay):
+        return rules.contraction(cast(W, lr), cast(W, decay)) if decaying else 1
+
+    @register_jitable
+    def move(w, v, shares, W, g, lr, decay, momentum):
+        rules.move_all(w, shares, rules.pull(g, lr), kept(W, lr, decay))
+
+    @register_jitable
+    def move_adaptive(w, v, shares, W, g, lr, decay, momentum):
+        left = kept(W, lr, decay)
         for i in range(depth):
-            force = rules.velocity(w[i], others[i], g, decay)
+            w[i] = rules.move(w[i], rules.pull(g, lr), shares[i], left)
+
+    @register_jitable
+    def roll(w, v, shares, W, g, lr, decay, momentum):
+        push = rules.push(g)
+        if not adaptive:
+            rules.fill_shares(w, push, shares)
+        for i in range(depth):
+            share = push * shares[i] if adaptive else shares[i]
+            force = rules.force(w[i], share, decay) if decaying else share
             speed = rules.accumulate(v[i], force, momentum)
             v[i] = speed
             w[i] = rules.drift(w[i], rules.look_ahead(speed, force, momentum) if nesterov else speed, lr)
 
-    return roll if heavy else move
+    if inertia != "none":
+        return (gather_adaptive if adaptive else gather), roll
+    return (gather_adaptive, move_adaptive) if adaptive else (gather, move)
 
 
-def _scheduled(shape: Shape, own: bool, adaptive: bool, decaying: bool):
-    """A step's value for these trajectories, its rate at these weights, and what decay leaves: as functions."""
+def _scheduled(shape: Shape, own: bool):
+    """`value(like, rows, k, x)`: a step's value `x` for the trajectories of section k, times their own if they have."""
     row_of = view(shape.width, shape.parts // shape.sections, 1)
     value = (lambda like, rows, k, x: cast(like, row_of(rows, k)[0]) * x) if own else (lambda like, rows, k, x: x)
-
-    @register_jitable
-    def adapted(lr, W, others):
-        q = cast(W, 0)
-        for i in range(len(others) - 1, -1, -1):
-            q = q + others[i] * others[i]
-        return rates.adaptive_rate(lr, W, q)
-
-    rate = adapted if adaptive else register_jitable(lambda lr, W, others: lr)
-    kept = (lambda W, lr, decay: rules.contraction(cast(W, lr), cast(W, decay))) if decaying else lambda W, lr, decay: 1
-    return register_jitable(value), rate, register_jitable(kept)
+    return register_jitable(value)
 
 
 @cache
@@ -187,9 +210,8 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
     new_net = local(kind, width, parts // sections, depth)
     draws_amplitude, draws_batch = draw == "amplitude", draw == "batch"
     heavy = inertia != "none"
-    by_force = adaptive or heavy
-    move_each = _mover(depth, heavy, inertia == "nesterov")
-    value, rate, contraction = _scheduled(shape, own, adaptive, decaying)
+    gather, move = _stepper(depth, adaptive, decaying, inertia)
+    value = _scheduled(shape, own)
     reduce = reducer(shape, observed, wanted)
     draw_units = _drawer(distribution)
     limit, check, never = OVERFLOW[shape.dtype], CHECK, NEVER
@@ -205,7 +227,7 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
         k0, k1, keys, origin, quantiles = random
         squares, products, batch = batches
         w, before, v, v_before = new_block(), new_block(), new_block(), new_block()
-        prefixes, largest, units = new_net(), new_row(), new_units()
+        shares, largest, units = new_net(), new_row(), new_units()
         held, m2, m1 = np.empty(lanes, kind), np.empty(lanes, kind), np.empty(lanes, kind)
         order, swaps = np.arange(len(squares)), np.empty(batch, np.int64)
         lane_numbers = np.arange(lanes)
@@ -249,15 +271,8 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
                             one = amplitudes[t - start] * section(units, k)[t & 3]
                         lr = value(net[0], own_rates, block * sections + k, lrs[t - start])
                         decay = value(net[0], own_decays, block * sections + k, decays[t - start])
-                        if by_force:
-                            W = rules.fill_others(net, prefixes)
-                            now = rate(lr, W, prefixes)
-                            g = residual(W, one, other)
-                            move_each(net, speed, prefixes, g, now, decay, contraction(W, now, decay), momentum)
-                        else:
-                            W = rules.fill_prefixes(net, prefixes)
-                            g = residual(W, one, other)
-                            rules.move_all(net, prefixes, rules.pull(g, lr), contraction(W, lr, decay))
+                        W, now = gather(net, shares, lr)
+                        move(net, speed, shares, W, residual(W, one, other), now, decay, momentum)
                         # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
                         sum_k[0] = sum_k[0] + arithmetic.magnitude(W)
                 end = rules.end_to_end(w)

@@ -83,8 +83,36 @@ def simulate(
         RuntimeError: the backend is "cuda", and something that it needs is missing.
     """
     weights = as_starts(starts)
-    trajectories, depth = weights.shape
     steps = integer("steps", steps, least=0, most=MOST_STEPS)
+    plan = _plan(weights, method, steps, learning_rate, weight_decay, momentum, nesterov, seed, first_trajectory, dtype)
+    if record is not None and not isinstance(record, Record):
+        raise TypeError(f"record must be a Record or None, got {record!r}")
+    _refuse_beyond_dtype(weights, plan)
+    spec = _spec(weights, plan, steps, record)
+    threads = workers(threads)
+    backend = backends.chosen(backend, len(weights), steps, plan)
+    _refuse_too_large(len(weights), plan, record, steps)
+    origin = provenance.attributes(
+        "simulate", spec, seed=str(plan.seed), backend=backend, dtype=plan.dtype, **backends.origin(backend)
+    )
+    before = None if resume is None else resuming.before(resume, origin, steps)
+    return _run(weights, plan, steps, record, before, origin, threads)
+
+
+def _plan(
+    weights: Array,
+    method: Any,
+    steps: int,
+    learning_rate: Any,
+    weight_decay: Any,
+    momentum: Any,
+    nesterov: Any,
+    seed: Any,
+    first_trajectory: Any,
+    dtype: Any,
+) -> Plan:
+    """The arguments of `simulate`, checked, as engines understand them."""
+    trajectories, depth = weights.shape
     rates = _each("learning_rate", learning_rate, trajectories, above=0)
     decays = _each("weight_decay", weight_decay, trajectories, least=0)
     auto_l2 = weight_decay if isinstance(weight_decay, AutoL2) else None
@@ -98,7 +126,7 @@ def simulate(
         decays = np.full(trajectories, auto_l2.weight_decay(auto_l2.l2))
     lr: Any = Constant(1.0) if rates is not None else learning_rate
     decay: Any = Constant(1.0) if decays is not None else weight_decay
-    plan = Plan(
+    return Plan(
         depth=depth,
         dtype=choice("dtype", dtype, ("float64", "float32")),
         method=method,
@@ -112,18 +140,6 @@ def simulate(
         decays=decays,
         auto_l2=auto_l2,
     )
-    if record is not None and not isinstance(record, Record):
-        raise TypeError(f"record must be a Record or None, got {record!r}")
-    _refuse_beyond_dtype(weights, plan)
-    spec = _spec(weights, plan, steps, record)
-    threads = workers(threads)
-    backend = backends.chosen(backend, trajectories, steps, plan)
-    _refuse_too_large(trajectories, plan, record, steps)
-    origin = provenance.attributes(
-        "simulate", spec, seed=str(plan.seed), backend=backend, dtype=plan.dtype, **backends.origin(backend)
-    )
-    before = None if resume is None else resuming.before(resume, origin, steps)
-    return _run(weights, plan, steps, record, before, origin, threads)
 
 
 def _each(name: str, value: Any, trajectories: int, **bounds: float) -> Array | None:

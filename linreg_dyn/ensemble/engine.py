@@ -25,7 +25,15 @@ class Seen(NamedTuple):
 
 
 class Engine(ABC):
-    """An ensemble somewhere in memory; a context, at whose end the memory is given back."""
+    """An ensemble somewhere in memory; a context, at whose end the memory is given back.
+
+    Engines are made with
+
+        plan: what to run.
+        weights: (trajectory, layer), kept as it is.
+        velocities: (trajectory, layer) of the heavy ball; None: at rest.
+        diverged_step: (trajectory,), of a run to be continued; None: nothing has diverged.
+    """
 
     moments: dict[str, Moments]
     values: dict[str, Array]
