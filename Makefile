@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 
-.PHONY: audit test lint format figures bench bench-gpu clean
+.PHONY: audit test validate lint format figures bench bench-gpu clean
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "linreg_dyn needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
@@ -27,6 +27,10 @@ audit: $(VENV)/.base
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+validate: $(VENV)/.dev
+	$(BIN)/python -m validation next --scale quick --device cpu --minutes 60
+	$(BIN)/python -m validation report
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
