@@ -48,7 +48,9 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks.run
 
 bench-gpu:  # in the environment if there is one, else from the source tree with what is installed
-	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m tests.benchmarks.gpu
+	@export PYTHONPATH=.; python="$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))"; \
+	$$python -m tests.benchmarks.gpu; first=$$?; \
+	$$python -m tests.benchmarks.gpu_training; exit $$((first | $$?))
 
 clean:
 	rm -rf $(VENV) report build dist .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -156,7 +156,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--others", default=str(AIMED), help="depths at which JAX and torch compete, default %(default)s")
     out.add_argument("--trajectories", type=int, default=2**22)
     out.add_argument("--turns", type=int, default=5)
-    out.add_argument("--minutes", type=float, default=6.5, help="after which nothing new begins, default %(default)s")
+    out.add_argument("--minutes", type=float, default=3.8, help="after which nothing new begins, default %(default)s")
     out.add_argument("--json", type=Path, default=None, help="default results/gpu-DEVICE.json")
     return out
 
