@@ -1,7 +1,10 @@
 """The benchmark of training on a GPU, on the CPU at toy size: its counts, its aims, what it keeps, when it stops."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests.benchmarks import gpu_training as bench
 from tests.benchmarks.cases import Unavailable
 
+ROOT = Path(__file__).parents[1]
 TOY = bench.Sizes(images=64, seconds=0.0, rounds=2, matrix=64, members=3, width=4, sweep_batch=16, sweep_steps=40)
 SMALL = (
     bench.Net("ResNet-18", "resnet", {"width": 2}, batch=16, aim=0.35),
@@ -32,6 +36,25 @@ def test_a_missing_gpu_is_said_in_one_line(monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert bench.main([]) == 2
     assert capsys.readouterr().out == "benchmarks: no GPU to be used: torch sees no CUDA device\n"
+
+
+def test_it_needs_no_library_but_those_of_arrays_and_networks():
+    """A GPU is often met on a machine that has torch and little else."""
+    code = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in {'flint', 'h5netcdf', 'zarr', 'heyoka', 'jax', 'latex2mathml', 'pooch'}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "from tests.benchmarks import gpu_training as bench\n"
+        "sizes = bench.Sizes(16, 0.0, 1, 16, members=2, width=2, sweep_batch=4, sweep_steps=2)\n"
+        "net = bench.Net('small', 'resnet', {'width': 2}, batch=8)\n"
+        "row = bench.training(net, 'ours', bench.dataset(16), 'cpu', sizes, 1.0)\n"
+        "print(row['images_per_s'] > 0, bench.sweeping('cpu', sizes)['members'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("True 2\n", 0), done.stderr
 
 
 def test_every_part_runs_and_is_judged(tmp_path, capsys):

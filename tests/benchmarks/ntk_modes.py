@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from linreg_dyn.ntk import mode_enclosure, mode_solution
+from linreg_dyn.ntk import mode_solution
 from linreg_dyn.problem import Array
 from tests.benchmarks.timing import interleaved
 
@@ -83,6 +83,8 @@ def system(rtol: float) -> Solver:
 def exact(count: int) -> Array:
     """Certified values, rounded."""
     eigenvalues, f0, y = modes()
+    from linreg_dyn.ntk import mode_enclosure  # needs python-flint, which other benchmarks do without
+
     balls = mode_enclosure(moments(count)[:, np.newaxis], eigenvalues, f0, y, l2=L2, degree=DEGREE, precision=80)
     return balls.astype(float)
 
