@@ -45,13 +45,14 @@ class Recorder:
     """Does what `fast.record` does, as far as anyone can see: the run is done some times, then repeated on demand."""
 
     def __init__(self):
-        self.recorded = 0
+        self.recorded, self.pools = 0, []
 
-    def __call__(self, run):
+    def __call__(self, run, pool):
         self.recorded += 1
+        self.pools.append(pool)
         for _ in range(fast.WARM_UP):
             output = run().clone()
-        return lambda: output.copy_(run()), output
+        return lambda: output.copy_(run()), output, pool or f"memory {self.recorded}"
 
 
 def made(recipe, recorder=None, state=None, model=None):
@@ -80,7 +81,7 @@ def test_recorded_steps_are_steps(kind):
     assert len(set(losses[0].tolist())) == 12
     assert same(everything(plain), everything(captured))
     # flips; with mixup; with crops; with noise; without mixup; without noise
-    assert recorder.recorded == 6
+    assert recorder.pools == [None, *["memory 1"] * 5]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_structure_is_recorded_once_and_again_when_the_weights_have_moved():
     first = run.parameters[0]
     first.data = first.data.clone()
     run.chunk(5)
-    assert recorder.recorded == 2
+    assert recorder.pools == [None, None]
 
 
 def test_a_smaller_input_or_another_flag_is_another_structure():
@@ -246,8 +247,8 @@ def test_a_graph_is_captured_after_a_warm_up_on_a_stream_aside(monkeypatch):
         Stream=Stream,
         current_stream=lambda: Stream("main"),
         stream=lambda stream: inside(stream.name),
-        graph=lambda graph: inside("graph"),
-        CUDAGraph=lambda: SimpleNamespace(replay=lambda: calls.append("replay")),
+        graph=lambda graph, pool: inside(f"graph in {pool}"),
+        CUDAGraph=lambda: SimpleNamespace(replay=lambda: calls.append("replay"), pool=lambda: "its memory"),
     )
     monkeypatch.setattr(fast.torch, "cuda", cuda)
 
@@ -255,12 +256,13 @@ def test_a_graph_is_captured_after_a_warm_up_on_a_stream_aside(monkeypatch):
         calls.append("run")
         return len(calls)
 
-    replay, output = fast.record(run)
+    replay, output, pool = fast.record(run, "memory")
     replay()
     runs = ["run"] * fast.WARM_UP
     warm = ["aside waits for main", "in aside", *runs, "out of aside", "main waits for aside"]
-    assert calls == [*warm, "in graph", "run", "out of graph", "replay"]
-    assert output == calls.index("in graph") + 2
+    assert calls == [*warm, "in graph in memory", "run", "out of graph in memory", "replay"]
+    assert output == calls.index("in graph in memory") + 2
+    assert pool == "its memory"
 
 
 def test_a_sweep_is_recorded_anew_when_members_leave(monkeypatch):

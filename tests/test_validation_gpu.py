@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from linreg_dyn.schedules import Cosine, Window
+from linreg_dyn.schedules import Cosine, Steps, Window
 from validation import data, train
 from validation.batches import Augment
 from validation.context import OutOfTime
@@ -25,7 +25,10 @@ OPTIMISERS = {
     "adam": {"optimiser": "adam", "epsilon": 1e-3, "decoupled": True},
 }
 AUGMENT = Augment(
-    flip=1, crop=Window(1, start=4), mixup=Window(0.5, start=2, stop=7), noise=Window(0.1, start=6, stop=9)
+    flip=1,
+    crop=Steps((1.0, 0.0, 1.0, 0.0), milestones=(1, 3, 10)),  # the first two structures come back at the end
+    mixup=Window(0.5, start=2, stop=7),
+    noise=Window(0.1, start=6, stop=9),
 )
 NETS = {
     "resnet": {"width": 8},

@@ -24,8 +24,10 @@ WARM_UP = 3
 
 Inputs = Mapping[str, Tensor]
 Run = Callable[[], Tensor]
-Record = Callable[[Run], tuple[Callable[[], None], Tensor]]
-"""Makes of a run what repeats it, and the tensor in which its result then is."""
+Repeat = tuple[Callable[[], None], Tensor, Any]
+"""What repeats a run, the tensor in which its result then is, and the memory that it works in."""
+Record = Callable[[Run, Any], Repeat]
+"""Makes that of a run, and of the memory to work in (None: new memory)."""
 
 
 SWITCHES: tuple[tuple[Any, str], ...] = (
@@ -93,8 +95,8 @@ def upload(values: np.ndarray, device: torch.device) -> Tensor:
     return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found.to(device)
 
 
-def record(run: Run) -> tuple[Callable[[], None], Tensor]:
-    """A run as a CUDA graph: what replays it, and its result. The run is done `WARM_UP` times, on a stream aside."""
+def record(run: Run, pool: Any = None) -> Repeat:
+    """A run as a CUDA graph, after it was done `WARM_UP` times on a stream aside."""
     main, aside = torch.cuda.current_stream(), torch.cuda.Stream()
     aside.wait_stream(main)
     with torch.cuda.stream(aside):
@@ -102,9 +104,9 @@ def record(run: Run) -> tuple[Callable[[], None], Tensor]:
             run()
     main.wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, pool=pool):
         output = run()
-    return graph.replay, output
+    return graph.replay, output, graph.pool()
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ class Captured:
     """A step that is recorded when its structure is new, and replayed otherwise.
 
     The structure is made of the names, shapes and types of the inputs, the flags, and where the tensors lie that the
-    step changes. Recording runs the step; these tensors are put back as they were.
+    step changes. Recording runs the step; these tensors are put back as they were. All recordings work in the same
+    memory, as none is replayed while another is, and a result is of use only until the next.
 
     Args:
         step: a function of named tensors and flags, which changes tensors in place and returns one.
@@ -132,13 +135,14 @@ class Captured:
         self._step, self._state, self._recorder = step, state, recorder or record
         self._known: dict[object, _Recorded] = {}
         self._places: tuple[int, ...] = ()
+        self._pool: Any = None
 
     def look(self) -> None:
         """Forget what was recorded if the state has moved; to be called when others may have had their hands on it."""
         places = tuple(x.data_ptr() for x in self._state())
         if places != self._places:
             self._known.clear()
-            self._places = places
+            self._places, self._pool = places, None
 
     def __call__(self, inputs: Inputs, *flags: bool) -> Tensor:
         """The step's result, in a tensor that the next call overwrites."""
@@ -157,7 +161,7 @@ class Captured:
         with torch.no_grad():
             kept = [x.clone() for x in state]
         try:
-            replay, output = self._recorder(lambda: self._step(mine, *flags))
+            replay, output, self._pool = self._recorder(lambda: self._step(mine, *flags), self._pool)
         finally:
             with torch.no_grad():
                 for x, before in zip(state, kept, strict=True):

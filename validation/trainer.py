@@ -16,7 +16,7 @@ from linreg_dyn._checks import choice, integer
 from linreg_dyn.schedules import AutoL2, GradientMask, Schedule, as_schedule
 from validation.batches import Augment, Batches
 from validation.data import Dataset
-from validation.fast import PRECISIONS, Captured, Inputs, Run, numerics, record, upload
+from validation.fast import PRECISIONS, Captured, Inputs, Repeat, Run, numerics, record, upload
 from validation.losses import LOSSES, correct
 from validation.optimisers import Optimiser
 
@@ -153,17 +153,17 @@ class Trainer:
         own = self.optimiser
         return [*self.model.parameters(), *self.model.buffers(), *(x for slot in own.slots for x in slot), own.powers]
 
-    def _record(self, run: Run) -> tuple[Callable[[], None], Tensor]:
+    def _record(self, run: Run, pool: Any) -> Repeat:
         """As `fast.record`; without the compiler if that fails."""
         try:
-            return record(run)
+            return record(run, pool)
         except Exception as error:  # a compiler's errors have no common kind
             if self._network is self.model:
                 raise
             reason = (str(error).strip().splitlines() or [""])[0]
             warnings.warn(f"torch.compile failed ({type(error).__name__}: {reason}); trained without it", stacklevel=2)
             self._network = self.model
-            return record(run)
+            return record(run, pool)
 
     def loss_of(self, x: Tensor, y: Tensor) -> Tensor:
         """The loss of normalised images and their labels, without the L2 term."""
