@@ -1,0 +1,172 @@
+"""The regularity principle: experiments at a toy size, gamma against a stored trajectory, and what must disagree."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.toy_settings import check, measured, verdicts
+from validation.context import Context
+from validation.data import load
+from validation.experiments import chen
+from validation.experiments.chen import measures
+from validation.train import Trainer
+
+BY_ID = {experiment.id.removeprefix("chen."): experiment for experiment in chen.EXPERIMENTS}
+TOY = {"data": "digits", "train": 16, "test": 10, "steps": 4, "precision": "float32"}
+TINY = {"resnet": {"width": 2}, "vgg": {"width": 2}, "alexnet": {"width": 2}, "fc": {"width": 4, "depth": 1}}
+TINY["unet"] = {"width": 2, "levels": 3}
+DIGITS = load("digits").subset(16, 10)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def toy(experiment, scale):
+    """The setting's own network, with little of it, and its own variants."""
+    values = experiment.scales[scale].values
+    model = values["model"] | TINY[values["model"]["name"]]
+    variants = values["variants"]
+    if model["name"] == "unet":  # three levels have three skips
+        variants = {
+            n: {"model": {"skips": min(3, v["model"]["skips"])}} if n[0].isdigit() else v for n, v in variants.items()
+        }
+    return TOY | {"model": model, "variants": variants, "recipe": values["recipe"] | {"batch_size": 8}}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in BY_ID if not name.endswith("cifar100")))
+def test_every_figure_runs_with_its_own_network_and_variants(name, tmp_path):
+    experiment = BY_ID[name]
+    for scale in {"quick", "gpu"} & set(experiment.scales):
+        check(experiment, *measured(experiment, scale, tmp_path / scale, **toy(experiment, scale)))
+
+
+def test_every_order_is_of_variants_that_are_trained():
+    for experiment in chen.EXPERIMENTS:
+        for scale, setting in experiment.scales.items():
+            names = set(setting.values["variants"])
+            assert {name for pair in setting.values["orders"] for name in pair} <= names, (experiment.id, scale)
+            for changes in setting.values["variants"].values():
+                assert measures.recipe(setting.values, changes, 0).steps == setting.values["steps"]
+
+
+def values(**changes):
+    model = {"name": "fc", "width": 6, "depth": 1}
+    recipe = {"learning_rate": 0.05, "batch_size": 8}
+    return {"steps": 12, "precision": "float32", "method": "exact", "model": model, "recipe": recipe} | changes
+
+
+def stored(setting, changes, seed):
+    """Weights before every step and after the last, (step + 1, weight), and losses."""
+    model = measures.network(setting["model"] | changes.get("model", {}), DIGITS, seed)
+    trainer = Trainer(model, DIGITS, measures.recipe(setting, changes, seed))
+    path, losses = [], []
+    for _ in range(setting["steps"]):
+        path.append(torch.cat([p.detach().flatten() for p in trainer.parameters]).double().numpy())
+        losses.append(float(trainer.chunk(1)[0]))
+    path.append(torch.cat([p.detach().flatten() for p in trainer.parameters]).double().numpy())
+    return np.array(path), np.array(losses)
+
+
+@pytest.mark.parametrize("changes", [{}, {"recipe": {"optimiser": "adam", "epsilon": 1e-2}}])
+def test_numbers_are_those_of_definition_2(changes, tmp_path):
+    setting, rate = values(), 0.05
+    path, losses = stored(setting, changes, 3)
+    updates, away = (path[:-1] - path[1:]) / rate, path[:-1] - path[-1]
+    gammas = ((away * updates).sum(1) - rate / 2 * (updates**2).sum(1)) / losses
+    found = measures.trajectory("one", setting, changes, DIGITS, 3, Context(tmp_path))
+    metrics, curves = measures.summary(found, rate, 2)
+    size = ((path[0] - path[-1]) ** 2).sum()
+    assert metrics["loss"] == pytest.approx(losses.mean(), rel=1e-6)
+    assert metrics["smallest"] == pytest.approx(gammas.min(), rel=1e-4)
+    assert metrics["share"] == (gammas > 0).mean()
+    by_epoch = (gammas * losses).reshape(-1, 2).sum(1) / losses.reshape(-1, 2).sum(1) / size
+    np.testing.assert_allclose(curves["factor"], by_epoch, rtol=1e-4)
+    assert metrics["factor"] == pytest.approx(np.median(by_epoch), rel=1e-4)
+    bound = size / (2 * rate * len(losses) * gammas.min()) if gammas.min() > 0 else np.nan
+    assert metrics["theorem"] == pytest.approx(losses.mean() / bound, rel=1e-4, nan_ok=True)
+
+
+def test_the_average_over_a_whole_training_is_its_mean_loss_whatever_the_trajectory():
+    rng = np.random.default_rng(0)
+    path, losses, rate = rng.normal(size=(11, 5)), rng.uniform(0.1, 1, 10), 0.1  # no training at all
+    distances = ((path - path[-1]) ** 2).sum(1)
+    metrics, curves = measures.summary({"losses": losses, "distances": distances}, rate, 10)
+    assert curves["factor"] == pytest.approx([1 / (2 * rate * 10 * losses.mean())])
+    assert metrics["smallest"] < 0
+    assert np.isnan(metrics["theorem"])  # outside the theorem
+
+
+def test_a_sketch_is_the_same_within_its_error(tmp_path):
+    setting = values()
+    exact = measures.trajectory("exact", setting, {}, DIGITS, 1, Context(tmp_path))
+    sketch = measures.trajectory("sketch", setting | {"method": "sketch"}, {}, DIGITS, 1, Context(tmp_path))
+    expected, got = measures.summary(exact, 0.05, 2), measures.summary(sketch, 0.05, 2)
+    assert got[0]["loss"] == pytest.approx(expected[0]["loss"], rel=1e-6)
+    rate = np.full(12, 0.05)
+    true = measures.regularity.gamma(exact["distances"], exact["losses"], rate)
+    assert (abs(sketch["gamma"] - true) <= 5 * sketch["error"]).all()
+    assert np.isnan(got[0]["theorem"])  # a bound for every step is not had from estimates
+
+
+def test_a_walk_that_turns_away_from_its_end_fails_the_principle():
+    """Definition 2 at every step, for a trajectory that overshoots: the first step leads away from the end."""
+    distances = np.array([1.0, 4.0, 1.0, 0.0])
+    metrics, _ = measures.summary({"losses": np.ones(3), "distances": distances}, 0.1, 1)
+    setting = BY_ID["theorem-1"].scales["quick"]
+    found = verdicts(setting, [metrics] * 3)
+    assert found["smallest"] == "disagrees"
+    assert found["theorem"] == "inconclusive"
+    good, _ = measures.summary({"losses": np.ones(3), "distances": np.array([4.0, 2.0, 1.0, 0.0])}, 0.1, 1)
+    assert set(verdicts(setting, [good, good, good]).values()) == {"agrees"}
+    broken = [good | {"theorem": 1.01}] * 3
+    assert verdicts(setting, broken)["theorem"] == "disagrees"
+
+
+def test_the_opposite_order_disagrees():
+    setting = BY_ID["optimiser-resnet"].scales["gpu"]
+    names = [p.metric for p in setting.predictions]
+    rows = []
+    for k in range(3):
+        row = {name: 1.3 + 0.01 * k if name.startswith("faster") else -0.4 + 0.01 * k for name in names}
+        rows.append(row | {"smallest": 0.1, "share": 0.9 + 0.01 * k, "theorem": 0.5})
+    found = verdicts(setting, rows)
+    orders = {name for name in names if name.startswith(("faster", "factor"))}
+    assert len(orders) == 4
+    assert {found[name] for name in orders} == {"disagrees"}
+    assert {found[name] for name in set(names) - orders} == {"agrees"}
+
+
+def test_a_training_that_diverges_is_no_evidence(tmp_path):
+    setting = values(recipe={"learning_rate": 1e12, "batch_size": 8}, model={"name": "fc", "width": 6, "depth": 3})
+    found = measures.trajectory("wild", setting, {}, DIGITS, 0, Context(tmp_path))
+    metrics, _ = measures.summary(found, 1e12, 2)
+    assert all(np.isnan(x) for x in metrics.values())
+
+
+def test_a_second_pass_comes_after_an_interruption(tmp_path, monkeypatch):
+    whole = measures.trajectory("one", values(), {}, DIGITS, 0, Context(tmp_path / "a"))
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(measures.regularity, "second_pass", stop)
+        with pytest.raises(KeyboardInterrupt):
+            measures.trajectory("one", values(), {}, DIGITS, 0, Context(tmp_path / "b"))
+    with monkeypatch.context() as patched:
+        patched.setattr(measures, "fit", stop)  # the first pass is kept
+        again = measures.trajectory("one", values(), {}, DIGITS, 0, Context(tmp_path / "b"))
+    np.testing.assert_array_equal(again["distances"], whole["distances"])
+
+
+def test_an_end_of_another_training_is_found(tmp_path):
+    context = Context(tmp_path)
+    measures.trajectory("one", values(), {}, DIGITS, 0, context)
+    (tmp_path / "one-second.npz").unlink()
+    with pytest.raises(RuntimeError, match="bit by bit"):
+        measures.trajectory("one", values(), {}, DIGITS, 1, context)

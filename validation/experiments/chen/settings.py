@@ -1,0 +1,175 @@
+"""Networks, variants and the orders that the paper says of them, by scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from validation.core import Prediction, Setting
+
+Variants = dict[str, dict[str, Any]]
+Orders = tuple[tuple[str, str], ...]
+
+ACTIVATIONS: Variants = {a: {"model": {"activation": a}} for a in ("relu", "leaky_relu", "tanh", "sigmoid")}
+CLASSIFIES: Orders = (("relu", "tanh"), ("leaky_relu", "tanh"), ("tanh", "sigmoid"))
+REBUILDS: Orders = (("sigmoid", "relu"), ("sigmoid", "leaky_relu"), ("relu", "tanh"), ("leaky_relu", "tanh"))
+
+NORMS: Variants = {
+    name: {"model": {"norms": kept}}
+    for name, kept in (("all_norms", "all"), ("first_norms", "first"), ("no_norms", "none"))
+}
+NORMED: Orders = (("all_norms", "no_norms"), ("first_norms", "no_norms"))
+
+SKIPS: Variants = {f"{n}_skips": {"model": {"skips": n}} for n in ("all", "first_two", "first")}
+SKIPS_18 = {name: SKIPS[name] for name in ("all_skips", "first_skips")}
+SKIPPED: Orders = (("all_skips", "first_two_skips"), ("first_two_skips", "first_skips"))
+LAST_SKIPS: Variants = {f"{n}_skips": {"model": {"skips": n}} for n in (4, 3, 2, 1, 0)}
+LAST: Orders = (("4_skips", "3_skips"), ("3_skips", "2_skips"), ("2_skips", "1_skips"), ("1_skips", "0_skips"))
+
+OPTIMISERS: Variants = {
+    "adam": {"recipe": {"optimiser": "adam", "epsilon": 1e-2}},
+    "momentum": {"recipe": {"optimiser": "momentum", "momentum": 0.5}},
+    "sgd": {},
+}
+FASTER: Orders = (("adam", "momentum"), ("momentum", "sgd"))
+
+RESNET, VGG = {"name": "resnet", "depth": 18}, {"name": "vgg", "depth": 11}
+UNET, ALEXNET = {"name": "unet"}, {"name": "alexnet"}
+MSE = {"loss": "mean_square", "reconstruct": True}
+
+PAPER: dict[str, Any] = {"data": "cifar10", "steps": 150 * 390, "precision": "float32", "method": "exact"}
+GPU = PAPER | {"train": 12800, "steps": 3000, "precision": "bf16"}
+QUICK = PAPER | {"data": "digits", "train": 160, "steps": 150}
+
+IMAGES = "the paper does not say what the U-Net's target is: the image itself, the mean of squares over pixels"
+LESS = "12,800 of the 50,000 training images and 30 of 150 epochs, so that the loss still comes near 0; bf16"
+SMALL = "160 of scikit-learn's digits, 30 epochs of mini-batches of 32, networks of a few thousand weights"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A technique on a network: its variants and the orders of the paper, better first.
+
+    Attributes:
+        name: of the experiment.
+        locator: where the paper has it.
+        model: the network.
+        rate: the constant learning rate.
+        variants: changes by name.
+        orders: pairs of variants, the first of which converges faster and has the larger gamma.
+        priority: in the queue.
+        minutes: of gpu scale.
+        data: the dataset.
+        quick: the model of quick scale; None: there is none.
+        quick_rate: its rate; None: the paper's.
+    """
+
+    name: str
+    locator: str
+    model: dict[str, Any]
+    rate: float
+    variants: Variants
+    orders: Orders
+    priority: int
+    minutes: float
+    data: str = "cifar10"
+    quick: dict[str, Any] | None = None
+    quick_rate: float | None = None
+
+    def scales(self) -> dict[str, Setting]:
+        """Quick, gpu and paper."""
+        image = self.model["name"] == "unet"
+        recipe = {"learning_rate": self.rate} | (MSE if image else {})
+        own = {"variants": self.variants, "orders": [list(pair) for pair in self.orders], "data": self.data}
+        own |= {"method": "sketch"} if self.model["name"] == "alexnet" else {}
+        differs = IMAGES if image else ""
+        out = {}
+        if self.quick:
+            slow = recipe | {"batch_size": 32, "learning_rate": self.quick_rate or self.rate}
+            values = QUICK | own | {"data": "digits", "model": self.quick, "recipe": slow, "method": "exact"}
+            what = "; ".join(filter(None, (SMALL, f"rate {slow['learning_rate']:g}", differs)))
+            out["quick"] = Setting(values, predictions(self.orders), 3, what, 0.4)
+        own |= {"model": self.model, "recipe": recipe | {"batch_size": 128}}
+        less = "; ".join(filter(None, (LESS, differs)))
+        out["gpu"] = Setting(GPU | own, predictions(self.orders), 3, less, self.minutes)
+        out["paper"] = Setting(PAPER | own, predictions(self.orders), 3, differs, 20 * self.minutes)
+        return out
+
+
+def predictions(orders: Orders) -> tuple[Prediction, ...]:
+    """Of each pair of variants that the paper orders, better first; of the principle, and of Theorem 1."""
+    out = []
+    for better, worse in orders:
+        pair = f"{better.replace('_', ' ')} against {worse.replace('_', ' ')}"
+        faster, larger = f"{pair}: a smaller average loss", f"{pair}: a larger gamma / |theta_0 - theta_T|^2"
+        out.append(Prediction(f"faster_{better}_{worse}", faster, high=1.0))
+        out.append(Prediction(f"factor_{better}_{worse}", larger, low=0.0))
+    says = "all steps of all trajectories have gamma > 0"
+    return (
+        *out,
+        Prediction("smallest", says, low=0.0, exact=True),
+        Prediction("share", "more than half of the steps of each trajectory have gamma > 0", low=0.5),
+        Prediction(
+            "theorem",
+            "Theorem 1: where all steps have gamma > 0, the average loss is below its bound",
+            high=1.0,
+            exact=True,
+        ),
+    )
+
+
+TINY_RESNET, TINY_VGG = RESNET | {"width": 4}, VGG | {"width": 4}
+TINY_UNET = UNET | {"width": 4, "levels": 2}
+HUNDRED = "cifar100"
+FIGURES = (
+    Figure(
+        *("activation-resnet", "Fig. 2", RESNET, 0.05, ACTIVATIONS, CLASSIFIES, 70, 16),
+        quick=TINY_RESNET,
+    ),
+    Figure("batch-norm-vgg", "Fig. 4", VGG, 0.01, NORMS, NORMED, 71, 8, quick=TINY_VGG, quick_rate=0.05),
+    Figure("activation-unet", "Fig. 3", UNET, 0.005, ACTIVATIONS, REBUILDS, 160, 20, quick=TINY_UNET, quick_rate=0.1),
+    Figure("activation-alexnet", "Fig. 11", ALEXNET, 0.05, ACTIVATIONS, CLASSIFIES, 161, 6),
+    Figure("batch-norm-vgg-16", "Fig. 4", VGG | {"depth": 16}, 0.01, NORMS, NORMED, 162, 10),
+    Figure("batch-norm-resnet", "Fig. 12", RESNET, 0.05, NORMS, NORMED, 163, 12),
+    Figure("batch-norm-resnet-34", "Fig. 12", RESNET | {"depth": 34}, 0.05, NORMS, NORMED, 164, 20),
+    Figure(
+        *("skips-resnet", "Fig. 14", RESNET, 0.05, SKIPS_18, (("all_skips", "first_skips"),), 165, 8),
+        quick=TINY_RESNET,
+    ),
+    Figure("skips-resnet-34", "Fig. 6", RESNET | {"depth": 34}, 0.05, SKIPS, SKIPPED, 166, 20),
+    Figure("skips-unet", "Fig. 7", UNET, 0.005, LAST_SKIPS, LAST, 167, 22),
+    Figure(
+        *("optimiser-resnet", "Fig. 8", RESNET, 0.001, OPTIMISERS, FASTER, 168, 12),
+        quick=TINY_RESNET,
+    ),
+    Figure("optimiser-resnet-34", "Fig. 8", RESNET | {"depth": 34}, 0.001, OPTIMISERS, FASTER, 169, 20),
+    Figure("optimiser-vgg", "Fig. 15", VGG, 0.001, OPTIMISERS, FASTER, 170, 8),
+    Figure("optimiser-vgg-16", "Fig. 15", VGG | {"depth": 16}, 0.001, OPTIMISERS, FASTER, 171, 10),
+    Figure("optimiser-unet", "Fig. 10", UNET, 0.001, OPTIMISERS, FASTER, 172, 14),
+    Figure("activation-resnet-cifar100", "Fig. 2", RESNET, 0.05, ACTIVATIONS, CLASSIFIES, 173, 16, HUNDRED),
+    Figure("activation-unet-cifar100", "Fig. 3", UNET, 0.005, ACTIVATIONS, REBUILDS, 174, 20, HUNDRED),
+    Figure("activation-alexnet-cifar100", "Fig. 11", ALEXNET, 0.05, ACTIVATIONS, CLASSIFIES, 174, 6, HUNDRED),
+    Figure(
+        *("batch-norm-vgg-cifar100", "Fig. 5", VGG, 0.01, NORMS, (*NORMED, ("all_norms", "first_norms")), 175, 8),
+        HUNDRED,
+    ),
+    Figure("batch-norm-resnet-cifar100", "Fig. 13", RESNET, 0.05, NORMS, NORMED, 176, 12, HUNDRED),
+    Figure("skips-resnet-34-cifar100", "Fig. 6", RESNET | {"depth": 34}, 0.05, SKIPS, SKIPPED, 177, 20, HUNDRED),
+    Figure("skips-unet-cifar100", "Fig. 7", UNET, 0.005, LAST_SKIPS, LAST, 178, 22, HUNDRED),
+    Figure("optimiser-resnet-cifar100", "Fig. 9", RESNET, 0.001, OPTIMISERS, FASTER, 179, 12, HUNDRED),
+    Figure("optimiser-vgg-cifar100", "Fig. 16", VGG, 0.001, OPTIMISERS, FASTER, 180, 8, HUNDRED),
+    Figure("optimiser-unet-cifar100", "Fig. 10", UNET, 0.001, OPTIMISERS, FASTER, 181, 14, HUNDRED),
+)
+
+
+def theorem_scales() -> dict[str, Setting]:
+    """The full gradient, where the principle can hold at every step, so that Theorem 1 says something."""
+    variants = {name: OPTIMISERS[name] for name in ("momentum", "sgd")}
+    values = PAPER | {"variants": variants, "orders": [], "recipe": {"learning_rate": 0.01, "batch_size": 10**6}}
+    quick = {"data": "digits", "train": 160, "steps": 300, "model": {"name": "fc", "width": 64, "depth": 2}}
+    gpu = {"train": 2048, "steps": 2000, "model": {"name": "fc", "width": 1024, "depth": 2}}
+    says = predictions(())
+    return {
+        "quick": Setting(values | quick, says, 3, "the full gradient of 160 digits and a small network", 0.1),
+        "gpu": Setting(values | gpu, says, 3, "the full gradient of 2048 images and a network without structure", 2),
+    }
