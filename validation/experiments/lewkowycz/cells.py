@@ -1,0 +1,194 @@
+"""Sweeps over learning rates and L2 parameters: their training, and the times and accuracies that the paper reads off.
+
+A setting's `values` name the model, the data, the loss, `batch_size` and `cells`, pairs of a rate and an L2 parameter.
+Dense networks train all at once (`members.sweep`), others one after another. Convention: the loss is L + l2/2 |w|^2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from linreg_dyn.schedules import AutoL2, Schedule
+from validation.batches import Augment
+from validation.context import Context
+from validation.data import Dataset
+from validation.experiments.common import dataset, network
+from validation.members import sweep
+from validation.train import Recipe, Trainer, fit
+
+WITHIN = 0.005
+"""t* is the first time at which the test accuracy is within half a per cent of its maximum (section 2)."""
+PER_DECADE = 24
+"""Measurements a decade of steps: times are known within a tenth."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Accuracies of cells over time, (cell, measurement), NaN after a cell's end.
+
+    Attributes:
+        rates, l2: (cell,) each.
+        steps: of each cell's measurements, (cell, measurement).
+        test, train: accuracies.
+        loss: of the training images, without the L2 term.
+        per_epoch: steps of an epoch.
+    """
+
+    rates: np.ndarray
+    l2: np.ndarray
+    steps: np.ndarray
+    test: np.ndarray
+    train: np.ndarray
+    loss: np.ndarray
+    per_epoch: int
+
+    def best(self, until: float = math.inf) -> np.ndarray:
+        """Maximum test accuracy up to a step, (cell,)."""
+        return np.nanmax(np.where(self.steps <= until, self.test, -np.inf), axis=1)
+
+    def t_star(self) -> np.ndarray:
+        """Steps until the test accuracy is within half a per cent of its maximum, (cell,)."""
+        return first_time(self.steps, self.test >= self.best()[:, np.newaxis] - WITHIN)
+
+    def t_train(self) -> np.ndarray:
+        """Steps until the training accuracy is 1, (cell,); NaN: it never is."""
+        return first_time(self.steps, self.train >= 1)
+
+
+def first_time(steps: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """The first step of each row at which `there` holds; NaN where it never does."""
+    found = np.take_along_axis(steps, there.argmax(1)[:, np.newaxis], 1)[:, 0].astype(float)
+    return np.where(there.any(1), found, np.nan)
+
+
+def grid(rates: Sequence[float], l2: Sequence[float], least: float = 0.0, most: float = math.inf) -> list[list[float]]:
+    """All pairs whose product is between `least` and `most`; those without L2 too, if `l2` has 0."""
+    eps = 1e-9
+    return [[r, x] for r in rates for x in l2 if x == 0 or least * (1 - eps) <= r * x <= most * (1 + eps)]
+
+
+def images(values: dict[str, Any], context: Context, seed: int) -> Dataset:
+    """The dataset; with `values["rest"]`, all images that are not trained on are for the test."""
+    if not values.get("rest"):
+        return dataset(values, context, seed)
+    whole = dataset({"data": values["data"]}, context)
+    x, y = np.concatenate([whole.x_train, whole.x_test]), np.concatenate([whole.y_train, whole.y_test])
+    order = np.random.default_rng(seed).permutation(len(y))
+    a, b = order[: values["train"]], order[values["train"] :]
+    return Dataset(whole.name, x[a], y[a], x[b], y[b], whole.classes)
+
+
+def steps_of(values: dict[str, Any], rate: float, l2: float, per_epoch: int) -> int:
+    """How long a cell trains: the first of `steps`, `epochs`, `time` / rate or `horizon` / (rate l2) that is given.
+
+    The last is in epochs, and `without` epochs / rate where there is no L2; `most_epochs` bounds it.
+    """
+    if "steps" in values:
+        return values["steps"]
+    if "epochs" in values:
+        return max(1, round(values["epochs"] * per_epoch))
+    if "time" in values:
+        return max(1, round(values["time"] / rate))
+    epochs = values["horizon"] / (rate * l2) if l2 else values["without"] / rate
+    return max(1, round(min(epochs, values.get("most_epochs", math.inf)) * per_epoch))
+
+
+def train(values: dict[str, Any], data: Dataset, seed: int, context: Context, name: str = "cells") -> Curves:
+    """Train every cell from the same weights."""
+    per_epoch = max(1, len(data.y_train) // values["batch_size"])
+    rates, l2 = np.array(values["cells"], dtype=float).T
+    steps = np.array([steps_of(values, rate, x, per_epoch) for rate, x in zip(rates, l2, strict=True)])
+    if values["model"]["name"] == "fc":
+        found = context.once(name, lambda: _together(values, data, seed, context, name, steps, (rates, l2)))
+        rows = np.broadcast_to(found["steps"], found["test"].shape)
+        return Curves(rates, l2, rows, found["test"], found["train"], found["loss"], per_epoch)
+    parts = []
+    for k, (rate, x) in enumerate(zip(rates, l2, strict=True)):
+        parts.append(alone(values, data, seed, context, f"{name}-{k}", int(steps[k]), rate, x))
+    longest = max(len(part["steps"]) for part in parts)
+
+    def rows_of(key: str) -> np.ndarray:
+        return np.stack(
+            [np.pad(p[key].astype(float), (0, longest - len(p[key])), constant_values=np.nan) for p in parts]
+        )
+
+    return Curves(rates, l2, rows_of("steps"), rows_of("test"), rows_of("train"), rows_of("loss"), per_epoch)
+
+
+def _together(values, data, seed, context, name, steps, cells) -> dict[str, Any]:
+    model = network(values["model"], data, seed)
+    assert isinstance(model, nn.Sequential)
+    swept = sweep(
+        model,
+        data,
+        learning_rates=cells[0].tolist(),
+        l2=cells[1].tolist(),
+        steps=steps.tolist(),
+        batch_size=values["batch_size"],
+        measure_at=times(1, int(steps.max())),
+        loss=values["loss"],
+        seed=seed,
+        device=context.device,
+        checkpoint=context.checkpoint(name),
+        deadline=context.deadline,
+    )
+    history = swept.history
+    found = {"test": history["test_accuracy"], "train": history["train_accuracy"], "loss": history["train_loss"]}
+    return found | {"steps": swept.steps}
+
+
+def alone(
+    values: dict[str, Any],
+    data: Dataset,
+    seed: int,
+    context: Context,
+    name: str,
+    steps: int,
+    rate: float | Schedule,
+    l2: float | AutoL2,
+) -> dict[str, np.ndarray]:
+    """One run: `steps` of the measurements, `test` and `train` accuracies, training `loss`, and `l2`, as arrays."""
+    per_epoch = max(1, len(data.y_train) // values["batch_size"])
+    recipe = Recipe(
+        steps=steps,
+        batch_size=values["batch_size"],
+        learning_rate=rate,
+        l2=l2,
+        optimiser="momentum" if values.get("momentum") else "sgd",
+        momentum=values.get("momentum", 0.0),
+        loss=values["loss"],
+        augment=Augment(**values.get("augment", {})),
+        precision=values.get("precision", "float32") if context.device.startswith("cuda") else "float32",
+        seed=seed,
+    )
+
+    def measure(trainer: Trainer) -> dict[str, float]:
+        test, train = trainer.evaluate("test"), trainer.evaluate("train")
+        return {"test": test["accuracy"], "train": train["accuracy"], "loss": train["loss"], "l2": trainer.l2}
+
+    def make() -> dict[str, Any]:
+        done = fit(
+            network(values["model"], data, seed),
+            data,
+            recipe,
+            device=context.device,
+            measure=measure,
+            measure_at=times(max(1, per_epoch // 8), steps),
+            checkpoint=context.checkpoint(name),
+            deadline=context.deadline,
+        )
+        return done.history | {"steps": done.steps}
+
+    return context.once(name, make)
+
+
+def times(first: int, last: int) -> list[int]:
+    """Steps at which to measure, evenly on a logarithmic axis, with the last."""
+    count = 2 + int(PER_DECADE * math.log10(max(1, last / first)))
+    return sorted({*np.round(np.geomspace(min(first, last), last, count)).astype(int).tolist(), last})

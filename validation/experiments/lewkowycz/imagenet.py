@@ -1,0 +1,31 @@
+"""ImageNet (Fig. S8a): final accuracies over rates and L2 parameters, alike where rate x l2 is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from validation.context import Context
+from validation.core import Measured
+from validation.data import image_folder
+from validation.experiments.lewkowycz.cells import train
+
+
+def diagonal(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """How much accuracies spread where rate x l2 is the same, over their spread in the whole grid.
+
+    Raises:
+        FileNotFoundError: the data folder has no "imagenet" with a folder of images for each class in train and val.
+    """
+    if context.data_dir is None:
+        raise FileNotFoundError(
+            "ImageNet is not downloaded: --data-dir must name a folder with imagenet/train and /val"
+        )
+    data = image_folder(context.data_dir / "imagenet", side=values["side"])
+    curves = train(values, data, seed, context)
+    last = np.array([row[~np.isnan(row)][-1] for row in curves.test])
+    product = np.round(np.log10(curves.rates * curves.l2), 6)
+    spreads = [np.ptp(last[product == p]) for p in np.unique(product) if (product == p).sum() > 1]
+    metrics = {"diagonal_over_all": float(np.mean(spreads) / np.ptp(last)) if np.ptp(last) else np.nan}
+    return Measured(metrics, {"rates": curves.rates, "l2": curves.l2, "last": last})

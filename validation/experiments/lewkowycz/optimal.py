@@ -1,0 +1,142 @@
+"""The L2 parameter for a budget, predicted and tuned, and AutoL2: Fig. 1, 4, S3, S4, S9 and S10."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from linreg_dyn.schedules import AutoL2
+from linreg_dyn.schedules.published import lewkowycz_rate
+from validation.batches import Batches
+from validation.context import Context
+from validation.core import Measured
+from validation.data import Dataset
+from validation.experiments.lewkowycz.cells import WITHIN, Curves, alone, first_time, images, train
+
+TIES = 0.001
+"""L2 parameters within a tenth of a per cent of the best accuracy count as best too (Fig. 4b)."""
+
+
+def fixed_budget(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """Final accuracies with the paper's schedule of the rate: T fixed, and T ~ 1 / l2 (Fig. 1a)."""
+    data = images(values, context, seed)
+    per_epoch = max(1, len(data.y_train) // values["batch_size"])
+    found: dict[str, list[float]] = {"fixed": [], "scaled": []}
+    for l2 in values["l2"]:
+        for kind, epochs in (("fixed", values["epochs"]), ("scaled", values["constant"] / l2)):
+            epochs = 10 * max(1, round(epochs / 10))
+            rate = (values["rate"] / 0.2) * lewkowycz_rate(epochs, steps_per_epoch=per_epoch)
+            run = alone(values, data, seed, context, f"{kind}-{l2:g}", epochs * per_epoch, rate, l2)
+            found[kind].append(float(run["test"][-1]))
+    order = np.argsort(values["l2"])
+    fixed, scaled = (np.array(found[kind])[order] for kind in ("fixed", "scaled"))
+    metrics = {"fixed_cost": float(fixed.max() - fixed[0]), "scaled_cost": float(scaled.max() - scaled[0])}
+    return Measured(metrics, {"l2": np.array(values["l2"])[order], "fixed": fixed, "scaled": scaled})
+
+
+def measured_constant(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """lambda_pred = c / T, with c = t* l2 of a short run at a large L2 parameter (Fig. 1b and 4)."""
+    data, rate = images(values, context, seed), values["rate"]
+    short = {**values, "cells": [[rate, values["large_l2"]]], **values["short"]}
+    c = float((first := train(short, data, seed, context, "large")).t_star()[0] * first.l2[0])
+    return _compared(values, [c / T for T in values["budgets"]], rate, data, seed, context, {"c": c})
+
+
+def kernel_constant(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """The same with the L2 parameter computed from the infinitely wide network's kernel and the labels, untrained.
+
+    `linreg_dyn.ntk` has the loss summed over N samples; here it is their mean. One step at a rate is a time of
+    rate / N there, and an L2 parameter here is one of N l2 there.
+    """
+    from linreg_dyn import ntk
+
+    data, model = images(values, context, seed), values["model"]
+    batches = Batches(data, len(data.y_train), seed=0, device="cpu")
+    x = batches.normalised(batches.x).flatten(1).double().numpy()
+    kernel = ntk.infinite_width(x, hidden_layers=model["depth"], weight_std=model["weight_std"])
+    gamma, vectors = np.linalg.eigh(np.asarray(kernel))
+    labels = vectors.T @ np.eye(data.classes)[data.y_train]
+    count, gamma = len(data.y_train), np.maximum(gamma, 0)
+    rate = values["share"] * count / gamma.max()
+    predicted = [
+        ntk.predict_l2(gamma, labels, budget=T * rate / count, degree=model["depth"] + 1) / count
+        for T in values["budgets"]
+    ]
+    return _compared(values, predicted, rate, data, seed, context, {"gamma": gamma})
+
+
+def _compared(
+    values: dict[str, Any],
+    predicted: list[float],
+    rate: float,
+    data: Dataset,
+    seed: int,
+    context: Context,
+    arrays: dict[str, Any],
+) -> Measured:
+    """Predicted L2 parameters against those tuned on the test set, budget by budget."""
+    budgets = values["budgets"]
+    tuned = train({**values, "cells": [[rate, x] for x in values["l2"]], "steps": max(budgets)}, data, seed, context)
+    own = train(
+        {**values, "cells": [[rate, x] for x in predicted], "steps": max(budgets)}, data, seed, context, "predicted"
+    )
+    best = [tuned.best(T) for T in budgets]
+    optimal = np.array([_middle(tuned, accuracy) for accuracy in best])
+    reached = np.array([own.best(T)[k] for k, T in enumerate(budgets)])
+    decades, gaps = abs(np.log10(np.array(predicted) / optimal)), np.array([b.max() for b in best]) - reached
+    arrays |= {"budgets": np.array(budgets), "predicted": np.array(predicted), "optimal": optimal, "gaps": gaps}
+    arrays |= {"l2": tuned.l2, "best": np.array(best)}
+    return Measured({"decades": float(decades.max()), "gap": float(gaps.mean())}, arrays)
+
+
+def _middle(tuned: Curves, accuracy: np.ndarray) -> float:
+    """The geometric mean of the L2 parameters that count as best."""
+    return float(np.exp(np.log(tuned.l2[accuracy >= accuracy.max() - TIES]).mean()))
+
+
+def auto(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """AutoL2 against the best constant L2 parameter: accuracy, and the time to the constant's (Fig. 1c, S9, S10)."""
+    data, rate = images(values, context, seed), values["rate"]
+    per_epoch = max(1, len(data.y_train) // values["batch_size"])
+    steps = values.get("steps") or values["epochs"] * per_epoch
+    rates: Any = rate
+    if values.get("schedule"):
+        rates = (rate / 0.2) * lewkowycz_rate(values["epochs"], steps_per_epoch=per_epoch)
+    every = AutoL2(values["start"], every=values["every"])
+    mine = alone(values, data, seed, context, "auto", steps, rates, every)
+    runs = [alone(values, data, seed, context, f"l2-{x:g}", steps, rates, x) for x in values["l2"]]
+    tops = [run["test"].max() for run in runs]
+    best = runs[int(np.argmax(tops))]
+    level = max(tops) - WITHIN
+    own, other = (first_time(run["steps"][None], run["test"][None] >= level)[0] for run in (mine, best))
+    metrics = {"gain": float(mine["test"].max() - max(tops)), "speed": float(own / other)}
+    arrays = {"steps": mine["steps"], "auto": mine["test"], "schedule": mine["l2"]}
+    return Measured(metrics, arrays | {"best_steps": best["steps"], "constant": best["test"], "tops": np.array(tops)})
+
+
+def draw_predicted(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """Predicted and tuned L2 parameters over budgets."""
+    for k, one in enumerate(arrays):
+        axes.plot(one["budgets"], one["predicted"], "-", color="C0", lw=1, label=None if k else "predicted")
+        axes.plot(one["budgets"], one["optimal"], "o", color="C1", ms=4, label=None if k else "tuned")
+    axes.set(xlabel="budget (steps)", ylabel="l2", xscale="log", yscale="log")
+    axes.legend(fontsize="x-small")
+
+
+def draw_auto(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """Test accuracy over steps, AutoL2 and the best constant."""
+    for k, one in enumerate(arrays):
+        axes.plot(one["steps"], one["auto"], color="C0", lw=1, label=None if k else "AutoL2")
+        axes.plot(one["best_steps"], one["constant"], color="C1", lw=1, label=None if k else "best constant")
+    axes.set(xlabel="step", ylabel="test accuracy", xscale="log")
+    axes.legend(fontsize="x-small")
+
+
+def draw_budgets(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """Final test accuracy over L2 parameters, time fixed and time in proportion to 1 / l2."""
+    for k, one in enumerate(arrays):
+        axes.plot(one["l2"], one["fixed"], "o-", color="C0", ms=3, lw=1, label=None if k else "T fixed")
+        axes.plot(one["l2"], one["scaled"], "o-", color="C1", ms=3, lw=1, label=None if k else "T ~ 1 / l2")
+    axes.set(xlabel="l2", ylabel="final test accuracy", xscale="log")
+    axes.legend(fontsize="x-small")
