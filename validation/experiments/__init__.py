@@ -6,7 +6,7 @@ from importlib import import_module
 
 from validation.core import Experiment, Spec
 
-PAPERS: tuple[str, ...] = ("ginsburg", "golatkar", "adaptive", "chen")
+PAPERS: tuple[str, ...] = ("ginsburg", "lewkowycz", "golatkar", "adaptive", "chen")
 
 
 def registry() -> dict[str, Experiment]:

@@ -10,7 +10,7 @@ from validation.experiments.lewkowycz.imagenet import diagonal
 from validation.experiments.lewkowycz.kernel import draw as draw_kernel
 from validation.experiments.lewkowycz.kernel import network_and_theory
 from validation.experiments.lewkowycz.scaling import catapult, drawn, narrow, train_time
-from validation.experiments.lewkowycz.shared import CIFAR, DIGITS, FC, MNIST, ON_DIGITS, SMALL_FC
+from validation.experiments.lewkowycz.shared import CIFAR, DIGITS, FC, MNIST, ON_DIGITS, PAPER_RATES, SMALL_FC
 
 
 def _kernel(values: dict[str, Any], seeds: int, minutes: float, differs: str) -> Setting:
@@ -87,6 +87,14 @@ TRAIN_TIME = Experiment(
             3,
             5.0,
             "four rates, three l2",
+        ),
+        "paper": _times(
+            MNIST
+            | {"model": FC, "time": 600.0}
+            | {"cells": grid([rate for rate in PAPER_RATES if rate <= 1.5], (1e-5, 1e-4, 5e-4, 1e-3))},
+            3,
+            200.0,
+            "rates up to 1.5, where it is to be ~ 1 / rate, and l2 that reach training accuracy 1",
         ),
     },
     train_time,

@@ -1,0 +1,209 @@
+"""The experiments on L2 and time at a toy size, and data for which their predictions must fail."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from linreg_dyn import ntk
+from tests.toy_settings import check, measured, verdicts
+from validation.context import Context
+from validation.core import SCALES
+from validation.experiments.lewkowycz import EXPERIMENTS
+from validation.experiments.lewkowycz.cells import Curves, alone, first_time, grid, images, steps_of, times, train
+from validation.experiments.lewkowycz.kernel import read as read_kernel
+from validation.experiments.lewkowycz.scaling import read
+
+BY_NAME = {experiment.id.removeprefix("lewkowycz."): experiment for experiment in EXPERIMENTS}
+FC = {"name": "fc", "width": 16, "depth": 2}
+DIGITS = {"data": "digits", "train": 48, "rest": True, "batch_size": 48}
+CNN = {"model": {"name": "lewkowycz_cnn", "width": 3, "dense": 8, "pool": 2}} | DIGITS
+WRN = {"model": {"name": "wide_resnet", "depth": 10, "widen": 1, "weight_std": 1.0}} | DIGITS
+TWO = {"cells": [[0.2, 0.5], [0.2, 0.25]], "horizon": 0.5, "budget_rate": 0.2}
+SHORT = {"model": FC, "budgets": [20, 40], "l2": [0.1, 0.01, 0.001]}
+TOY = {
+    "t-star": ("quick", {"model": FC, "train": 48, "horizon": 0.3}),
+    "t-star-wrn": ("gpu", WRN | TWO),
+    "t-star-cnn": ("gpu", CNN | TWO),
+    "t-star-cnn-bn": ("gpu", CNN | {"model": CNN["model"] | {"norms": "all"}} | TWO),
+    "momentum-augmentation": ("gpu", WRN | TWO),
+    "lambda-pred": ("quick", SHORT),
+    "lambda-pred-kernel": (
+        "quick",
+        SHORT | {"model": FC | {"parameterisation": "ntk", "weight_std": 1.4, "bias": False}},
+    ),
+    "auto-l2": ("quick", {"model": FC, "steps": 60, "l2": [0.001, 0.0001]}),
+    "auto-l2-schedule": ("gpu", WRN | {"epochs": 10, "l2": [0.001]}),
+    "fixed-budget": ("gpu", WRN | {"epochs": 10, "constant": 0.01, "l2": [0.001, 0.0005]}),
+    "kernel-vs-network": ("quick", {"train": 20, "model": None, "kernel_width": 64, "time": 5.0}),
+    "train-accuracy-time": ("quick", {"model": FC, "train": 32, "time": 800.0, "cells": grid((1, 2), (1e-4, 1e-3))}),
+    "mse-catapult": ("gpu", DIGITS | {"model": FC, "horizon": 0.5, "cells": grid((0.02, 0.05), (0.05,))}),
+    "narrow": ("gpu", DIGITS | {"model": FC, "steps": 40}),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", TOY)
+def test_toy_runs_measure_what_is_predicted(name, tmp_path):
+    scale, changes = TOY[name]
+    experiment = BY_NAME[name]
+    if changes.get("model", FC) is None:
+        changes = changes | {"model": experiment.scales[scale].values["model"] | {"width": 64}}
+    setting, found = measured(experiment, scale, tmp_path, **changes)
+    check(experiment, setting, found)
+    again = experiment.measure(setting.values, 0, Context(tmp_path, deadline=0.0))  # all parts are kept
+    assert again.metrics == pytest.approx(found.metrics, nan_ok=True)
+
+
+def test_every_experiment_has_a_toy_and_says_how_it_differs():
+    assert set(TOY) | {"imagenet"} == set(BY_NAME)
+    for experiment in EXPERIMENTS:
+        assert set(experiment.scales) <= set(SCALES)
+        for scale in ("quick", "gpu"):
+            assert scale not in experiment.scales or experiment.scales[scale].differs
+
+
+def test_grids_and_lengths():
+    assert grid((0.1, 1), (0, 0.01, 1), 1e-3, 0.1) == [[0.1, 0], [0.1, 0.01], [0.1, 1], [1, 0], [1, 0.01]]
+    assert steps_of({"steps": 7, "horizon": 1}, 1, 1, 1) == 7
+    assert steps_of({"epochs": 2}, 1, 1, 5) == 10
+    assert steps_of({"time": 3.0}, 0.5, 1, 5) == 6
+    values = {"horizon": 2.0, "without": 30.0, "most_epochs": 100}
+    assert steps_of(values, 0.5, 0.1, 3) == 120
+    assert steps_of(values, 0.5, 0.001, 3) == 300
+    assert steps_of(values, 0.5, 0.0, 3) == 180
+    at = times(1, 1000)
+    assert at[0] == 1
+    assert at[-1] == 1000
+    assert max(b / a for a, b in pairwise(at[30:])) < 1.13
+
+
+def test_unused_images_are_the_test(tmp_path):
+    data = images(DIGITS | {"data": "digits"}, Context(tmp_path), 3)
+    assert (len(data.y_train), len(data.y_test)) == (48, 1797 - 48)
+    rows = np.concatenate([data.x_train, data.x_test]).reshape(1797, -1)
+    whole = images({"data": "digits"}, Context(tmp_path), 0)
+    expected = np.concatenate([whole.x_train, whole.x_test]).reshape(1797, -1)
+    np.testing.assert_array_equal(np.sort(rows, 0), np.sort(expected, 0))
+
+
+def test_first_times():
+    steps, there = np.array([[1, 2, 4], [1, 3, 9]]), np.array([[False, True, False], [False] * 3])
+    np.testing.assert_array_equal(first_time(steps, there), [2, np.nan])
+
+
+def test_sweeps_and_single_runs_are_alike(tmp_path):
+    """Dense nets train as members of a sweep, others by themselves: both on one network."""
+    values = DIGITS | {"model": FC, "loss": "lewkowycz_softmax", "cells": [[1.0, 0.01], [2.0, 0.01]], "steps": 12}
+    context = Context(tmp_path)
+    data = images(values, context, 0)
+    together = train(values, data, 0, context)
+    for k, (rate, l2) in enumerate(values["cells"]):
+        single = alone(values, data, 0, context, f"single-{k}", 12, rate, l2)
+        np.testing.assert_array_equal(single["steps"], together.steps[k])
+        np.testing.assert_allclose(single["loss"], together.loss[k], rtol=1e-4)
+        np.testing.assert_allclose(single["test"], together.test[k], atol=2e-3)
+
+
+def made(exponent, drop=0.0):
+    """Curves whose accuracy is at its best after (rate l2)^exponent steps; smaller l2 end `drop` lower a decade."""
+    cells = np.array(grid((0.5, 1.0), (1e-2, 1e-3, 1e-4)))
+    steps = np.unique(np.round(np.geomspace(1, 1e8, 500)))
+    peak = 3 * (cells[:, 0] * cells[:, 1]) ** exponent
+    top = 0.9 + drop * np.log10(cells[:, 1] / 1e-2)
+    test = top[:, None] * np.minimum(1, 0.2 + 0.8 * steps / peak[:, None])
+    nothing = np.full(test.shape, np.nan)
+    return Curves(cells[:, 0], cells[:, 1], np.broadcast_to(steps, test.shape), test, nothing, nothing, 1)
+
+
+@pytest.mark.parametrize(
+    ("exponent", "drop", "slope", "gap"),
+    [
+        (-1.0, 0.0, "agrees", "agrees"),
+        (-0.5, 0.0, "disagrees", "agrees"),
+        (-1.3, 0.0, "disagrees", "agrees"),
+        (-1.0, 0.02, "agrees", "disagrees"),
+    ],
+)
+def test_other_laws_of_time_disagree(exponent, drop, slope, gap):
+    setting = BY_NAME["t-star"].scales["quick"]
+    found = read(made(exponent, drop), {"budget": 100, "budget_rate": 0.5}, 10)
+    assert found.metrics["slope"] == pytest.approx(exponent, abs=0.03)
+    verdict = verdicts(setting, [found.metrics] * 2)
+    assert (verdict["slope"], verdict["gap_least"]) == (slope, gap)
+    assert verdict["fixed_cost"] == "agrees"
+
+
+def test_cells_that_do_not_train_are_left_out():
+    curves = made(-1.0)
+    test = curves.test.copy()
+    test[0] = 0.1
+    found = read(replace(curves, test=test), {}, 10)
+    assert found.arrays["learns"].tolist() == [False] + [True] * 5
+    assert found.metrics["slope"] == pytest.approx(-1, abs=0.03)
+
+
+def theory(degree, t, seed=0):
+    rng = np.random.default_rng(seed)
+    gamma, y = np.geomspace(20, 0.5, 30), rng.normal(size=30)
+    f = ntk.mode_solution(t[:, None], gamma, 0.0, y, l2=0.05, degree=degree)
+    return 0.5 * np.square(f - y).sum(1)
+
+
+@pytest.mark.parametrize(("degree", "agrees"), [(2, True), (1, False), (4, False)])
+def test_the_degree_of_the_network_is_told(degree, agrees):
+    t = np.append(0, np.geomspace(0.01, 60, 300))
+    found = read_kernel(t, theory(degree, t), theory(1, t), theory(2, t))
+    assert (
+        set(verdicts(BY_NAME["kernel-vs-network"].scales["quick"], [found.metrics] * 2).values()) == {"agrees"}
+    ) == (agrees)
+
+
+def test_a_network_that_diverged_has_no_numbers():
+    t = np.linspace(0, 1, 5)
+    found = read_kernel(t, np.full(3, np.nan), t, t)
+    assert all(math.isnan(x) for x in found.metrics.values())
+
+
+def test_predictions_of_applications_can_fail():
+    setting = BY_NAME["lambda-pred"].scales["quick"]
+    assert set(verdicts(setting, [{"decades": 0.4, "gap": 0.001}] * 2).values()) == {"agrees"}
+    assert set(verdicts(setting, [{"decades": 1.4, "gap": 0.1}] * 2).values()) == {"disagrees"}
+    setting = BY_NAME["auto-l2"].scales["gpu"]
+    assert set(verdicts(setting, [{"gain": -0.1, "speed": 2.0}] * 2).values()) == {"disagrees"}
+    assert verdicts(setting, [{"gain": -0.1, "speed": math.nan}] * 2)["speed"] == "inconclusive"
+
+
+def test_imagenet_is_asked_for_by_name(tmp_path):
+    experiment = BY_NAME["imagenet"]
+    values = experiment.scales["paper"].values
+    with pytest.raises(FileNotFoundError, match="--data-dir must name a folder with imagenet/train"):
+        experiment.measure(values, 0, Context(tmp_path))
+    with pytest.raises(FileNotFoundError, match="imagenet/train must hold a folder of images"):
+        experiment.measure(values, 0, Context(tmp_path, data_dir=tmp_path))
+
+
+def test_imagenet_is_measured_where_it_is(tmp_path):
+    rng = np.random.default_rng(0)
+    for part in ("train", "val"):
+        for label in ("cat", "dog"):
+            folder = tmp_path / "imagenet" / part / label
+            folder.mkdir(parents=True)
+            for k in range(4):
+                Image.fromarray(rng.integers(0, 256, (9, 8, 3), dtype=np.uint8)).save(folder / f"{k}.png")
+    changes = {"model": {"name": "fc", "width": 8, "depth": 1}, "side": 8, "batch_size": 4, "epochs": 3.0}
+    values = BY_NAME["imagenet"].scales["paper"].values | changes | {"cells": grid((0.1, 0.2), (0.1, 0.2))}
+    run = BY_NAME["imagenet"].measure(values, 0, Context(tmp_path / "work", data_dir=tmp_path))
+    assert run.arrays["last"].shape == (4,)
+    assert "diagonal_over_all" in run.metrics
