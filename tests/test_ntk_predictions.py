@@ -1,5 +1,6 @@
 """Residuals of modes against 60 digits, the minimum of the loss and its laws, and the L2 for a budget."""
 
+import itertools
 import math
 
 import mpmath as mp
@@ -61,8 +62,41 @@ def test_residuals_keep_their_digits_where_one_minus_the_solution_has_none(degre
     assert smallest < 1e-3  # the cases that matter were among them
 
 
+@pytest.mark.parametrize("degree", [0.3, 0.5, 0.9, 1, 1.05, 1.1])
+def test_rates_of_faint_modes_near_degree_1_keep_their_digits_at_rest(degree):
+    """There learning and forgetting are equal to all digits but those of the rate; below 1 the kernel grows."""
+    rng = np.random.default_rng(int(100 * degree))
+    with mp.workdps(200):
+        for _ in range(15):
+            gamma, t = 10 ** rng.uniform(-4, 0), 10 ** rng.uniform(0, 1.7)
+            A, C, learned, forgotten = exact_residual(t, gamma, 1, degree)
+            got = residuals(t, gamma, 1.0, degree)
+            bound = (20 + 5 * float(-mp.log(A))) * EPS
+            assert abs(got[1] - C) <= bound * C
+            assert abs(got[2] - (learned + forgotten)) <= bound * (abs(learned) + abs(forgotten))
+            assert degree > 1 or got[2] < 0
+    assert [x.item() for x in residuals(1.0, 0.0, 1.0, degree)] == [pytest.approx(math.exp(-degree)), 1, 0]
+
+
+def test_a_linear_model_from_0_has_its_minimum_at_infinity():
+    """Rounding once made one of slopes that are all negative; modes are below and above l2."""
+    for seed, l2 in itertools.product(range(3), (0.1, 1.0)):
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=(40, 60)), rng.choice([-1.0, 1.0], 40)
+        gamma, vectors = np.linalg.eigh(x @ x.T / 60)
+        modes = vectors.T @ y
+        limit = 0.5 * np.sum((modes * l2 / (gamma + l2)) ** 2)
+        found = loss_minimum(gamma, modes, l2=l2, degree=1)
+        assert (found.time, found.where) == (math.inf, "infinity")
+        assert found.loss == pytest.approx(limit, rel=1e-13)
+        assert loss_minimum(gamma, modes, l2=l2, degree=1 - 1e-9).where == "infinity"
+        above = loss_minimum(gamma, modes, l2=l2, degree=1 + 1e-9)
+        assert above.where == "interior"
+        assert 5 < above.constant < faint_constant(1 + 1e-9)
+
+
 def test_the_best_time_of_one_mode_is_where_the_stated_integral_balances():
-    for k, g in [(2, 1e-3), (2, 5.0), (2, 1e4), (3, 40.0), (1.5, 7.0), (10, 300.0), (1.1, 0.5)]:
+    for k, g in [(2, 1e-3), (2, 5.0), (2, 1e4), (3, 40.0), (1.5, 7.0), (10, 300.0), (1.1, 0.5), (1.000001, 0.5)]:
         s = loss_minimum([g], [1.0], l2=1.0, degree=k).time
         with mp.workdps(30):
             rate = 2 * (mp.mpf(k) - 1)
@@ -238,6 +272,13 @@ def test_the_l2_for_a_budget(modes, log_budget, degree):
     assert loss_minimum(gamma, y, l2=l2, degree=degree).time == pytest.approx(budget, rel=1e-9)
     curve = naive_loss(budget * np.array([0.9, 1, 1.1]), gamma, y, 0.0, l2, degree)
     assert curve[1] <= curve[[0, 2]].min() + 1e-14 * np.sum(y**2)
+
+
+def test_a_best_time_of_1_whose_logarithm_is_0_is_found():
+    """Brent's method once looked for its digits until it gave up."""
+    gamma = 10**1.9375
+    l2 = predict_l2([gamma], [1.0], budget=1.0, degree=1.5)
+    assert loss_minimum([gamma], [1.0], l2=l2, degree=1.5).time == pytest.approx(1, rel=1e-12)
 
 
 def test_the_l2_for_a_budget_from_a_start():

@@ -181,9 +181,13 @@ def _best_time(gamma: float, l2: float, degree: float) -> float:
     one = np.ones(1)
     mode = Modes(gamma * one, one, 0 * one, l2, degree, 1)
     first, last = 1e-3 / (gamma + degree * l2), 1.01 * faint_constant(degree) / l2
-    return math.exp(root(lambda x: mode.slope(math.exp(x)), math.log(first), math.log(last)))
+    return math.exp(root(lambda x: mode.slope(math.exp(x)), math.log(first), math.log(last), of_log=True))
 
 
-def root(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function is zero, to rounding, between two points at which its signs differ."""
-    return float(brentq(function, low, high, xtol=1e-300, rtol=4 * _EPS))  # type: ignore[arg-type]
+def root(function: Callable[[float], float], low: float, high: float, *, of_log: bool = False) -> float:
+    """Where a function is zero, to rounding, between two points at which its signs differ.
+
+    `of_log`: its argument is a logarithm, in which rounding is no smaller near 0.
+    """
+    xtol = 4 * _EPS if of_log else 1e-300
+    return float(brentq(function, low, high, xtol=xtol, rtol=4 * _EPS))  # type: ignore[arg-type]

@@ -168,7 +168,7 @@ def predict_l2(
             f"budget must be shorter: {budget:g} is {budget * slowest:.3g} times the time 1/eigenvalue of the slowest "
             f"mode, and no l2 above {LEAST_L2:g} of that eigenvalue has its loss minimum so late"
         )
-    return math.exp(root(slope, math.log(lowest), math.log(highest)))
+    return math.exp(root(slope, math.log(lowest), math.log(highest), of_log=True))
 
 
 def _searched_l2(modes: Modes, budget: float) -> float:
@@ -188,7 +188,7 @@ def _searched_l2(modes: Modes, budget: float) -> float:
     signed = np.flatnonzero(values)
     for i, j in pairwise(signed.tolist()):
         if values[i] * values[j] < 0:
-            l2 = math.exp(root(slope, float(grid[i]), float(grid[j])))
+            l2 = math.exp(root(slope, float(grid[i]), float(grid[j]), of_log=True))
             if math.isclose(modes.with_l2(l2).minimum().time, budget, rel_tol=1e-6):
                 return l2
     raise ValueError(
