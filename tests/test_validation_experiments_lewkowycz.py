@@ -112,7 +112,9 @@ def test_sweeps_and_single_runs_are_alike(tmp_path):
     for k, (rate, l2) in enumerate(values["cells"]):
         single = alone(values, data, 0, context, f"single-{k}", 12, rate, l2)
         np.testing.assert_array_equal(single["steps"], together.steps[k])
-        np.testing.assert_allclose(single["loss"], together.loss[k], rtol=1e-4)
+        np.testing.assert_allclose(single["loss"][-1], together.loss[k, -1], rtol=1e-4)
+        assert np.isnan(single["loss"][:-1]).all()
+        assert single["train"][-1] == pytest.approx(together.train[k, -1], abs=1e-6)
         np.testing.assert_allclose(single["test"], together.test[k], atol=2e-3)
 
 
