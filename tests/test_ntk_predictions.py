@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from linreg_dyn.ntk._residuals import fill_residuals
+from linreg_dyn.ntk.loss_modes import root
 from linreg_dyn.ntk.modes import mode_solution
 from linreg_dyn.ntk.predictions import (
     LossMinimum,
@@ -274,8 +275,15 @@ def test_the_l2_for_a_budget(modes, log_budget, degree):
     assert curve[1] <= curve[[0, 2]].min() + 1e-14 * np.sum(y**2)
 
 
-def test_a_best_time_of_1_whose_logarithm_is_0_is_found():
-    """Brent's method once looked for its digits until it gave up."""
+def test_a_root_whose_logarithm_is_0_is_found():
+    """Near 0 a logarithm has digits that its exponential has not; Brent's method looks for them until it gives up."""
+
+    def slope(log_t):
+        return 1.0 if math.exp(log_t) > 1 else -1.0
+
+    with pytest.raises(RuntimeError, match="Failed to converge"):
+        root(slope, -5.0, 3.0)
+    assert abs(root(slope, -5.0, 3.0, of_log=True)) < 8 * EPS
     gamma = 10**1.9375
     l2 = predict_l2([gamma], [1.0], budget=1.0, degree=1.5)
     assert loss_minimum([gamma], [1.0], l2=l2, degree=1.5).time == pytest.approx(1, rel=1e-12)
