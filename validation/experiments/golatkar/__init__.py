@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -129,9 +130,9 @@ ALL = ("interrupted", "delayed", "sliding")
 
 # (regulariser, kinds, suffix, locator, changes, quick, minutes of gpu, paper and quick, priority)
 FIGURES: tuple[tuple[str, tuple[str, ...], str, str, dict[str, Any], dict[str, Any] | None, tuple, int], ...] = (
-    ("weight_decay", ALL, "", "Fig. 1", {}, {}, (22, 800, 0.5), 40),
+    ("weight_decay", ALL, "", "Fig. 1", {}, {}, (22, 800, 0.3), 40),
     ("augmentation", ALL, "", "Fig. 1", {}, CROPS, (22, 800, 0.1), 120),
-    ("mixup", ALL[:1], "", "Fig. 3, centre right", {}, MIXED, (22, 800, 0.5), 123),
+    ("mixup", ALL[:1], "", "Fig. 3, centre right", {}, MIXED, (22, 800, 0.3), 123),
     ("weight_decay", ALL, "all-cnn", "Fig. 1", {"model": ALL_CNN}, None, (15, 500), 130),
     ("augmentation", ALL, "all-cnn", "Fig. 1", {"model": ALL_CNN}, None, (15, 500), 133),
     ("weight_decay", ALL, "no-norm", "Fig. 4", NO_BN, FC_QUICK | {"rate": EXPONENTIAL}, (12, 400, 0.1), 126),
@@ -165,11 +166,14 @@ PATHS = (
 )
 MANY = [*RUNS["interrupted"], *RUNS["delayed"][1:-1], *RUNS["sliding"][1:-1]]
 SOME = ["interrupted-0", "interrupted-50", "interrupted-200", "delayed-50", "sliding-0"]
-TEN = ["interrupted-0", "interrupted-25", "interrupted-50", "interrupted-200", "delayed-50", "delayed-100", "sliding-0"]
+SIX = ["interrupted-0", "interrupted-25", "interrupted-50", "interrupted-200", "delayed-50", "sliding-0"]
 FOUR = ["interrupted-0", "interrupted-100", "delayed-100", "sliding-0", "sliding-25"]
 ENDING = ["interrupted-25", "interrupted-50", "interrupted-100", "interrupted-150", "interrupted-200"]
 ON = {"regulariser": "weight_decay"}
 PATH_PARTS = {"regularisers": ["weight_decay", "augmentation"], "early": ENDING[:2], "late": ENDING[2:-1]}
+
+
+SLOW = " (not expected of 400 steps: in the second half rate x decay x steps is 0.06)"
 
 
 def _scales(
@@ -179,9 +183,11 @@ def _scales(
     paper: dict[str, Any],
     minutes: tuple[float, float, float],
     more: str = "",
+    unexpected: tuple[str, ...] = (),
 ) -> dict[str, Setting]:
+    small = tuple(replace(p, says=p.says + SLOW, expected=False) if p.metric in unexpected else p for p in predictions)
     return {
-        "quick": Setting(QUICK | ON | quick, predictions, 3, SMALL_ALONE + more, minutes[0]),
+        "quick": Setting(QUICK | ON | quick, small, 3, SMALL_ALONE + more, minutes[0]),
         "gpu": Setting(GPU | ON | gpu, predictions, 3, SHORT + more, minutes[1]),
         "paper": Setting(PAPER | ON | paper, predictions, 3, UNKNOWN + more, minutes[2]),
     }
@@ -201,7 +207,7 @@ EXPERIMENTS = (
         "value does not (0.29); weight decay increases the peak.",
         _scales(
             FISHER,
-            {"runs": TEN, "images": 200},
+            {"runs": SIX, "images": 200, "every": 10},
             {"runs": SOME, "images": 512},
             {"runs": MANY, "images": 5000},
             (0.7, 40, 6000),
@@ -218,7 +224,7 @@ EXPERIMENTS = (
         "(0.85).",
         _scales(
             RATES,
-            {"runs": TEN},
+            {"runs": SOME},
             {"runs": SOME},
             {"runs": MANY},
             (0.6, 38, 5000),
@@ -240,6 +246,7 @@ EXPERIMENTS = (
             {"runs": FOUR},
             {"runs": MANY},
             (0.4, 38, 5000),
+            unexpected=("grows_without", "shrinks_with"),
         ),
         measures.weight_norm,
         126,
@@ -259,6 +266,7 @@ EXPERIMENTS = (
             (0.2, 75, 1700),
             "; principal components of a sketch of 65,536 numbers, where there are more weights; at quick scale two "
             "hidden layers of 64, moved digits throughout",
+            ("late_weight_decay",),
         ),
         measures.paths,
         127,
