@@ -27,7 +27,7 @@ TIMES = np.geomspace(1e-2, 1e4, 401)
 FOLDER = "LINREG_DYN_DATA"
 RECORDS = Path(__file__).parents[1] / "validation" / "records"
 EXPERIMENT, SCALES = "lewkowycz.kernel-vs-network", ("paper", "gpu", "quick")
-RECORDED = {"k=1": "loss_k1", "k=2": "loss_k2", "trained": "loss_network"}  # arrays of a record, over its `time`
+RECORDED = {"k=1": "linear", "k=2": "quadratic", "trained": "network"}  # arrays of a record, over its `t`
 CAPTION = rf"""
     Training loss $\sum (f - y)^2 / 2$ against gradient-flow time under L2, $\lambda = {L2}$, on {SAMPLES} images with
     labels $+1$ (even) and $-1$ (odd): MNIST's where the folder that the variable LINREG\_DYN\_DATA names has
@@ -90,7 +90,7 @@ def newest(folder: Path) -> tuple[str, dict[str, np.ndarray]] | None:
         if found:
             record = max(found, key=lambda one: (one["written"], one["digest"]))
             with np.load(folder / record["arrays"]["file"], allow_pickle=False) as arrays:
-                return scale, {name: arrays[f"0.{name}"] for name in ("time", *RECORDED.values())}
+                return scale, {name: arrays[f"0.{name}"] for name in ("t", *RECORDED.values())}
     return None
 
 
@@ -112,6 +112,6 @@ def _draw_theory(axes: Axes) -> None:
 
 def _draw_record(axes: Axes, scale: str, arrays: dict[str, np.ndarray]) -> None:
     for degree, color, style, label in DEGREES:
-        axes.plot(arrays["time"], arrays[RECORDED[f"k={degree}"]], style, color=color, label=label)
-    axes.plot(arrays["time"], arrays[RECORDED["trained"]], ":", color="C3", linewidth=1.6, label="trained network")
+        axes.plot(arrays["t"], arrays[RECORDED[f"k={degree}"]], style, color=color, label=label)
+    axes.plot(arrays["t"], arrays[RECORDED["trained"]], ":", color="C3", linewidth=1.6, label="trained network")
     axes.set_title(f"measured ({scale}), finite width")

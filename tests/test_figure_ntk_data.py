@@ -147,7 +147,7 @@ def test_mnist_is_used_where_it_is(without_records, tmp_path, monkeypatch):
     np.testing.assert_allclose(found.eigenvalues, expected, rtol=1e-8)
 
 
-ARRAYS = ("loss_k1", "loss_k2", "loss_network")
+ARRAYS = ("linear", "quadratic", "network")
 
 
 def record(folder, scale: str, offset: float) -> None:
@@ -167,7 +167,7 @@ def record(folder, scale: str, offset: float) -> None:
     measured = []
     for seed in range(2):
         losses = {name: np.array([3.0, 2.0, 1.0]) + offset + seed + j for j, name in enumerate(ARRAYS)}
-        measured.append(Measured({"distance": 0.5}, {"time": time, **losses}))
+        measured.append(Measured({"distance": 0.5}, {"t": time, **losses}))
     records.write(toy.spec(scale), measured, seconds=1.0, device={"kind": "cpu"}, folder=folder)
 
 

@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 def _list(arguments: argparse.Namespace) -> int:
     table = Table(box=None, pad_edge=False)
     for title in ("experiment", "scale", "record", "predictions", "source"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=True)
     found = _found(arguments.records)
     for experiment in experiments.registry().values():
         for scale in experiment.scales if arguments.scale is None else {arguments.scale} & set(experiment.scales):
@@ -74,7 +74,9 @@ def _list(arguments: argparse.Namespace) -> int:
             count = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICTS if v in verdicts)
             when = record["written"][:10] if record else "missing"
             table.add_row(experiment.id, scale, when, count, experiment.source)
-    _console().print(table)
+    console = _console()
+    console.width = max(console.width, 140)  # whole ids, so that they can be copied
+    console.print(table)
     return 0
 
 
