@@ -66,7 +66,8 @@ RULES = {
         (
             XT,
             [
-                "Integral(x*exp(x - s) + x/exp(t) - 3, s, 0, t) == x*exp({}x)*Integral(exp(-s), s, 0, t) + (x*exp(-t) - 3)*t"
+                "Integral(x*exp(x - s) + x/exp(t) - 3, s, 0, t) "
+                "== x*exp({}x)*Integral(exp(-s), s, 0, t) + (x*exp(-t) - 3)*t"
             ],
         ),
         ("", "2*"),
