@@ -62,7 +62,7 @@ def values(**changes):
 
 def stored(setting, changes, seed):
     """Weights before every step and after the last, (step + 1, weight), and losses."""
-    model = measures.network(setting["model"] | changes.get("model", {}), DIGITS, seed)
+    model = measures.drawn(measures.network(setting["model"] | changes.get("model", {}), DIGITS, seed), seed)
     trainer = Trainer(model, DIGITS, measures.recipe(setting, changes, seed))
     path, losses = [], []
     for _ in range(setting["steps"]):
@@ -89,6 +89,17 @@ def test_numbers_are_those_of_definition_2(changes, tmp_path):
     assert metrics["factor"] == pytest.approx(np.median(by_epoch), rel=1e-4)
     bound = size / (2 * rate * len(losses) * gammas.min()) if gammas.min() > 0 else np.nan
     assert metrics["theorem"] == pytest.approx(losses.mean() / bound, rel=1e-4, nan_ok=True)
+
+
+def test_weights_are_drawn_as_torch_does_and_are_the_same_for_a_seed():
+    model = measures.network({"name": "resnet", "width": 8, "norms": "none"}, DIGITS, 0)
+    again = measures.network({"name": "resnet", "width": 8, "norms": "none"}, DIGITS, 1)
+    before = model[-1].weight.std()  # pyright: ignore[reportIndexIssue]
+    for one, other in zip(measures.drawn(model, 2).parameters(), measures.drawn(again, 2).parameters(), strict=True):
+        assert torch.equal(one, other)
+        if one.ndim > 1:  # uniform up to 1 / sqrt(fan_in)
+            assert abs(one).max() <= one[0].numel() ** -0.5
+    assert model[-1].weight.std() < before  # pyright: ignore[reportIndexIssue]
 
 
 def test_the_average_over_a_whole_training_is_its_mean_loss_whatever_the_trajectory():

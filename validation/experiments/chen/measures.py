@@ -49,6 +49,18 @@ def recipe(values: dict[str, Any], changes: dict[str, Any], seed: int) -> Recipe
     return Recipe(values["steps"], seed=seed, precision=values["precision"], **how)
 
 
+def drawn(model: torch.nn.Module, seed: int) -> torch.nn.Module:
+    """The network with weights as torch draws them by default; the paper does not say how.
+
+    With He et al.'s, ResNets without batch norm begin with losses of hundreds and diverge at the paper's rate.
+    """
+    torch.manual_seed(seed)
+    for layer in model.modules():
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()  # pyright: ignore[reportCallIssue]
+    return model
+
+
 def trajectory(
     name: str, values: dict[str, Any], changes: dict[str, Any], data: Dataset, seed: int, context: Context
 ) -> Curves:
@@ -56,7 +68,7 @@ def trajectory(
     how, options = recipe(values, changes, seed), values["model"] | changes.get("model", {})
 
     def model() -> torch.nn.Module:
-        return network(options, data, seed)
+        return drawn(network(options, data, seed), seed)
 
     if values["method"] == "sketch":
         return context.once(name, lambda: _sketched(Trainer(model(), data, how, context.device)))

@@ -41,7 +41,8 @@ PAPER: dict[str, Any] = {"data": "cifar10", "steps": 150 * 390, "precision": "fl
 GPU = PAPER | {"train": 12800, "steps": 3000, "precision": "bf16"}
 QUICK = PAPER | {"data": "digits", "train": 160, "steps": 150}
 
-IMAGES = "the paper does not say what the U-Net's target is: the image itself, the mean of squares over pixels"
+DRAWN = "the paper does not say how weights are drawn: as torch does by default"
+IMAGES = f"{DRAWN}; nor what the U-Net's target is: the image itself, the mean of squares over pixels"
 LESS = "12,800 of the 50,000 training images and 30 of 150 epochs, so that the loss still comes near 0; bf16"
 SMALL = "160 of scikit-learn's digits, 30 epochs of mini-batches of 32, networks of a few thousand weights"
 
@@ -82,15 +83,15 @@ class Figure:
         recipe = {"learning_rate": self.rate} | (MSE if image else {})
         own = {"variants": self.variants, "orders": [list(pair) for pair in self.orders], "data": self.data}
         own |= {"method": "sketch"} if self.model["name"] == "alexnet" else {}
-        differs = IMAGES if image else ""
+        differs = IMAGES if image else DRAWN
         out = {}
         if self.quick:
             slow = recipe | {"batch_size": 32, "learning_rate": self.quick_rate or self.rate}
             values = QUICK | own | {"data": "digits", "model": self.quick, "recipe": slow, "method": "exact"}
-            what = "; ".join(filter(None, (SMALL, f"rate {slow['learning_rate']:g}", differs)))
+            what = f"{SMALL}; rate {slow['learning_rate']:g}; {differs}"
             out["quick"] = Setting(values, predictions(self.orders), 3, what, 0.4)
         own |= {"model": self.model, "recipe": recipe | {"batch_size": 128}}
-        less = "; ".join(filter(None, (LESS, differs)))
+        less = f"{LESS}; {differs}"
         out["gpu"] = Setting(GPU | own, predictions(self.orders), 3, less, self.minutes)
         out["paper"] = Setting(PAPER | own, predictions(self.orders), 3, differs, 20 * self.minutes)
         return out

@@ -21,6 +21,7 @@ from validation.experiments.golatkar.settings import (
     QUICK,
     RUNS,
     SHORT,
+    SMALL,
     SMALL_ALONE,
     UNKNOWN,
     timing_settings,
@@ -184,10 +185,11 @@ def _scales(
     minutes: tuple[float, float, float],
     more: str = "",
     unexpected: tuple[str, ...] = (),
+    small: str = SMALL_ALONE,
 ) -> dict[str, Setting]:
-    small = tuple(replace(p, says=p.says + SLOW, expected=False) if p.metric in unexpected else p for p in predictions)
+    judged = tuple(replace(p, says=p.says + SLOW, expected=False) if p.metric in unexpected else p for p in predictions)
     return {
-        "quick": Setting(QUICK | ON | quick, small, 3, SMALL_ALONE + more, minutes[0]),
+        "quick": Setting(QUICK | ON | quick, judged, 3, small + more, minutes[0]),
         "gpu": Setting(GPU | ON | gpu, predictions, 3, SHORT + more, minutes[1]),
         "paper": Setting(PAPER | ON | paper, predictions, 3, UNKNOWN + more, minutes[2]),
     }
@@ -264,9 +266,9 @@ EXPERIMENTS = (
             PATH_PARTS | {"runs": ENDING, "every": 20},
             PATH_PARTS | {"runs": ENDING},
             (0.2, 75, 1700),
-            "; principal components of a sketch of 65,536 numbers, where there are more weights; at quick scale two "
-            "hidden layers of 64, moved digits throughout",
-            ("late_weight_decay",),
+            "; principal components of a sketch of 65,536 numbers, where there are more weights",
+            unexpected=("late_weight_decay",),
+            small=SMALL.replace("a thin ResNet-8", "two hidden layers of 64"),
         ),
         measures.paths,
         127,
