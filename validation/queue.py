@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +79,15 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
     measured: list[Measured] = []
     try:
         for seed in range(spec.setting.seeds):
-            measured.append(_seed(spec, seed, replace(context, folder=home / str(seed))))
+            label = f"{spec.experiment.id}, seed {seed}: "
+            say = partial(_say, context.say, label)
+            measured.append(_seed(spec, seed, replace(context, folder=home / str(seed), say=say)))
     finally:
         seconds = before + time.monotonic() - start
         write_text(home / "seconds.json", json.dumps(seconds))
     device = records.describe_device(context.device)
     path = records.write(spec, measured, seconds=seconds, device=device, folder=folder)
-    _forget(home)
+    shutil.rmtree(home, ignore_errors=True)
     return path
 
 
@@ -150,14 +154,12 @@ def _seed(spec: Spec, seed: int, context: Context) -> Measured:
     return Measured(found["metric"], found["array"])
 
 
+def _say(say: Callable[[str], None], label: str, line: str) -> None:
+    say(label + line)
+
+
 def _spent(home: Path) -> float:
     try:
         return float(json.loads((home / "seconds.json").read_text()))
     except (OSError, ValueError):
         return 0.0
-
-
-def _forget(home: Path) -> None:
-    import shutil
-
-    shutil.rmtree(home, ignore_errors=True)
