@@ -1,0 +1,143 @@
+"""Chen, Yang and Zhou (2020), Theorem 1: the verdicts, and trajectories simulated step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from linreg_dyn import claims
+from linreg_dyn.certify import checker
+from linreg_dyn.claims import Evidence
+from linreg_dyn.files import canonical_json
+
+F = Fraction
+VERDICTS = {"thm-1": "proved", "thm-1.sharp": "proved", "rate": "refuted", "rate.amended": "proved"}
+
+
+@pytest.fixture(scope="module")
+def evidence() -> dict[str, Evidence]:
+    found = claims.audit([claim for claim in claims.select(["chen"]) if claim.parts])
+    return {item.claim.id.removeprefix("chen."): item for item in found}
+
+
+def test_the_verdicts(evidence: dict[str, Evidence]) -> None:
+    assert {name: item.verdict for name, item in evidence.items()} == VERDICTS
+    for name, item in evidence.items():
+        assert item.mutants["refuted"] == item.mutants["tried"] >= 2, name
+        assert item.claim.source.key == "chen2020"
+        assert item.claim.amended_by is None or evidence["rate.amended"].claim.amends == item.claim.id
+
+
+def test_the_certificates_are_accepted(evidence: dict[str, Evidence], tmp_path: Any) -> None:
+    for name, item in evidence.items():
+        (tmp_path / f"{name}.json").write_text(canonical_json(item.certificate), encoding="utf-8")
+    results = checker.check_directory(tmp_path)
+    assert len(results) == len(VERDICTS)
+    assert [line for line in results if not line[1]] == []
+
+
+# ---------------------------------------------------------------- trajectories, with exact numbers
+Run = tuple[list[Any], list[Any], list[Fraction], Fraction]
+"""Weights from the first to the last, updates, losses (infimum 0) and the learning rate."""
+
+
+def walk(start: Any, update: Callable[[Any], Any], loss: Callable[[Any], F], eta: F, steps: int) -> Run:
+    thetas, updates, losses = [np.array(start, dtype=object)], [], []
+    for _ in range(steps):
+        updates.append(np.array(update(thetas[-1]), dtype=object))
+        losses.append(loss(thetas[-1]))
+        thetas.append(thetas[-1] - eta * updates[-1])
+    return thetas, updates, losses, eta
+
+
+def largest_gamma(run: Run) -> F:
+    """The largest gamma of Definition 2, by its own words."""
+    thetas, updates, losses, eta = run
+    rooms = [(t - thetas[-1]) @ u - eta / 2 * (u @ u) for t, u in zip(thetas, updates, strict=False)]
+    return min(room / loss for room, loss in zip(rooms, losses, strict=True))
+
+
+def sides(run: Run) -> tuple[F, F]:
+    """Both sides of eq. 3."""
+    thetas, _, losses, eta = run
+    away, T = thetas[0] - thetas[-1], len(losses)
+    return sum(losses, F(0)) / T, away @ away / (2 * eta * largest_gamma(run) * T)
+
+
+def quadratic(a: int, steps: int) -> Run:
+    """Gradient descent on (a x^2 + y^2)/2."""
+    return walk(
+        [F(1), F(-2)],
+        lambda t: t * np.array([a, 1]),
+        lambda t: (a * t[0] ** 2 + t[1] ** 2) / 2,
+        F(1, 4),
+        steps,
+    )
+
+
+@pytest.mark.parametrize("a", [1, 2, 3])
+def test_descent_obeys_the_theorem(a: int) -> None:
+    run = quadratic(a, 6)
+    left, right = sides(run)
+    assert largest_gamma(run) > 0
+    assert left <= right
+    assert left > right / 10, "the bound says something"
+
+
+def straight(eta: F, u: F, steps: int, loss: Callable[[int], F]) -> Run:
+    thetas = [np.array([-eta * u * k], dtype=object) for k in range(steps + 1)]
+    return thetas, [np.array([u], dtype=object)] * steps, [loss(k) for k in range(steps)], eta
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_the_bound_is_attained(steps: int) -> None:
+    eta, gamma, u = F(1, 3), F(2, 5), F(3, 2)
+    run = straight(eta, u, steps, lambda k: (steps - k - F(1, 2)) * eta * u**2 / gamma)
+    assert largest_gamma(run) == gamma
+    left, right = sides(run)
+    assert left == right
+
+
+def test_the_bound_is_off_by_the_mean_slack_over_gamma() -> None:
+    run = quadratic(3, 5)
+    thetas, updates, losses, eta = run
+    gamma = largest_gamma(run) / 2
+    slacks = [
+        (t - thetas[-1]) @ u - eta / 2 * (u @ u) - gamma * loss
+        for t, u, loss in zip(thetas, updates, losses, strict=False)
+    ]
+    away = thetas[0] - thetas[-1]
+    bound = away @ away / (2 * eta * gamma * 5)
+    assert min(slacks) > 0
+    assert bound - sum(losses, F(0)) / 5 == sum(slacks, F(0)) / (gamma * 5)
+
+
+def test_the_witness_against_the_rate_is_regular_for_every_time_and_does_not_converge(
+    evidence: dict[str, Evidence],
+) -> None:
+    witness = evidence["rate"].witness
+    assert witness is not None
+    eta, gamma, u, gap = (F(witness["given"][name]) for name in ("eta", "gamma", "u", "gap"))
+    assert min(eta, gamma, gap) > 0
+    bounds = []
+    for steps in (1, 2, 5, 40):
+        run = straight(eta, u, steps, lambda k: gap)
+        assert largest_gamma(run) >= gamma
+        left, right = sides(run)
+        assert left == gap
+        assert left <= right, "the theorem holds all the same"
+        bounds.append(right)
+    assert bounds == sorted(bounds), "its bound grows, for the distance does"
+
+
+def test_without_whole_epochs_the_theorem_fails() -> None:
+    """Two samples of losses with infima 1 and -1, of which the first is drawn: T = 1 is no multiple of n = 2."""
+    eta, u, low = F(1), F(1), F(1)
+    gap = F(1, 10)
+    gamma = eta * u**2 / 2 / gap
+    average, infimum_of_f = low + gap, F(0)
+    assert not average - infimum_of_f <= (eta * u) ** 2 / (2 * eta * gamma)
