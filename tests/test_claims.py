@@ -35,7 +35,7 @@ PERMANENT = """
     thm-4.1-along-trajectory.amended thm-4.1-note.amended sgd-full-batch.amended sgd-noise-variance.amended
     thm-5.1-chain.amended thm-5.1-along-trajectory.amended
 """
-CLAIMS = {name: claim for name, claim in registry().items() if name.startswith("ginsburg.")}
+CLAIMS = {name: claim for name, claim in registry().items() if name.startswith("ginsburg.") and claim.parts}
 REFUTED = [claim.id for claim in CLAIMS.values() if claim.amended_by]
 
 

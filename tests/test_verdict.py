@@ -7,7 +7,7 @@ import pytest
 
 from linreg_dyn.certify.find import by_hand, identity, positive
 from linreg_dyn.claims import verdict
-from linreg_dyn.claims.core import Claim, Control, Measurement, Mutant, Part, Source
+from linreg_dyn.claims.core import Claim, Control, Measurement, Mutant, Part, Source, Unmeasured
 from tests.certificates import refusal
 
 REAL = {"x": "real"}
@@ -132,7 +132,11 @@ def test_a_witness_is_written_exactly():
 def measurement(data, agrees=lambda x: abs(x - 1) < 0.1, controls=((2, 0.1), (0, 0.1)), **more):
     """Is a number 1? The controls say that it is another one."""
     false = tuple(Control(f"it is {c}", lambda x, c=c, tol=tol: abs(x - c) < tol) for c, tol in controls)
-    return Measurement("one number, seed 0", 5, lambda: data, agrees, false, **more)
+    return Measurement("one number, seed 0", lambda data: 5, lambda: data, agrees, false, **more)
+
+
+def missing():
+    raise Unmeasured("no record")
 
 
 def measured(found):
@@ -154,7 +158,7 @@ def test_a_measurement_that_agrees_is_survived_and_no_more():
     [
         (measurement(1.5), "disagrees"),
         (measurement(1.0, agrees=lambda x: None), "cannot tell"),
-        (measurement(None), "nothing has been measured"),
+        (replace(measurement(1.0), measure=missing), "nothing measured decides it: no record"),
         (measurement(1.0, controls=((2, 0.1), (0.9, 0.2))), "false variant"),
         (measurement(1.0, controls=((2, 0.1),)), "false variant"),
     ],
@@ -163,7 +167,7 @@ def test_a_measurement_that_does_not_agree_or_cannot_fail_is_undecided(found, sa
     item = measured(found)
     assert (item.verdict, item.values) == ("undecided", {})
     assert says in item.method
-    assert item.admitted == (0 if found.measure() is None else 5)
+    assert item.admitted == (0 if found.measure is missing else 5)
 
 
 def test_a_claim_has_parts_or_a_measurement():

@@ -18,10 +18,11 @@ __all__ = ["VERDICTS", "Claim", "Evidence", "Mutant", "Part", "Source", "audit",
 @cache
 def registry() -> dict[str, Claim]:
     """Every claim by its id, in the order of the papers."""
-    from linreg_dyn.claims import chen, ginsburg, lewkowycz
+    from linreg_dyn.claims import adaptive, chen, ginsburg, golatkar, lewkowycz
 
+    papers = ginsburg, lewkowycz, golatkar, chen, adaptive
     out: dict[str, Claim] = {}
-    for claim in (*ginsburg.CLAIMS, *lewkowycz.CLAIMS, *chen.CLAIMS):
+    for claim in (claim for paper in papers for claim in paper.CLAIMS):
         if claim.id in out:
             raise ValueError(f"claim {claim.id} is defined twice")
         out[claim.id] = claim

@@ -101,18 +101,26 @@ class Control:
     agrees: Judge
 
 
+class Unmeasured(Exception):
+    """There is no data that decides; the message says why, and `values` are what there is all the same."""
+
+    def __init__(self, reason: str, values: dict[str, dict[str, str]] | None = None) -> None:
+        super().__init__(reason)
+        self.values = values or {}
+
+
 @dataclass(frozen=True)
 class Measurement:
     """An experiment whose sizes, seeds, tolerances and judgement are fixed before it is run.
 
-    `measure` returns the data, or None where there is none (a record that was never made). `agrees` judges it, by
-    an equivalence test where a number is claimed. Agreement is `survived`, for a measurement proves nothing;
-    disagreement is `undecided`, for it is no exact witness either. `plan` says all that was fixed; `size` is
-    the number of samples; `values` the numbers measured, as intervals.
+    `measure` returns the data, or raises `Unmeasured` where there is none (a record that was never made). `agrees`
+    judges it, by an equivalence test where a number is claimed. Agreement is `survived`, for a measurement proves
+    nothing; disagreement is `undecided`, for it is no exact witness either. `plan` says all that was fixed; `size`
+    is the number of samples in the data; `values` the numbers measured, as intervals.
     """
 
     plan: str
-    size: int
+    size: Callable[[Any], int]
     measure: Callable[[], Any]
     agrees: Judge
     controls: tuple[Control, ...]

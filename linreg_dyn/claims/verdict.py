@@ -20,7 +20,7 @@ from typing import Any
 
 from linreg_dyn.certify import checker, find
 from linreg_dyn.claims import falsify
-from linreg_dyn.claims.core import Claim, Evidence, Measurement
+from linreg_dyn.claims.core import Claim, Evidence, Measurement, Unmeasured
 
 MUTANT_TRIES = 400
 
@@ -105,27 +105,29 @@ def examine(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], *, 
 def measured(claim: Claim, measurement: Measurement) -> Evidence:
     """What a measurement tells: at best that the claim survived it."""
     start = time.perf_counter()
-    data = measurement.measure()
-    there, controls = data is not None, measurement.controls
-    contradicted = sum(control.agrees(data) is False for control in controls) if there else 0
-    verdict, values = "undecided", {}
-    if not there:
-        method = "nothing has been measured yet"
-    elif contradicted < len(controls) or len(controls) < 2:
-        method = "the measurement does not contradict every false variant: it may be unable to tell"
+    controls, verdict, values = measurement.controls, "undecided", {}
+    size = contradicted = 0
+    try:
+        data = measurement.measure()
+    except Unmeasured as reason:
+        method, values = f"nothing measured decides it: {reason}", reason.values
     else:
-        agrees = measurement.agrees(data)
-        verdict = "survived" if agrees else "undecided"
-        method = "measured: " + {True: "it agrees", False: "it disagrees", None: "it cannot tell"}[agrees]
+        size, agrees = measurement.size(data), measurement.agrees(data)
+        contradicted = sum(control.agrees(data) is False for control in controls)
         values = measurement.values(data) if measurement.values else {}
+        method = "measured: " + {True: "it agrees", False: "it disagrees", None: "it cannot tell"}[agrees]
+        if agrees and (contradicted < len(controls) or len(controls) < 2):
+            method = "the measurement does not contradict every false variant: it may be unable to tell"
+        elif agrees:
+            verdict = "survived"
     return Evidence(
         claim=claim,
         verdict=verdict,
         method=f"{method} ({measurement.plan})",
         values=values,
         mutants={"tried": len(controls), "refuted": contradicted},
-        tried=measurement.size,
-        admitted=measurement.size if there else 0,
+        tried=size,
+        admitted=size,
         seconds=time.perf_counter() - start,
     )
 

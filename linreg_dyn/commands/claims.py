@@ -80,7 +80,9 @@ def _text(item: Evidence) -> str:
         _block("argument", claim.argument),
         _block("witness", item.witness and {k: item.witness[k] for k in item.witness if k != "part"}),
         _block("values", {name: f"[{v['lower']}, {v['upper']}]" for name, v in item.values.items()}),
-        _block("falsifier", f"{item.tried} instances tried, {item.admitted} met the assumptions"),
+        _block("samples", f"{item.tried}")
+        if claim.measurement
+        else _block("falsifier", f"{item.tried} instances tried, {item.admitted} met the assumptions"),
         _block("mutants", f"{item.mutants['refuted']} of {item.mutants['tried']} false variants refuted"),
         *(f"{'':<11}- {about}" for about in claim.variants),
         *(_formal(f"formal {n}", part) for n, part in enumerate(claim.parts, 1)),

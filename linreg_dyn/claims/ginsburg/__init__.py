@@ -19,5 +19,6 @@ _SECTIONS = (
     "sgd",
     "theorem5",
     "theorem5_run",
+    "experiments",
 )
 CLAIMS = tuple(claim for name in _SECTIONS for claim in import_module(f"linreg_dyn.claims.ginsburg.{name}").CLAIMS)

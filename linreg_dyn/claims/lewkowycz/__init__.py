@@ -17,5 +17,6 @@ _SECTIONS = (
     "deep_linear_l1",
     "numbers",
     "loss_and_schedule",
+    "experiments",
 )
 CLAIMS = tuple(claim for name in _SECTIONS for claim in import_module(f"linreg_dyn.claims.lewkowycz.{name}").CLAIMS)

@@ -127,7 +127,7 @@ CLAIMS = (
                 f"two-layer linear and ReLU networks, widths {WIDTHS[0]} to {WIDTHS[-1]}, {SAMPLES} draws each, "
                 f"seed {SEED}; all four slopes -1 within {TOLERANCE} by 99 % intervals"
             ),
-            size=2 * SAMPLES * len(WIDTHS),
+            size=lambda data: len(data) * SAMPLES * len(WIDTHS),
             measure=measure,
             agrees=equivalent(-1.0),
             controls=(

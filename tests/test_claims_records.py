@@ -1,0 +1,308 @@
+"""Claims that rest on records of trainings: toy records, missing ones, damaged ones, and the registered claims."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from linreg_dyn import cli
+from linreg_dyn.claims import Claim, Evidence, Source, registry, verdict
+from linreg_dyn.claims import records as evidence
+from linreg_dyn.claims.records import Damaged, Finding, empirical
+from linreg_dyn.files import canonical_json
+from tests.command_line import one_line_error
+from validation import records
+from validation.core import Experiment, Measured, Prediction, Setting
+from validation.experiments import registry as experiments
+
+SLOPE = Prediction("slope", "it is -1", low=-1.1, high=-0.9)
+GAIN = Prediction("gain", "it helps", low=0.0)
+NEAR = {"slope": (-1.01, -0.99, -1.0), "gain": (0.5, 0.6, 0.4)}
+MEASURED = {name: claim for name, claim in registry().items() if claim.measurement and claim.depths == ()}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of records, in place of the checkout's."""
+    where = tmp_path / "records"
+    where.mkdir()
+    monkeypatch.setenv("LINREG_DYN_RECORDS", str(where))
+    return where
+
+
+def write(
+    folder: Path,
+    numbers: dict[str, tuple[float, ...]],
+    *predictions: Prediction,
+    id: str = "toy.one",
+    scale: str = "gpu",
+    **values: Any,
+) -> Path:
+    """A record, as `validation` writes it."""
+    seeds = len(next(iter(numbers.values())))
+    setting = Setting(values, predictions or (SLOPE, GAIN), seeds)
+    spec = Experiment(id, "A toy", "nobody, nowhere", "It holds.", {scale: setting}, lambda *_: Measured({})).spec(
+        scale
+    )
+    found = [Measured({name: row[k] for name, row in numbers.items()}) for k in range(seeds)]
+    return records.write(spec, found, seconds=1, device={"kind": "none"}, folder=folder)
+
+
+def claim(patterns: str = "toy.*", metrics: str = "*", **more: Any) -> Claim:
+    return empirical("toy.claim", "A toy", r"\text{it holds}", Source("toy", "nowhere"), patterns, metrics, **more)
+
+
+def examine(one: Claim) -> Evidence:
+    return verdict.examine(one, {}, {})
+
+
+# ---------------------------------------------------------------- verdicts
+def test_a_record_that_agrees_lets_the_claim_survive(folder: Path) -> None:
+    write(folder, NEAR)
+    found = examine(claim())
+    assert (found.verdict, found.mutants, found.tried) == ("survived", {"tried": 2, "refuted": 2}, 6)
+    assert "it agrees" in found.method
+    ends = found.values["toy.one (gpu): slope in [-1.1, -0.9]"]
+    assert float(ends["lower"]) < -1 < float(ends["upper"])
+    assert "toy.one (gpu): gain >= 0" in found.values
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ({**NEAR, "slope": (-0.5, -0.51, -0.49)}, "it disagrees"),
+        ({**NEAR, "gain": (-0.5, -0.6, -0.4)}, "it disagrees"),
+        ({**NEAR, "slope": (-1.0, -1.4, -0.6)}, "it cannot tell"),
+        ({**NEAR, "gain": (0.5, math.nan, 0.4)}, "it cannot tell"),
+        ({"slope": (-1.0,), "gain": (0.5,)}, "it cannot tell"),
+    ],
+)
+def test_a_record_that_does_not_agree_decides_nothing(folder: Path, numbers: Any, says: str) -> None:
+    write(folder, numbers)
+    found = examine(claim())
+    assert found.verdict == "undecided"
+    assert says in found.method
+
+
+def test_without_a_record_a_claim_is_undecided(folder: Path) -> None:
+    write(folder, NEAR, id="other.one")
+    (folder / "notes.json").write_text("{}")
+    found = examine(claim())
+    assert (found.verdict, found.values, found.admitted) == ("undecided", {}, 0)
+    assert "no record" in found.method
+
+
+def test_quick_records_are_shown_and_decide_only_what_is_about_any_network(folder: Path) -> None:
+    write(folder, NEAR, scale="quick")
+    found = examine(claim())
+    assert found.verdict == "undecided"
+    assert "2 of 2 predictions agree there" in found.method
+    assert "toy.one (quick): gain >= 0" in found.values
+    assert examine(claim(any_network=True)).verdict == "survived"
+
+
+def test_the_record_of_the_largest_scale_counts_and_the_latest_of_it(folder: Path) -> None:
+    bad = {**NEAR, "gain": (-0.5, -0.6, -0.4)}
+    write(folder, bad, scale="gpu")
+    assert examine(claim()).verdict == "undecided"
+    write(folder, NEAR, scale="paper")
+    assert examine(claim()).verdict == "survived"
+    again = write(folder, bad, scale="paper", other=1)
+    change(again, lambda record: record.update(written="2001-01-01T00:00:00+00:00"))
+    assert examine(claim()).verdict == "survived"
+    change(again, lambda record: record.update(written="2999-01-01T00:00:00+00:00"))
+    assert examine(claim()).verdict == "undecided"
+
+
+def test_every_experiment_that_has_a_record_must_agree(folder: Path) -> None:
+    write(folder, NEAR)
+    write(folder, {**NEAR, "gain": (-0.5, -0.6, -0.4)}, id="toy.two")
+    assert examine(claim()).verdict == "undecided"
+    assert examine(claim("toy.one")).verdict == "survived"
+    assert examine(claim("toy.t*")).verdict == "undecided"
+    assert examine(claim("toy.t*", "slo*")).verdict == "survived"
+
+
+def test_a_prediction_that_names_its_claim_is_about_no_other(folder: Path) -> None:
+    bad = Prediction("gain", "it helps", low=9.0, claim="toy.another")
+    write(folder, NEAR, SLOPE, bad)
+    assert examine(claim()).verdict == "survived"
+    write(folder, NEAR, SLOPE, Prediction("gain", "it helps", low=9.0, claim="toy.claim"), scale="paper")
+    assert examine(claim(metrics="slope")).verdict == "undecided"
+
+
+def test_what_a_prediction_did_not_expect_decides_nothing(folder: Path) -> None:
+    unexpected = Prediction("gain", "it helps, but not at this size", low=9.0, expected=False)
+    write(folder, NEAR, SLOPE, unexpected)
+    assert examine(claim()).verdict == "survived"
+    found = examine(claim(metrics="gain"))
+    assert found.verdict == "undecided"
+    assert "no prediction" in found.method
+
+
+# ---------------------------------------------------------------- judging
+@pytest.mark.parametrize("exact", [False, True])
+def test_findings_are_judged_as_predictions_are(exact: bool) -> None:
+    """The same rule, written twice: a thousand regions and samples."""
+    rng = np.random.default_rng(3)
+    words = {True: "agrees", False: "disagrees", None: "inconclusive"}
+    seen = set()
+    for _ in range(500):
+        numbers = tuple(rng.normal(0, 0.3, rng.integers(0, 5)))
+        low, high = np.sort(rng.normal(0, 1, 2))
+        low, high = [(low, high), (-math.inf, high), (low, math.inf)][rng.integers(3)]
+        judged = Prediction("x", "", low, high, exact=exact).judge({"x": numbers})
+        assert words[Finding("x", low, high, exact, numbers).agrees()] == judged.verdict
+        seen.add(judged.verdict)
+    assert seen == set(words.values())
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_the_controls_move_numbers_out_and_turn_predictions_round(exact: bool) -> None:
+    for low, high in ((-1.1, -0.9), (-math.inf, -0.9), (-1.1, math.inf)):
+        one = Finding("x", low, high, exact, (-1.0, -1.01, -0.99))
+        assert one.agrees() is True
+        assert one.moved().agrees() is False
+        assert [other.agrees() for other in one.opposites()] == [False] * (math.isfinite(low) + math.isfinite(high))
+
+
+def test_a_control_needs_every_finding() -> None:
+    good, wide = (Finding("x", 0, math.inf, False, numbers) for numbers in ((1.0, 1.1), (1.0, -0.9)))
+    for control in evidence.CONTROLS:
+        assert control.agrees([good, good]) is False
+    assert evidence.CONTROLS[0].agrees([good, wide]) is None
+
+
+# ---------------------------------------------------------------- damage
+def change(path: Path, how: Any, sign: bool = True) -> None:
+    """Alter a record; `sign`: with the digest that then belongs to it."""
+    record = json.loads(path.read_text())
+    how(record)
+    if sign:
+        record["digest"] = records._digest(record)
+    path.write_text(canonical_json(record))
+
+
+DAMAGE = {
+    "a number, unsigned": (lambda r: r["metrics"].update(gain=[0.9, 0.9, 0.8]), False, "changed after it was written"),
+    "a margin": (lambda r: r["spec"]["predictions"][1].update(low=-9.0), True, "another spec"),
+    "numbers against the verdict": (lambda r: r["metrics"].update(gain=[-1, -2, -1]), True, "do not follow"),
+    "a verdict": (lambda r: r["judgements"][0].update(verdict="disagrees"), True, "do not follow"),
+    "a verdict less": (lambda r: r["judgements"].pop(), True, "do not follow"),
+    "the format": (lambda r: r.update(format="2"), True, "unknown format"),
+    "no metrics": (lambda r: r.pop("metrics"), True, "KeyError"),
+    "words for numbers": (lambda r: r["metrics"].update(gain=["a", "b", "c"]), True, "ValueError"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_record_leaves_the_claim_undecided_and_says_why(folder: Path, name: str) -> None:
+    path = write(folder, NEAR)
+    write(folder, NEAR, id="toy.two")
+    assert examine(claim()).verdict == "survived"
+    how, sign, says = DAMAGE[name]
+    change(path, how, sign)
+    with pytest.raises(Damaged, match=says):
+        evidence.read(path)
+    found = examine(claim())
+    assert found.verdict == "undecided"
+    assert path.name in found.method
+    assert says in found.method
+
+
+def test_what_is_no_json_or_another_spec_by_name_is_damaged(folder: Path) -> None:
+    path = write(folder, NEAR)
+    text = path.read_text()
+    other = path.with_name(path.name.replace("toy.one", "toy.two"))
+    other.write_text(text)
+    with pytest.raises(Damaged, match="another spec"):
+        evidence.read(other)
+    other.unlink()
+    for broken in (text[: len(text) // 2], "[]", ""):
+        path.write_text(broken)
+        assert "a record is damaged" in examine(claim()).method
+
+
+def test_the_same_records_are_whole_for_both_readers(folder: Path) -> None:
+    path = write(folder, NEAR)
+    assert evidence.read(path) == records.read(path)
+    change(path, lambda record: record.update(seconds=2.0), sign=False)
+    for read, error in ((evidence.read, Damaged), (records.read, records.Damaged)):
+        with pytest.raises(error, match="changed after it was written"):
+            read(path)
+
+
+# ---------------------------------------------------------------- the registered claims
+@pytest.mark.parametrize("one", MEASURED.values(), ids=MEASURED)
+def test_a_measured_claim_says_where_it_comes_from(one: Claim) -> None:
+    assert one.kind == "printed"
+    assert re.search(r"section|Fig\.|Theorem", one.source.locator)
+    assert len(one.variants) == 2
+    assert "no record" in examine(one).method
+
+
+def rests_on(experiment: str, prediction: Prediction) -> list[str]:
+    """The claims that a prediction is evidence for."""
+    return [
+        name
+        for name, one in MEASURED.items()
+        if one.measurement and one.measurement.measure.__self__.about(experiment, prediction.metric, prediction.claim)  # pyright: ignore[reportFunctionMemberAccess]
+    ]
+
+
+OURS = {
+    "lewkowycz.lambda-pred-kernel": {"decades", "gap"},  # the paper measures c, and has none of the kernel's
+    "adaptive.weight-decay-shallow-tenfold": None,  # ten times the weight decays of Table 1
+}
+
+
+def test_every_prediction_is_evidence_for_a_claim_and_every_claim_has_predictions() -> None:
+    used: set[str] = set()
+    for experiment in experiments().values():
+        for setting in experiment.scales.values():
+            for prediction in setting.predictions:
+                about = rests_on(experiment.id, prediction)
+                ours = experiment.id in OURS or (experiment.id != "chen.theorem-1" and prediction.metric == "theorem")
+                assert bool(about) != ours, f"{experiment.id}: {prediction.metric} is evidence for {about}"
+                assert len(about) <= 1
+                assert prediction.claim is None or about == [prediction.claim]
+                used.update(about)
+    assert used == set(MEASURED)
+
+
+# ---------------------------------------------------------------- as a user calls them
+def test_show_and_audit_tell_of_records(folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["show", "golatkar.delayed"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for expected in ("undecided", "no record", "golatkar.weight-decay-delayed*", "the opposite of each prediction"):
+        assert expected in text
+    assert "falsifier" not in text
+    late, helps = Prediction("late", "no gain", high=0.003), Prediction("helps", "a gain", low=0.0)
+    numbers = {"late": (0.001, 0.0, -0.001), "helps": (0.02, 0.03, 0.025)}
+    write(folder, numbers, late, helps, id="golatkar.weight-decay-delayed")
+    page = tmp_path / "report"
+    assert cli.main(["audit", "golatkar", "--html", str(page), "--json", str(tmp_path / "claims.json")]) == 0
+    rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if "golatkar." in line]
+    verdicts = {row[1]: row[0] for row in rows}
+    assert verdicts.pop("golatkar.delayed") == "survived"
+    assert set(verdicts.values()) == {"undecided"}
+    html = (page / "index.html").read_text()
+    assert "golatkar.weight-decay-delayed (gpu): late &lt;= 0.003" in html
+    found = {row["id"]: row for row in json.loads((tmp_path / "claims.json").read_text())["claims"]}
+    assert found["golatkar.delayed"]["admitted"] == 6
+
+
+def test_a_folder_of_records_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LINREG_DYN_RECORDS", str(tmp_path / "nowhere"))
+    assert cli.main(["show", "golatkar.delayed"]) == 2
+    assert "LINREG_DYN_RECORDS must name a folder" in one_line_error(capsys)
+    monkeypatch.delenv("LINREG_DYN_RECORDS")
+    assert evidence.folder() == records.FOLDER
