@@ -200,7 +200,7 @@ def _rank(record: dict[str, Any]) -> tuple[int, str]:
 def intervals(findings: Sequence[Finding]) -> dict[str, dict[str, str]]:
     """What each prediction was judged by."""
     ends = ("lower", "upper")
-    return {one.name: dict(zip(ends, (f"{x:.4g}" for x in one.interval()), strict=True)) for one in findings}
+    return {one.name: dict(zip(ends, (f"{x:.6g}" for x in one.interval()), strict=True)) for one in findings}
 
 
 def agree(findings: Sequence[Finding]) -> bool | None:
