@@ -22,6 +22,17 @@ def _keep_sigterm():
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """torch works in one thread: what it adds up has one order, and tests beside this one have their core."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def fake(monkeypatch):
     """The made-up registry of claims in the place of the real one."""

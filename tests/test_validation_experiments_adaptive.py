@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from linreg_dyn.schedules import as_schedule
 from linreg_dyn.schedules.published import TABLE_1
@@ -15,12 +14,7 @@ TOY = {"data": "digits", "train": 24, "test": 40, "model": FC, "batch": 24, "uni
 TOY |= {"precision": "float32"}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("name", sorted(BY_ID))

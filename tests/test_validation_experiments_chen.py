@@ -18,12 +18,7 @@ TINY["unet"] = {"width": 2, "levels": 3}
 DIGITS = load("digits").subset(16, 10)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def toy(experiment, scale):

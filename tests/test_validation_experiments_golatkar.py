@@ -22,12 +22,7 @@ TOY |= {"precision": "float32"}
 VARIANTS = ("all-cnn", "no-norm", "piecewise", "cifar100", "svhn", "imagenet")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("name", sorted(BY_ID))

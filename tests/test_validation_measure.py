@@ -13,12 +13,7 @@ from validation.train import Recipe, Trainer, fit
 DIGITS = data.load("digits").subset(48, 20)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def net(seed=0, **options):

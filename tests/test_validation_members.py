@@ -19,12 +19,7 @@ STEPS = [10, 25, 17, 25, 5, 0]
 AT = [0, 5, 10, 20, 25, 99]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def net(seed=0, **options):
