@@ -301,6 +301,7 @@ def test_estimates_learn_from_records_and_from_how_guesses_turned_out(context, w
     [
         (["run", "no.such"], "none has the id or prefix 'no.such'"),
         (["next", "--minutes", "0"], "--minutes must be a positive number, got 0.0"),
+        (["next", "--minutes", "1", "--data-dir", "/no/such"], "--data-dir must be a folder, got /no/such"),
         (["run", "x", "--device", "gpu7"], "--device must be auto, cpu, cuda or cuda:N, got 'gpu7'"),
     ],
 )

@@ -143,6 +143,8 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _context(arguments: argparse.Namespace) -> Context:
+    if arguments.data_dir is not None and not arguments.data_dir.is_dir():
+        raise ValueError(f"--data-dir must be a folder, got {arguments.data_dir}")
     return Context(arguments.work, _device(arguments.device), data_dir=arguments.data_dir, say=_say)
 
 
