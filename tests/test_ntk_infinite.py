@@ -429,3 +429,11 @@ def test_it_does_not_write_into_what_it_is_given():
     assert np.array_equal(x, before)
     assert not np.shares_memory(kernel, x)
     assert np.array_equal(infinite_width(np.asfortranarray(x), hidden_layers=0), kernel)
+
+
+def test_more_samples_than_blas_multiplies_by_its_own_transpose():
+    # `x @ x.T` of so many rows and features ends the process (numpy issue 19685).
+    x = np.random.default_rng(0).normal(size=(16_500, 784))
+    kernel = infinite_width(x, hidden_layers=0)
+    np.testing.assert_allclose(kernel[-1, :5], x[:5] @ x[-1] / 784, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(kernel[-100:, :100], kernel[:100, -100:].T)

@@ -25,6 +25,7 @@ from linreg_dyn.ntk._infinite import TILE, Layers, Side, fill_tiles
 from linreg_dyn.problem import Array
 
 KINDS = ("ntk", "nngp", "both")
+ROWS = 512  # of the matrix of inner products, at once
 MOST_LAYERS = 100_000
 LARGEST = 1e75
 """Standard deviations of pre-activations beyond it are refused: their products would overflow."""
@@ -186,7 +187,7 @@ def _fill(threads: int) -> Callable[..., None]:
 
     def fill(nngp: np.ndarray, ntk: np.ndarray, side1: Side, side2: Side, layers: Layers, symmetric: bool) -> None:
         products = ntk if ntk.size else nngp
-        np.matmul(side1.x, side2.x.T, out=products)
+        _inner_products(side1.x, side2.x, products, symmetric)
         rows, columns = (np.arange(0, size, TILE) for size in products.shape)
         tiles = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
         if symmetric:
@@ -198,6 +199,17 @@ def _fill(threads: int) -> Callable[..., None]:
         spread(work, len(tiles), threads)
 
     return fill
+
+
+def _inner_products(x1: np.ndarray, x2: np.ndarray, products: np.ndarray, symmetric: bool) -> None:
+    """Write `x1 @ x2.T`, if `symmetric` nothing but what is on and above the diagonal (and some below).
+
+    By blocks of rows: numpy hands `x @ x.T` to a routine of OpenBLAS that crashes the process where it is threaded
+    and x has more than some 16,000 rows (numpy issue 19685). Blocks are as fast, and need no mirroring.
+    """
+    for start in range(0, len(x1), ROWS):
+        rows, columns = slice(start, start + ROWS), slice(start if symmetric else 0, None)
+        np.matmul(x1[rows], x2[columns].T, out=products[rows, columns])
 
 
 def _refuse_memory(x1: np.ndarray, x2: np.ndarray, depth: int, kind: str, dtype: str, given: Any) -> None:
