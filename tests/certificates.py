@@ -63,6 +63,17 @@ def lemma(id: str, bind: Json, assume: Sequence[Json], then: Json, name: str = "
     return {"rule": "lemma", "id": id, "bind": bind, "assume": list(assume), "name": name, "then": then}
 
 
+def boxes(tree: Any, precision: Any = (53, 8)) -> Json:
+    """An enclosure over boxes: `tree` says how the region is cut, "whole" being not at all."""
+    return {"rule": "boxes", "precision": list(precision), "tree": tree}
+
+
+def by(statement: Json, proofs: list[Json]) -> Json:
+    """The certificate by these proofs, with the verdict that its proofs deserve."""
+    certificate = proved(statement, *proofs)
+    return signed({**certificate, "verdict": checker.shown_by(certificate["parts"])})
+
+
 def refusal(certificate: Any, lemmas: Json | None = None) -> str | None:
     """Why the checker refuses a certificate, or None if it accepts it."""
     try:
