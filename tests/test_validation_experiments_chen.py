@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tests.toy_settings import check, measured, verdicts
-from validation.context import Context
+from validation import train
+from validation.context import Context, OutOfTime
 from validation.data import load
 from validation.experiments import chen
 from validation.experiments.chen import measures
@@ -157,7 +158,7 @@ def test_a_training_that_diverges_is_no_evidence(tmp_path):
 def test_a_second_pass_comes_after_an_interruption(tmp_path, monkeypatch):
     whole = measures.trajectory("one", values(), {}, DIGITS, 0, Context(tmp_path / "a"))
 
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
@@ -168,6 +169,33 @@ def test_a_second_pass_comes_after_an_interruption(tmp_path, monkeypatch):
         patched.setattr(measures, "fit", stop)  # the first pass is kept
         again = measures.trajectory("one", values(), {}, DIGITS, 0, Context(tmp_path / "b"))
     np.testing.assert_array_equal(again["distances"], whole["distances"])
+
+
+def test_the_minutes_can_end_in_the_second_pass(tmp_path, monkeypatch):
+    """And the next run goes on from there: no step is taken twice."""
+    folder, taken, stops, chunk = tmp_path / "b", [], 0, Trainer.chunk
+
+    def counted(self, steps, each=None):
+        taken.append(steps if each else 0)
+        return chunk(self, steps, each)
+
+    monkeypatch.setattr(Trainer, "chunk", counted)
+    monkeypatch.setattr(train, "LOOK", 0.0)  # look at the clock after every step
+    for _ in range(100):
+        calls = iter(range(10**9))
+        monkeypatch.setattr(train.time, "monotonic", lambda calls=calls: float(next(calls)))
+        try:
+            found = measures.trajectory("one", values(steps=60), {}, DIGITS, 0, Context(folder, deadline=9.0))
+            break
+        except OutOfTime:
+            stops += (folder / "one-second.checkpoint").exists()
+    else:
+        raise AssertionError("it never came to its end")
+    assert stops >= 2
+    assert sum(taken) == 60
+    monkeypatch.undo()
+    whole = measures.trajectory("one", values(steps=60), {}, DIGITS, 0, Context(tmp_path / "a"))
+    np.testing.assert_array_equal(found["distances"], whole["distances"])
 
 
 def test_an_end_of_another_training_is_found(tmp_path):

@@ -1,13 +1,15 @@
 """gamma of the regularity principle against stored trajectories, and Theorem 1 on each."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
 
 from linreg_dyn.schedules import Cosine
-from validation import data
+from validation import data, train
+from validation.context import OutOfTime
 from validation.measure.regularity import Sketch, gamma, rates_of, second_pass, theorem_1
 from validation.models import build
 from validation.train import Recipe, Trainer, fit
@@ -53,6 +55,34 @@ def test_two_passes_give_the_definitions_gamma(kind, rate):
     np.testing.assert_allclose(distances, ((path - path[-1]) ** 2).sum(1), rtol=1e-12, atol=0)
     trainer = Trainer(net(), DIGITS, recipe)
     np.testing.assert_allclose(gamma(distances, first.losses, rates_of(trainer)), expected, rtol=1e-5)
+
+
+def test_a_second_pass_that_was_stopped_goes_on_bit_by_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "LOOK", 0.0)  # look at the clock after every step or so
+    recipe = Recipe(60, 16, Cosine(0.1, end=0.01, steps=60), **OPTIMISERS["adam"])
+    first = fit(net(), DIGITS, recipe)
+    whole = second_pass(lambda: Trainer(net(), DIGITS, recipe), first)
+    path, stops = tmp_path / "second.checkpoint", 0
+    while True:
+        calls = iter(range(10**9))
+        monkeypatch.setattr(train.time, "monotonic", lambda calls=calls: float(next(calls)))
+        try:
+            again = second_pass(lambda: Trainer(net(), DIGITS, recipe), first, checkpoint=path, deadline=20.0)
+            break
+        except OutOfTime:
+            stops += 1
+            assert path.exists()
+    assert stops >= 2
+    assert not path.exists()
+    np.testing.assert_array_equal(again, whole)
+    with pytest.raises(OutOfTime):
+        second_pass(lambda: Trainer(net(), DIGITS, recipe), first, deadline=-1.0)
+
+
+def test_a_run_that_diverged_has_no_end_to_measure_from():
+    first = dataclasses.replace(fit(net(), DIGITS, Recipe(2, 16, 0.05)), diverged=1)
+    with pytest.raises(ValueError, match="first must be a run that did not diverge, got one that did at step 1"):
+        second_pass(lambda: Trainer(net(), DIGITS, Recipe(2, 16, 0.05)), first)
 
 
 def test_a_replay_that_is_another_run_is_found():

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from linreg_dyn._checks import integer
 from linreg_dyn.schedules import as_schedule
-from validation.train import Trained, Trainer
+from validation.train import Trained, Trainer, drive
 
 
 def gamma(distances: np.ndarray, losses: np.ndarray, rates: np.ndarray, least: float = 0.0) -> np.ndarray:
@@ -54,33 +55,32 @@ def theorem_1(distances: np.ndarray, losses: np.ndarray, rate: float, least: flo
     return float(np.mean(np.asarray(losses, dtype=np.float64)) - least), float(bound)
 
 
-def second_pass(run: Callable[[], Trainer], first: Trained) -> np.ndarray:
+def second_pass(
+    run: Callable[[], Trainer], first: Trained, *, checkpoint: Path | None = None, deadline: float | None = None
+) -> np.ndarray:
     """The distances d_k of a run that was made before, (step + 1,), in float64.
 
     Args:
         run: makes the trainer of the same run, at its start.
         first: what the run came to.
+        checkpoint, deadline: as `train.drive` has them.
 
     Raises:
+        ValueError: the run diverged, so there is no end to measure from.
+        OutOfTime: at the deadline; the same call goes on from there.
         RuntimeError: the replay is not the same run, bit by bit.
     """
-    target = [p.detach().clone() for p in first.model.parameters() if p.requires_grad]
-    trainer = run()
-    steps = trainer.recipe.steps if first.diverged is None else first.diverged
-    squares = torch.zeros(steps + 1, dtype=torch.float64, device=trainer.device)
+    if first.diverged is not None:
+        raise ValueError(f"first must be a run that did not diverge, got one that did at step {first.diverged}")
+    end = [p.detach().clone() for p in first.model.parameters() if p.requires_grad]
 
-    def each(step: int) -> None:
-        squares[step] = _distance(trainer.parameters, target)
+    def distance(trainer: Trainer) -> Tensor:
+        return _distance(trainer.parameters, end)
 
-    losses = np.empty(steps, dtype=np.float32)
-    for start in range(0, steps, 500):
-        stop = min(steps, start + 500)
-        losses[start:stop] = trainer.chunk(stop - start, each).cpu().numpy()
-    each(steps)
-    same = np.array_equal(losses, first.losses[:steps]) and float(squares[steps]) == 0.0
-    if not same:
+    again = drive(run(), follow=distance, checkpoint=checkpoint, deadline=deadline)
+    if not np.array_equal(again.losses, first.losses) or again.followed[-1] != 0.0:
         raise RuntimeError("the second pass is not the first, bit by bit: train in deterministic mode")
-    return squares.cpu().numpy()
+    return again.followed
 
 
 def rates_of(trainer: Trainer) -> np.ndarray:

@@ -15,8 +15,6 @@ epochs is not bound by that, and says whether most of the training goes that way
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -32,21 +30,11 @@ from validation.train import Recipe, Trained, Trainer, fit
 Curves = dict[str, np.ndarray]
 
 
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Kernels that give the same bits each time, so that a training can be made twice."""
-    before = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = before
-
-
 def recipe(values: dict[str, Any], changes: dict[str, Any], seed: int) -> Recipe:
-    """How a variant is trained, at a constant rate."""
+    """How a variant is trained, at a constant rate; if it is to be made twice, with the same bits each time."""
     how = values["recipe"] | changes.get("recipe", {})
-    return Recipe(values["steps"], seed=seed, precision=values["precision"], **how)
+    twice = values["method"] == "exact"
+    return Recipe(values["steps"], seed=seed, precision=values["precision"], deterministic=twice, **how)
 
 
 def drawn(model: torch.nn.Module, seed: int) -> torch.nn.Module:
@@ -75,8 +63,7 @@ def trajectory(
 
     def first() -> dict[str, Any]:
         path = context.checkpoint(name)
-        with deterministic():
-            done = fit(model(), data, how, device=context.device, checkpoint=path, deadline=context.deadline)
+        done = fit(model(), data, how, device=context.device, checkpoint=path, deadline=context.deadline)
         weights = [p.detach().float().cpu().flatten() for p in done.model.parameters() if p.requires_grad]
         failed = -1 if done.diverged is None else done.diverged
         return {"losses": done.losses, "weights": torch.cat(weights).numpy(), "diverged": failed}
@@ -89,8 +76,12 @@ def trajectory(
         end = model().to(context.device)
         torch.nn.utils.vector_to_parameters(torch.as_tensor(once["weights"]).to(context.device), end.parameters())
         done = Trained(end, once["losses"], np.empty(0), {}, None, 0.0)
-        with deterministic():
-            distances = regularity.second_pass(lambda: Trainer(model(), data, how, context.device), done)
+        distances = regularity.second_pass(
+            lambda: Trainer(model(), data, how, context.device),
+            done,
+            checkpoint=context.checkpoint(f"{name}-second"),
+            deadline=context.deadline,
+        )
         return {"losses": once["losses"], "distances": distances}
 
     return context.once(f"{name}-second", second)
