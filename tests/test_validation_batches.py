@@ -111,6 +111,9 @@ def test_noise_multiplies_each_image_by_its_own_factor():
     assert abs(eta).max() <= 0.3 + 1e-6
     assert stats.kstest(eta, stats.uniform(-0.3, 0.6).cdf).pvalue > 1e-4
     assert not torch.equal(batches.at(2)[0], batches.at(1)[0])
+    mirrored = Augment(noise=Window(0.3, start=1), mirrored=True)
+    other = Batches(DIGITS, 96, seed=5, device="cpu", augment=mirrored)
+    torch.testing.assert_close(other.at(1)[0] + batches.at(1)[0], 2 * x, rtol=1e-5, atol=1e-5)
 
 
 def test_mixup_is_the_same_combination_of_images_and_labels():

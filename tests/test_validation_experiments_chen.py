@@ -25,13 +25,17 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def toy(experiment, scale):
     """The setting's own network, with little of it, and its own variants."""
     values = experiment.scales[scale].values
-    model = values["model"] | TINY[values["model"]["name"]]
-    variants = values["variants"]
-    if model["name"] == "unet":  # three levels have three skips
-        variants = {
-            n: {"model": {"skips": min(3, v["model"]["skips"])}} if n[0].isdigit() else v for n, v in variants.items()
-        }
+    model, variants = smaller(values["model"]), {}
+    for name, changes in values["variants"].items():
+        variants[name] = changes | {"model": smaller(changes.get("model", {}))}
+        if name[0].isdigit():  # three levels have three skips
+            variants[name] = {"model": {"skips": min(3, changes["model"]["skips"])}}
     return TOY | {"model": model, "variants": variants, "recipe": values["recipe"] | {"batch_size": 8}}
+
+
+def smaller(model):
+    """A network, or what is changed of one, with little of it if it is named."""
+    return model | TINY.get(model.get("name"), {})
 
 
 @pytest.mark.parametrize("name", sorted(name for name in BY_ID if not name.endswith("cifar100")))
@@ -125,13 +129,32 @@ def test_a_walk_that_turns_away_from_its_end_fails_the_principle():
     distances = np.array([1.0, 4.0, 1.0, 0.0])
     metrics, _ = measures.summary({"losses": np.ones(3), "distances": distances}, 0.1, 1)
     setting = BY_ID["theorem-1"].scales["quick"]
-    found = verdicts(setting, [metrics] * 3)
+    found = verdicts(setting, [metrics | {"applies": 0.0}] * 3)
     assert found["smallest"] == "disagrees"
     assert found["theorem"] == "inconclusive"
+    assert found["applies"] == "disagrees"
     good, _ = measures.summary({"losses": np.ones(3), "distances": np.array([4.0, 2.0, 1.0, 0.0])}, 0.1, 1)
+    good |= {"applies": 4.0}
     assert set(verdicts(setting, [good, good, good]).values()) == {"agrees"}
     broken = [good | {"theorem": 1.01}] * 3
     assert verdicts(setting, broken)["theorem"] == "disagrees"
+    assert verdicts(setting, [good, good, good | {"applies": 3.0}])["applies"] == "disagrees"
+
+
+def test_a_trajectory_outside_the_theorem_is_counted_and_not_judged(tmp_path, monkeypatch):
+    inside, outside = np.array([4.0, 2.0, 1.0, 0.0]), np.array([1.0, 4.0, 1.0, 0.0])
+    walks = {"sgd": inside, "momentum": outside, "resnet": 2 * inside}
+    monkeypatch.setattr(measures, "trajectory", lambda name, *_: {"losses": np.ones(3), "distances": walks[name]})
+    values = BY_ID["theorem-1"].scales["quick"].values
+    values = values | {"variants": {name: values["variants"][name] for name in walks}}
+    found = measures.measure(values, 0, Context(tmp_path)).metrics
+    assert found["applies"] == 2
+    assert found["theorem"] == max(found["theorem_sgd"], found["theorem_resnet"])
+    assert np.isnan(found["theorem_momentum"])
+    walks["sgd"] = walks["resnet"] = outside
+    found = measures.measure(values, 0, Context(tmp_path)).metrics
+    assert found["applies"] == 0
+    assert np.isnan(found["theorem"])
 
 
 def test_the_opposite_order_disagrees():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from validation.batches import Batches
+from validation.batches import Augment, Batches
 from validation.context import Context
 from validation.experiments.common import dataset, network
-from validation.experiments.ginsburg import EXPERIMENTS
+from validation.experiments.ginsburg import EXPERIMENTS, measures
 from validation.experiments.ginsburg.measures import Start, log_slope, unbalanced
 from validation.losses import mse
 from validation.measure.norms import squared_norms
@@ -116,6 +116,31 @@ def test_one_step_moves_the_imbalance_as_gradients_say(tmp_path):
     gradients = torch.autograd.grad(mse(model(x), y), list(model.parameters()))
     sizes = torch.stack([g.square().sum() for g in gradients])
     np.testing.assert_allclose(np.diff(found["imbalance"], axis=0)[0], 1e-4 * sizes.diff().numpy(), rtol=1e-6)
+
+
+def test_a_draw_and_its_mirror_image_leave_what_is_even_in_the_noise(tmp_path):
+    """Twice the half width moves the imbalance four times as much; the draw alone about twice."""
+    values = BY_NAME["imbalance-noise"].scales["quick"].values | {"train": 64}
+    context = Context(tmp_path)
+    start = Start(TOY["relu"], values, dataset(values, context), 0, context)
+
+    def moved(name, **augment):
+        recipe = start.recipe(1, 0.01, batch_size=8, seed=5, augment=Augment(**augment))
+        return np.diff(start.curves(recipe, context, name, 2)["imbalance"], axis=0)[0]
+
+    plain = moved("plain")
+    one = [moved(f"one{h}", noise=h) - plain for h in (0.02, 0.01)]
+    both = [(a + moved(f"two{h}", noise=h, mirrored=True) - plain) / 2 for a, h in zip(one, (0.02, 0.01), strict=True)]
+    np.testing.assert_allclose(both[0] / both[1], 4, rtol=0.02)
+    assert (abs(both[0]) < 0.2 * abs(one[0])).all()
+
+
+def test_a_drift_away_from_balance_disagrees(tmp_path, monkeypatch):
+    """The same noise, its drift turned round."""
+    true = measures._drift
+    monkeypatch.setattr(measures, "_drift", lambda *given: -true(*given))
+    _, found = verdicts("imbalance-sgd", tmp_path, {"linear": TOY["linear"]}, seeds=1)
+    assert found == {"slope_linear": "agrees", "shrinks_linear": "disagrees"}
 
 
 def test_runs_begin_at_one_point(tmp_path):

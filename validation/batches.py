@@ -27,6 +27,7 @@ class Augment:
             2018); the labels are mixed alike.
         noise: half width of a uniform factor 1 + eta for every image (Ginsburg, 2020, section 4.2).
         shift: how far.
+        mirrored: the factors are 1 - eta, of the same draws.
     """
 
     flip: float | Schedule = 0.0
@@ -34,6 +35,7 @@ class Augment:
     mixup: float | Schedule = 0.0
     noise: float | Schedule = 0.0
     shift: int = 4
+    mirrored: bool = False
 
     def any(self) -> bool:
         """Whether anything is ever on."""
@@ -137,8 +139,9 @@ class Batches:
         moves = rng.integers(0, 2 * self.augment.shift + 1, (2, self.count))
         self._table("move", crop, np.stack([self._in_steps(x) for x in moves], 1))
         if noise.any():
+            widths = -noise if self.augment.mirrored else noise
             factors = [
-                1 + w * self._rng(step, 4).uniform(-1, 1, self.size) for step, w in zip(steps, noise, strict=True)
+                1 + w * self._rng(step, 4).uniform(-1, 1, self.size) for step, w in zip(steps, widths, strict=True)
             ]
             self._table("factor", noise > 0, np.array(factors, dtype=np.float32))
         if alpha.any():

@@ -5,6 +5,8 @@ in each iteration", gamma_k (`measure.regularity`), over |theta_0 - theta_T|^2. 
 
     smallest      the least gamma_k of all steps, the gamma of Definition 2; the principle holds if it is above 0
     share         the share of steps with gamma_k > 0
+    applies       of how many trajectories all steps have gamma_k > 0: those that Theorem 1 is about
+    theorem       the average loss over its bound in Theorem 1, on the worst of them
     factor        the median over epochs of gamma_e / |theta_0 - theta_T|^2, where gamma_e is the average of an epoch's
                   gamma_k, each weighted with its loss (a gamma_k alone is mostly the noise of its mini-batch)
 
@@ -149,5 +151,5 @@ def measure(values: dict[str, Any], seed: int, context: Context) -> Measured:
     for key in ("smallest", "share"):
         metrics[key] = float(np.min([row[key] for row in found.values()]))
     inside = [row["theorem"] for row in found.values() if np.isfinite(row["theorem"])]
-    metrics["theorem"] = max(inside, default=np.nan)
+    metrics |= {"applies": float(len(inside)), "theorem": max(inside, default=np.nan)}
     return Measured(metrics, arrays)

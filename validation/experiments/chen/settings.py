@@ -39,12 +39,12 @@ MSE = {"loss": "mean_square", "reconstruct": True}
 
 PAPER: dict[str, Any] = {"data": "cifar10", "steps": 150 * 390, "precision": "float32", "method": "exact"}
 GPU = PAPER | {"train": 12800, "steps": 3000, "precision": "bf16"}
-QUICK = PAPER | {"data": "digits", "train": 160, "steps": 150}
+QUICK = PAPER | {"data": "digits", "train": 160}
 
 DRAWN = "the paper does not say how weights are drawn: as torch does by default"
 IMAGES = f"{DRAWN}; nor what the U-Net's target is: the image itself, the mean of squares over pixels"
 LESS = "12,800 of the 50,000 training images and 30 of 150 epochs, so that the loss still comes near 0; bf16"
-SMALL = "160 of scikit-learn's digits, 30 epochs of mini-batches of 32, networks of a few thousand weights"
+SMALL = "160 of scikit-learn's digits, mini-batches of 32, networks of a few thousand weights"
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Figure:
         data: the dataset.
         quick: the model of quick scale; None: there is none.
         quick_rate: its rate; None: the paper's.
+        quick_steps: five to an epoch. The paper trains until the loss is near its minimum.
+        quick_seeds: six tell orders apart by a tenth where ratios spread by a tenth, three by twice that.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Figure:
     data: str = "cifar10"
     quick: dict[str, Any] | None = None
     quick_rate: float | None = None
+    quick_steps: int = 150
+    quick_seeds: int = 3
 
     def scales(self) -> dict[str, Setting]:
         """Quick, gpu and paper."""
@@ -88,8 +92,9 @@ class Figure:
         if self.quick:
             slow = recipe | {"batch_size": 32, "learning_rate": self.quick_rate or self.rate}
             values = QUICK | own | {"data": "digits", "model": self.quick, "recipe": slow, "method": "exact"}
-            what = f"{SMALL}; rate {slow['learning_rate']:g}; {differs}"
-            out["quick"] = Setting(values, predictions(self.orders), 3, what, 0.4)
+            values |= {"steps": self.quick_steps}
+            what = f"{SMALL}; {self.quick_steps // 5} epochs at a rate of {slow['learning_rate']:g}; {differs}"
+            out["quick"] = Setting(values, predictions(self.orders), self.quick_seeds, what, 0.4)
         own |= {"model": self.model, "recipe": recipe | {"batch_size": 128}}
         less = f"{LESS}; {differs}"
         out["gpu"] = Setting(GPU | own, predictions(self.orders), 3, less, self.minutes)
@@ -98,7 +103,10 @@ class Figure:
 
 
 def predictions(orders: Orders) -> tuple[Prediction, ...]:
-    """Of each pair of variants that the paper orders, better first; of the principle, and of Theorem 1."""
+    """Of each pair of variants that the paper orders, better first; and of the principle.
+
+    Theorem 1 is judged where the principle can hold at every step, see `theorem_scales`.
+    """
     out = []
     for better, worse in orders:
         pair = f"{better.replace('_', ' ')} against {worse.replace('_', ' ')}"
@@ -110,12 +118,6 @@ def predictions(orders: Orders) -> tuple[Prediction, ...]:
         *out,
         Prediction("smallest", says, low=0.0, exact=True),
         Prediction("share", "more than half of the steps of each trajectory have gamma > 0", low=0.5),
-        Prediction(
-            "theorem",
-            "Theorem 1: where all steps have gamma > 0, the average loss is below its bound",
-            high=1.0,
-            exact=True,
-        ),
     )
 
 
@@ -126,9 +128,15 @@ FIGURES = (
     Figure(
         *("activation-resnet", "Fig. 2", RESNET, 0.05, ACTIVATIONS, CLASSIFIES, 70, 16),
         quick=TINY_RESNET,
+        quick_seeds=6,
     ),
     Figure("batch-norm-vgg", "Fig. 4", VGG, 0.01, NORMS, NORMED, 71, 8, quick=TINY_VGG, quick_rate=0.05),
-    Figure("activation-unet", "Fig. 3", UNET, 0.005, ACTIVATIONS, REBUILDS, 160, 20, quick=TINY_UNET, quick_rate=0.1),
+    Figure(
+        *("activation-unet", "Fig. 3", UNET, 0.005, ACTIVATIONS, REBUILDS, 160, 20),
+        quick=TINY_UNET,
+        quick_rate=0.1,
+        quick_steps=450,
+    ),
     Figure("activation-alexnet", "Fig. 11", ALEXNET, 0.05, ACTIVATIONS, CLASSIFIES, 161, 6),
     Figure("batch-norm-vgg-16", "Fig. 4", VGG | {"depth": 16}, 0.01, NORMS, NORMED, 162, 10),
     Figure("batch-norm-resnet", "Fig. 12", RESNET, 0.05, NORMS, NORMED, 163, 12),
@@ -163,14 +171,37 @@ FIGURES = (
 )
 
 
+APPLIES = 4
+"""Of the six trajectories of a seed, how many must be within Theorem 1: more than half, of two kinds of net or more."""
+
+
 def theorem_scales() -> dict[str, Setting]:
-    """The full gradient, where the principle can hold at every step, so that Theorem 1 says something."""
-    variants = {name: OPTIMISERS[name] for name in ("momentum", "sgd")}
-    values = PAPER | {"variants": variants, "orders": [], "recipe": {"learning_rate": 0.01, "batch_size": 10**6}}
-    quick = {"data": "digits", "train": 160, "steps": 300, "model": {"name": "fc", "width": 64, "depth": 2}}
-    gpu = {"train": 2048, "steps": 2000, "model": {"name": "fc", "width": 1024, "depth": 2}}
-    says = predictions(())
+    """The full gradient, with which the principle can hold at every step, on six trainings of three kinds of net.
+
+    A trajectory with a step of gamma <= 0 is outside the theorem, and counted. Inside, (3) follows from Definition 2 by
+    summation whatever the trajectory is: a ratio above 1 would be an error of measurement, and what is learned about
+    networks is how many trajectories are inside, and how far below its bound the loss is.
+    """
+    count = Prediction(
+        "applies", f"gamma > 0 at every step of {APPLIES} or more of a seed's 6 trajectories", APPLIES - 0.5, exact=True
+    )
+    below = Prediction("theorem", "Theorem 1: on those the average loss is below its bound", high=1.0, exact=True)
+    says = (*predictions(()), count, below)
+    values = PAPER | {"model": {}, "orders": [], "recipe": {"learning_rate": 0.01, "batch_size": 10**6}}
+    quick = {"data": "digits", "train": 160, "steps": 150, "variants": _whole_gradient(64, 4)}
+    gpu = {"train": 2048, "steps": 1000, "variants": _whole_gradient(1024, 16)}
     return {
-        "quick": Setting(values | quick, says, 3, "the full gradient of 160 digits and a small network", 0.1),
-        "gpu": Setting(values | gpu, says, 3, "the full gradient of 2048 images and a network without structure", 2),
+        "quick": Setting(values | quick, says, 3, "the full gradient of 160 digits and small networks", 0.5),
+        "gpu": Setting(values | gpu, says, 3, "the full gradient of 2048 images; thin networks", 10),
+    }
+
+
+def _whole_gradient(dense: int, filters: int) -> Variants:
+    """Six trainings, of dense nets of a width, and of VGGs and a ResNet with so many filters in their first layers."""
+    fc = {"name": "fc", "width": dense, "depth": 2}
+    return {
+        "sgd": {"model": fc},
+        "momentum": {"model": fc, **OPTIMISERS["momentum"]},
+        **{f"vgg_{name}": {"model": VGG | {"width": filters} | changes["model"]} for name, changes in NORMS.items()},
+        "resnet": {"model": RESNET | {"width": filters}},
     }

@@ -4,7 +4,8 @@ Convention: the loss is L + l2/2 |w|^2, their lambda. Their cross entropy has a 
 below is without it). "Within" is always their half a per cent of accuracy.
 
 Margins: of the slope -1, because the paper finds c "~ 2 times higher" for small l2 than for large (SM C.3), which over
-the two decades or more of a sweep is a slope of -1.15; of accuracies "independent of l2", twice their half a per cent.
+two decades is a slope of -1.15: sweeps have more than that (two and a half: -1.12), or intervals would lie across the
+margin where the paper is right. Of accuracies "independent of l2", twice their half a per cent.
 """
 
 from __future__ import annotations

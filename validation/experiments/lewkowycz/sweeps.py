@@ -54,10 +54,10 @@ T_STAR = Experiment(
         "quick": _scaling(
             DIGITS
             | {"model": SMALL_FC, "horizon": 2.0, "budget": 100, "budget_rate": 1.5}
-            | {"cells": grid((0.5, 1.5), (0.06, 0.02, 0.006, 0.002, 0.0006), 8e-4, 0.1)},
-            3,
-            0.8,
-            ON_DIGITS,
+            | {"cells": grid((0.5, 1.5), (0.06, 0.02, 0.006, 0.002, 0.0006, 0.0002), 2.5e-4, 0.1)},
+            5,
+            1.2,
+            f"{ON_DIGITS}; two and a half decades of rate x l2 (the paper: six)",
             rates=True,
         ),
         "gpu": _scaling(
