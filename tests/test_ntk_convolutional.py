@@ -10,7 +10,7 @@ from linreg_dyn.ntk import convolutional
 from linreg_dyn.ntk.convolutional import convolutional_kernel
 from linreg_dyn.ntk.infinite import infinite_width
 from tests import neural_tangents_numbers
-from tests.test_ntk_infinite import EPS
+from tests.wide_nets import EPS
 
 NETS = {
     "gap": {"layers": "conv relu conv relu gap dense"},
@@ -19,6 +19,10 @@ NETS = {
     "head": {"layers": "pool conv erf flatten dense relu dense", "weight_std": [1.2, 1.0, 1.5]},
 }
 every_net = pytest.mark.parametrize("net", NETS.values(), ids=NETS)
+every_device = pytest.mark.parametrize("device", [None, "cpu"])
+
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def images(count, *shape, seed=0):
@@ -99,9 +103,10 @@ def by_loops(x1, x2, layers, slope=None, weight_std=1.0, bias_std=0.0):
 
 
 @every_net
-def test_loops_over_pixels(net):
+@every_device
+def test_loops_over_pixels(net, device):
     x, y = images(2), images(3, seed=1)
-    kernels = convolutional_kernel(x, y, kind="both", **net)
+    kernels = convolutional_kernel(x, y, kind="both", device=device, **net)
     for i in range(2):
         for j in range(3):
             for got, expected in zip(kernels, by_loops(x[i], y[j], **net), strict=True):
@@ -154,9 +159,10 @@ def test_random_filters(readout):
 
 
 @every_net
-def test_what_a_kernel_is(net):
+@every_device
+def test_what_a_kernel_is(net, device):
     x = images(20, 6, 6)
-    options = {"kind": "both", **net}
+    options = {"kind": "both", "device": device, **net}
     kernels = convolutional_kernel(x, **options)
     diagonals = convolutional_kernel(x, diagonal=True, **options)
     across = convolutional_kernel(x[:7], x[3:], **options)
@@ -188,39 +194,43 @@ def test_pairs_of_one_pixel_are_those_of_all_pixels(monkeypatch):
     """Without "pool", "flatten" needs none of the other pairs; computed all the same, they change nothing."""
     x = images(4)
     few = convolutional_kernel(x, kind="both", **NETS["flatten"])
-    run = convolutional._Run
-    monkeypatch.setattr(convolutional, "_Run", lambda program, tied, threads: run(program, False, threads))
+    program = convolutional._program
+    monkeypatch.setattr(convolutional, "_program", lambda *layers: program(*layers)._replace(tied=False))
     assert np.allclose(convolutional_kernel(x, kind="both", **NETS["flatten"]), few, rtol=1e-14)
 
 
 @pytest.mark.parametrize("layers", ["conv relu conv relu gap dense", "conv relu conv relu flatten dense"])
-def test_pixels_that_coincide_keep_their_digits(layers):
+@every_device
+def test_pixels_that_coincide_keep_their_digits(layers, device):
     """An image and its multiple by 3: every patch is parallel to another one, and the network is homogeneous."""
     x = np.abs(images(1, 5, 5, 3))
     x[:, :, 2:] = x[:, :1, :1]  # and patches alike within an image
-    own = convolutional_kernel(x, layers=layers, diagonal=True)
-    assert np.allclose(convolutional_kernel(x, 3 * x, layers=layers), 3 * own, rtol=100 * EPS, atol=0)
+    own = convolutional_kernel(x, layers=layers, device=device, diagonal=True)
+    assert np.allclose(convolutional_kernel(x, 3 * x, layers=layers, device=device), 3 * own, rtol=100 * EPS, atol=0)
 
 
-def test_black_images_and_black_pixels():
+@every_device
+def test_black_images_and_black_pixels(device):
     x = images(3, 4, 4, 1)
     x[0] = 0
     x[1, :3] = 0
     for layers in ("conv relu gap dense", "conv erf pool flatten dense", "conv relu flatten dense"):
-        kernel = convolutional_kernel(x, layers=layers)
+        kernel = convolutional_kernel(x, layers=layers, device=device)
         assert np.all(kernel[0] == 0)
         assert np.all(kernel[1:, 1:].diagonal() > 0)
-        assert np.isfinite(convolutional_kernel(x, layers=layers, bias_std=0.5)).all()
+        assert np.isfinite(convolutional_kernel(x, layers=layers, device=device, bias_std=0.5)).all()
 
 
-def test_pixels_that_cancel_in_a_pool():
+@every_device
+def test_pixels_that_cancel_in_a_pool(device):
     """Their mean is 0 up to rounding, and so is its variance, on either side of 0."""
     values = np.array([[0.1, 0.2], [-0.6, 0.3]])
     x = np.stack([k * values for k in (1.0, 0.7, 1.1, 3.3)])
     assert 0 < np.abs(x.mean(axis=(1, 2))).max() < 1e-15
-    kernel = convolutional_kernel(x, layers="pool conv relu gap dense")
+    kernel = convolutional_kernel(x, layers="pool conv relu gap dense", device=device)
     assert np.abs(kernel).max() <= EPS * np.square(x).max()
-    assert np.isfinite(convolutional_kernel(x, layers="conv linear pool conv erf gap dense")).all()
+    layers = "conv linear pool conv erf gap dense"
+    assert np.isfinite(convolutional_kernel(x, layers=layers, device=device)).all()
 
 
 def test_forms_of_input():
@@ -268,6 +278,7 @@ BAD = {
     "max_memory must be a finite number > 0": {"max_memory": -1},
     "the kernel of 3 x 3 images of 20 pixels would take": {"max_memory": 1000},
     "the kernel overflows float64: scale x1, x2, weight_std or bias_std down": {"x1": 1e200 * images(2)},
+    "the kernel overflows float32: scale x1": {"x1": 1e25 * images(2), "dtype": "float32"},
 }
 
 

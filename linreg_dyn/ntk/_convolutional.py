@@ -7,7 +7,7 @@ shifted alike. Where all that follows asks for pairs of the same pixel alone, th
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import register_jitable
@@ -18,13 +18,14 @@ from linreg_dyn.ntk._duals import error_function, rectified
 from linreg_dyn.problem import Array
 
 CONV, POOL, GAP, FLATTEN, DENSE, RECTIFIED, ERF = range(7)
-_SAME = 2.0**-48
+SAME = 2.0**-48
 """Correlations this near to 1 or -1 are: what is left of 1 - c is rounding, of which an angle would keep half."""
 
 
 class Program(NamedTuple):
     """The layers, each with the height and width that it finds; `slot` is where an activation's deviations begin."""
 
+    tied: bool  # pairs of the same pixel are enough
     pixels: int  # of an image
     slots: int
     code: np.ndarray
@@ -36,6 +37,21 @@ class Program(NamedTuple):
     gain: Array
     bend: Array
     straight: Array
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of pixels of two images."""
+        return self.pixels if self.tied else self.pixels**2
+
+
+class Images(NamedTuple):
+    """Images, [sample, channel, pixel], and their pixels' deviations before and after activations, [2, sample, slot].
+
+    Arrays, or tensors of a device.
+    """
+
+    pixels: Any
+    moments: Any
 
 
 @kernel()
@@ -117,8 +133,8 @@ def _correlate(row, first, second, minus, plus):
         scale = first[j] * second[j]
         c = row[j] / (scale if scale > 0.0 else 1.0)
         less, more = 1.0 - c, 1.0 + c
-        minus[j] = 0.0 if less < _SAME else 2.0 if more < _SAME else less
-        plus[j] = 0.0 if more < _SAME else 2.0 if less < _SAME else more
+        minus[j] = 0.0 if less < SAME else 2.0 if more < SAME else less
+        plus[j] = 0.0 if more < SAME else 2.0 if less < SAME else more
 
 
 @kernel(_duals.SOURCES)
@@ -174,13 +190,10 @@ def _products(first, second, target):
 
 
 @kernel(_duals.SOURCES)
-def fill_pairs(x1, x2, moments1, moments2, pairs, program, tied, same, nngp, ntk):
-    """K and Theta of pairs of images, [pair, 2] into x1 and x2, which are [sample, channel, pixel].
-
-    `moments` are deviations before and after activations, [2, sample, slot]: with `same`, pairs are of one image
-    with itself, and they are written.
-    """
-    most = program.pixels if tied else program.pixels**2
+def fill_pairs(side1, side2, pairs, program, same, nngp, ntk):
+    """K and Theta of pairs of images, [pair, 2]; with `same` of one image with itself, whose moments are written."""
+    tied = program.tied
+    most = program.pixels if tied else program.pixels * program.pixels
     work, scratch = np.empty((3, most)), np.empty((4, program.pixels))
     for t in range(len(pairs)):
         i, j = pairs[t]
@@ -193,9 +206,10 @@ def fill_pairs(x1, x2, moments1, moments2, pairs, program, tied, same, nngp, ntk
             covariance, tangent = work[0, :size].reshape(shape), work[1, :size].reshape(shape)
             spare = work[2, :size].reshape(shape)
             if k == 0:
-                _products(x1[i], x2[j], covariance)
+                _products(side1.pixels[i], side2.pixels[j], covariance)
             if code == RECTIFIED or code == ERF:  # noqa: SIM109, a tuple is slower to compile
-                _activate(k, covariance, tangent, program, moments1[:, i], moments2[:, j], same, scratch)
+                moments1, moments2 = side1.moments[:, i], side2.moments[:, j]
+                _activate(k, covariance, tangent, program, moments1, moments2, same, scratch)
             elif code == CONV:
                 _convolve(covariance, spare, height, width)
                 _convolve(tangent, spare, height, width)

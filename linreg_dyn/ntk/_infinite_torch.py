@@ -7,42 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from linreg_dyn.ntk._device import at_once
 from linreg_dyn.ntk._duals import dense, error_function, rectified
 from linreg_dyn.ntk._infinite import NEAR, Layers, Side
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 _TEMPORARIES = 20  # float64 matrices of a block's size that the formulas hold at most
-_CPU_BYTES = 2.0**28
 
 
-def filler(device: Any) -> Callable[..., None]:
+def bytes_each(columns: int) -> float:
+    """What a row of a block takes."""
+    return 8.0 * _TEMPORARIES * columns
+
+
+def filler(place: torch.device) -> Callable[..., None]:
     """A function that writes kernels, as `fill_tiles` does all of them, computed on that device.
 
-    Raises:
-        ValueError: torch knows no such device, or it cannot be used.
+    It raises ValueError where the device has no room.
     """
     import torch
-
-    try:
-        place = torch.device(device)
-    except (RuntimeError, TypeError):
-        raise ValueError(f"device must be None, 'cuda', 'cuda:0' or 'cpu', got {device!r}") from None
-    if place.type not in ("cpu", "cuda"):
-        raise ValueError(f"device must be None, 'cuda', 'cuda:0' or 'cpu', got {device!r}")
-    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device {device!r} must be a GPU that torch can use, it finds {torch.cuda.device_count()}")
 
     def moved(side: Side) -> Any:
         tensors: Any = (torch.from_numpy(array).to(place) for array in side)
         return Side(*tensors)
 
     def fill(nngp: np.ndarray, ntk: np.ndarray, side1: Side, side2: Side, layers: Layers, symmetric: bool) -> None:
+        held = sum(array.nbytes for side in ((side1,) if side2 is side1 else (side1, side2)) for array in side)
+        block = at_once(place, bytes_each(len(side2.x)), held)
         there1 = moved(side1)
         there2 = there1 if side2 is side1 else moved(side2)
-        room = 0.5 * torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else _CPU_BYTES
-        block = max(int(room / (8 * _TEMPORARIES * len(side2.x))), 1)
         for start in range(0, len(side1.x), block):
             rows = slice(start, start + block)
             first = start if symmetric else 0
@@ -95,7 +91,7 @@ def _start(side1: Any, side2: Any) -> tuple[Tensor, Tensor]:
     minus, plus = 1 - cosine, 1 + cosine
     for which, other, sign in ((minus, plus, 1.0), (plus, minus, -1.0)):
         near = (which < NEAR).nonzero()
-        for some in near.split(max(2**22 // side1.x.shape[1], 1)):
+        for some in near.split(max(which.numel() // side1.x.shape[1], 1)):
             i, j = some.T
             difference = side1.x[i] * side1.inverse[i, None] - sign * side2.x[j] * side2.inverse[j, None]
             which[i, j] = 0.5 * difference.double().square().sum(1)

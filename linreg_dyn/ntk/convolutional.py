@@ -25,13 +25,16 @@ from linreg_dyn._checks import choice, number
 from linreg_dyn.ensemble.memory import available_memory
 from linreg_dyn.ensemble.threads import spread, workers
 from linreg_dyn.ntk._activations import NAMES, activation_of
-from linreg_dyn.ntk._convolutional import CONV, DENSE, ERF, FLATTEN, GAP, POOL, RECTIFIED, Program, fill_pairs
-from linreg_dyn.ntk.infinite import KINDS, Kernels, per_layer, selected
+from linreg_dyn.ntk._convolutional import CONV, DENSE, ERF, FLATTEN, GAP, POOL, RECTIFIED, Images, Program, fill_pairs
+from linreg_dyn.ntk._convolutional_torch import TorchRun
+from linreg_dyn.ntk._device import place_of
+from linreg_dyn.ntk.infinite import KINDS, Kernels, empty, per_layer, selected
 from linreg_dyn.problem import Array, as_floats
 
 CODES = {"conv": CONV, "pool": POOL, "gap": GAP, "flatten": FLATTEN, "dense": DENSE}
 MOST_PIXELS = 4096
 _BATCH = 2.0**28  # pairs of pixels, over all layers, between two calls of `watch`
+_PAIRS, _PAIR_BYTES = 2**18, 64  # pairs of images at most between them, and what a pair takes: indices and values
 
 
 def convolutional_kernel(
@@ -46,6 +49,7 @@ def convolutional_kernel(
     diagonal: bool = False,
     dtype: str = "float64",
     threads: int | None = None,
+    device: Any = None,
     max_memory: float | None = None,
     watch: Callable[[float], None] | None = None,
 ) -> np.ndarray | Kernels:
@@ -71,6 +75,7 @@ def convolutional_kernel(
         diagonal: only K(x, x) and Theta(x, x) of the samples of x1, (sample,).
         dtype: "float64" or "float32", of the result; it is computed in float64.
         threads: None for every core.
+        device: None for compiled code on the CPU, or a torch device, such as "cuda" (needs torch; "cpu" is allowed).
         max_memory: bytes that kernels and what is computed on may take together (default: 0.8 of what is available).
         watch: hears of the finished fraction.
 
@@ -79,81 +84,78 @@ def convolutional_kernel(
 
     Raises:
         TypeError, ValueError: an argument is not as above, images are not finite, numbers overflow, or the memory
-            does not suffice; then nothing was computed (but overflow is seen at the end).
+            does not suffice; then nothing was computed (but overflow is seen in what was).
+        ModuleNotFoundError: `device` needs torch, which is not installed.
     """
     choice("kind", kind, KINDS)
     choice("dtype", dtype, ("float64", "float32"))
-    count = workers(threads)
-    first = _images("x1", x1)
-    second = first if x2 is None else _images("x2", x2)
-    if first.shape[1:] != second.shape[1:]:
-        raise ValueError(f"x1 and x2 must be images alike, got {first.shape} and {second.shape}")
-    if diagonal and x2 is not None:
-        raise ValueError("diagonal must go without x2: it is that of K(x1, x1)")
-    words = _words(layers)
-    program = _program(words, first.shape[1], first.shape[2], slope, weight_std, bias_std)
-    tied = "pool" not in words and "flatten" in words
+    count, place = workers(threads), place_of(device)
+    first, second = _both(x1, x2, diagonal)
+    program = _program(_words(layers), *first.shape[1:3], slope, weight_std, bias_std)
+    run = _Run(program, count) if place is None else TorchRun(program, place, _held(first, second, program))
     shape = (len(first),) if diagonal else (len(first), len(second))
-    run = _Run(program, tied, count)
-    _refuse_memory(first, second, shape, run, 2 if kind == "both" else 1, max_memory)
-    side1, own = run.alone(first)
+    _refuse_memory(first, second, shape, run, kind, dtype, max_memory)
+    side1, own = run.alone(_by_channel(first))
     if diagonal:
-        nngp, ntk = own
-    else:
-        side2 = side1 if x2 is None else run.alone(second)[0]
-        nngp, ntk = (np.empty(shape if kind in (name, "both") else (0, 0), dtype) for name in ("nngp", "ntk"))
-        for pairs, done in _pairs(len(first), len(second), x2 is None, run.batch):
-            for matrix, values in zip((nngp, ntk), run.together(side1, side2, pairs, same=False), strict=True):
-                if matrix.size:
-                    i, j = pairs.T
-                    matrix[i, j] = values
-                    if x2 is None:
-                        matrix[j, i] = values
-            if watch is not None:
-                watch(done)
-    if not (np.isfinite(nngp).all() and np.isfinite(ntk).all()):
-        raise ValueError(f"the kernel overflows {dtype}: scale x1, x2, weight_std or bias_std down")
-    return selected(kind, nngp.astype(dtype, copy=False), ntk.astype(dtype, copy=False))
-
-
-class _Images(NamedTuple):
-    """Images, [sample, channel, pixel], and their pixels' deviations around activations, [2, sample, slot]."""
-
-    pixels: Array
-    moments: Array
+        return selected(kind, *(_rounded(values, dtype) for values in own))
+    side2 = side1 if second is first else run.alone(_by_channel(second))[0]
+    return selected(kind, *_matrices(run, side1, side2, empty(kind, dtype, shape), watch))
 
 
 class _Run(NamedTuple):
-    """How kernels are computed."""
+    """Kernels of pairs of images, by compiled code; `TorchRun` has the same methods."""
 
     program: Program
-    tied: bool
     threads: int
 
     @property
     def batch(self) -> int:
         """Pairs of images between two calls of `watch`."""
-        cost = self.program.pixels ** (1 if self.tied else 2) * len(self.program.code)
-        return max(int(_BATCH / cost), 8 * self.threads)
+        return max(int(_BATCH / (self.program.pairs * len(self.program.code))), 8 * self.threads)
 
-    def alone(self, images: Array) -> tuple[_Images, tuple[Array, Array]]:
-        """What pairs will need of each image, and its kernels with itself."""
-        samples, height, width, channels = images.shape
-        pixels = np.ascontiguousarray(images.reshape(samples, height * width, channels).swapaxes(1, 2))
-        side = _Images(pixels, np.empty((2, samples, self.program.slots)))
-        return side, self.together(side, side, np.arange(samples)[:, None].repeat(2, axis=1), same=True)
+    @property
+    def work(self) -> float:
+        """Bytes that it takes beside images and results."""
+        return 24.0 * self.threads * self.program.pairs
 
-    def together(self, side1: _Images, side2: _Images, pairs: np.ndarray, same: bool) -> tuple[Array, Array]:
-        """K and Theta of pairs, [pair, 2]."""
+    def alone(self, pixels: Array) -> tuple[Images, tuple[Array, Array]]:
+        """What pairs will need of each image, [sample, channel, pixel], and its kernels with itself."""
+        side = Images(pixels, np.empty((2, len(pixels), self.program.slots)))
+        return side, self.together(side, side, np.arange(len(pixels))[:, None].repeat(2, axis=1), same=True)
+
+    def together(self, side1: Images, side2: Images, pairs: np.ndarray, same: bool = False) -> tuple[Array, Array]:
+        """K and Theta of pairs, [pair, 2]; with `same` of each image with itself."""
         nngp, ntk = np.empty(len(pairs)), np.empty(len(pairs))
 
         def work(first: int, last: int) -> None:
             some = slice(first, last)
-            images = side1.pixels, side2.pixels, side1.moments, side2.moments
-            fill_pairs(*images, pairs[some], self.program, self.tied, same, nngp[some], ntk[some])
+            fill_pairs(side1, side2, pairs[some], self.program, same, nngp[some], ntk[some])
 
         spread(work, len(pairs), self.threads)
         return nngp, ntk
+
+
+def _matrices(run: _Run | TorchRun, side1: Images, side2: Images, kernels: Kernels, watch: Any) -> Kernels:
+    """The kernels, written batch by batch; one side twice for a symmetric one, of which half is computed."""
+    symmetric = side2 is side1
+    for pairs, done in _pairs(len(side1.pixels), len(side2.pixels), symmetric, min(run.batch, _PAIRS)):
+        i, j = pairs.T
+        for matrix, values in zip(kernels, run.together(side1, side2, pairs), strict=True):
+            if matrix.size:
+                matrix[i, j] = rounded = _rounded(values, matrix.dtype)
+                if symmetric:
+                    matrix[j, i] = rounded
+        if watch is not None:
+            watch(done)
+    return kernels
+
+
+def _rounded(values: Array, dtype: Any) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        rounded = values.astype(dtype, copy=False)
+    if not np.isfinite(rounded).all():
+        raise ValueError(f"the kernel overflows {np.dtype(dtype)}: scale x1, x2, weight_std or bias_std down")
+    return rounded
 
 
 def _pairs(rows: int, columns: int, symmetric: bool, size: int) -> Iterator[tuple[np.ndarray, float]]:
@@ -164,6 +166,25 @@ def _pairs(rows: int, columns: int, symmetric: bool, size: int) -> Iterator[tupl
         k = np.arange(first, min(first + size, starts[-1]))
         i = np.searchsorted(starts, k, side="right") - 1
         yield np.stack((i, k - starts[i] + left_out[i]), axis=1), float((k[-1] + 1) / starts[-1])
+
+
+def _both(x1: Any, x2: Any, diagonal: bool) -> tuple[Array, Array]:
+    """Both sets of images, checked; one array twice if `x2` is None."""
+    first = _images("x1", x1)
+    if x2 is None:
+        return first, first
+    second = _images("x2", x2)
+    if first.shape[1:] != second.shape[1:]:
+        raise ValueError(f"x1 and x2 must be images alike, got {first.shape} and {second.shape}")
+    if diagonal:
+        raise ValueError("diagonal must go without x2: it is that of K(x1, x1)")
+    return first, second
+
+
+def _by_channel(images: Array) -> Array:
+    """[sample, channel, pixel]."""
+    samples, height, width, channels = images.shape
+    return np.ascontiguousarray(images.reshape(samples, height * width, channels).swapaxes(1, 2))
 
 
 def _images(name: str, values: Any) -> Array:
@@ -221,20 +242,26 @@ def _program(words: list[str], height: int, width: int, slope: Any, weight_std: 
         elif word in ("gap", "flatten"):
             sizes = 1, 1
     columns = [np.array(column) for column in zip(*lines, strict=True)]
-    return Program(height * width, slot, *columns)
+    tied = "pool" not in words and "flatten" in words
+    return Program(tied, height * width, slot, *columns)
 
 
-def _refuse_memory(x1: Array, x2: Array, shape: tuple[int, ...], run: _Run, kernels: int, given: Any) -> None:
+def _held(x1: Array, x2: Array, program: Program) -> float:
+    """Bytes of the images and of what pairs need of each."""
+    return sum(x.nbytes + 16.0 * program.slots * len(x) for x in ((x1,) if x2 is x1 else (x1, x2)))
+
+
+def _refuse_memory(
+    x1: Array, x2: Array, shape: tuple[int, ...], run: _Run | TorchRun, kind: str, dtype: str, given: Any
+) -> None:
     """ValueError if the kernels, and what they are computed from, cannot fit."""
-    program = run.program
-    inputs = x1.nbytes + (0 if x2 is x1 else x2.nbytes)
-    moments = 16.0 * program.slots * (len(x1) + (0 if x2 is x1 else len(x2)))
-    work = 24.0 * run.threads * program.pixels ** (1 if run.tied else 2)
-    need = inputs + moments + work + 8.0 * kernels * np.prod(shape, dtype=float)
+    numbers = (2 if kind == "both" else 1) * np.prod(shape, dtype=float)
+    indices = _PAIR_BYTES * min(run.batch, _PAIRS, numbers)
+    need = _held(x1, x2, run.program) + run.work + indices + np.dtype(dtype).itemsize * numbers
     room = 0.8 * available_memory() if given is None else number("max_memory", given, above=0)
     if need > room:
         raise ValueError(
-            f"the kernel of {' x '.join(map(str, shape))} images of {program.pixels} pixels would take "
+            f"the kernel of {' x '.join(map(str, shape))} images of {run.program.pixels} pixels would take "
             f"{need / 2**30:.3g} GiB of memory, and {max(room, 0) / 2**30:.3g} GiB may be used; take fewer images, "
             "smaller ones, or fewer threads"
         )

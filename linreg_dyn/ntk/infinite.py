@@ -13,7 +13,7 @@ Gur-Ari 2020, eqs. (1) and (2): gradients of one output, summed over parameters,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,13 @@ from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble.memory import available_memory
 from linreg_dyn.ensemble.threads import spread, workers
 from linreg_dyn.ntk._activations import Activation, activation_of
+from linreg_dyn.ntk._device import on_the_host, place_of
 from linreg_dyn.ntk._infinite import TILE, Layers, Side, fill_tiles
+from linreg_dyn.ntk._infinite_torch import bytes_each, filler
 from linreg_dyn.problem import Array
+
+if TYPE_CHECKING:
+    import torch
 
 KINDS = ("ntk", "nngp", "both")
 ROWS = 512  # of the matrix of inner products, at once
@@ -86,35 +91,20 @@ def infinite_width(
         ModuleNotFoundError: `device` needs torch, which is not installed.
     """
     chosen = activation_of(activation, slope)
+    layers = _layers(hidden_layers, chosen, weight_std, bias_std)
     choice("kind", kind, KINDS)
-    depth = integer("hidden_layers", hidden_layers, least=0, most=MOST_LAYERS)
-    weight = per_layer("weight_std", weight_std, depth + 1)
-    bias = per_layer("bias_std", bias_std, depth + 1)
-    layers = Layers(weight**2, bias**2, chosen.is_erf, chosen.gain, chosen.bend, chosen.straight)
     choice("dtype", dtype, ("float64", "float32"))
-    count = workers(threads)
-    fill: Callable[..., None] = _fill(count)
-    if device is not None:
-        from linreg_dyn.ntk._infinite_torch import filler
-
-        fill = filler(device)
-    first = _inputs("x1", x1, dtype)
-    second = first if x2 is None else _inputs("x2", x2, dtype)
-    if first.shape[1] != second.shape[1]:
-        raise ValueError(f"x1 and x2 must have as many features, got {first.shape[1]} and {second.shape[1]}")
+    count, place = workers(threads), place_of(device)
+    first, second = _both(x1, x2, dtype, diagonal)
     if diagonal:
-        if x2 is not None:
-            raise ValueError("diagonal must go without x2: it is that of K(x1, x1)")
         return selected(kind, *_diagonal(_side(first, layers, chosen), layers, chosen, dtype))
-    _refuse_memory(first, second, depth, kind, dtype, max_memory)
+    _refuse_memory(first, second, layers, kind, dtype, place, max_memory)
     side1 = _side(first, layers, chosen)
-    side2 = side1 if x2 is None else _side(second, layers, chosen)
-    empty = np.empty((0, 0), dtype)
-    shape = len(first), len(second)
-    nngp = empty if kind == "ntk" else np.empty(shape, dtype)
-    ntk = empty if kind == "nngp" else np.empty(shape, dtype)
-    fill(nngp, ntk, side1, side2, layers, x2 is None)
-    return selected(kind, nngp, ntk)
+    side2 = side1 if second is first else _side(second, layers, chosen)
+    kernels = empty(kind, dtype, (len(first), len(second)))
+    fill = _fill(count) if place is None else filler(place)
+    fill(*kernels, side1, side2, layers, second is first)
+    return selected(kind, *kernels)
 
 
 def per_layer(name: str, values: Any, layers: int) -> Array:
@@ -133,6 +123,31 @@ def per_layer(name: str, values: Any, layers: int) -> Array:
 def selected(kind: str, nngp: np.ndarray, ntk: np.ndarray) -> np.ndarray | Kernels:
     """What the argument `kind` asks for."""
     return {"nngp": nngp, "ntk": ntk, "both": Kernels(nngp, ntk)}[kind]
+
+
+def empty(kind: str, dtype: str, shape: tuple[int, int]) -> Kernels:
+    """Room for what `kind` asks for; the other matrix is empty."""
+    return Kernels(*(np.empty(shape if kind in (name, "both") else (0, 0), dtype) for name in ("nngp", "ntk")))
+
+
+def _layers(depth: Any, activation: Activation, weight_std: Any, bias_std: Any) -> Layers:
+    count = integer("hidden_layers", depth, least=0, most=MOST_LAYERS) + 1
+    weight, bias = per_layer("weight_std", weight_std, count), per_layer("bias_std", bias_std, count)
+    constants = activation.is_erf, activation.gain, activation.bend, activation.straight
+    return Layers(weight**2, bias**2, *constants)
+
+
+def _both(x1: Any, x2: Any, dtype: str, diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Both sets of inputs, checked; one array twice if `x2` is None."""
+    first = _inputs("x1", x1, dtype)
+    if x2 is None:
+        return first, first
+    second = _inputs("x2", x2, dtype)
+    if first.shape[1] != second.shape[1]:
+        raise ValueError(f"x1 and x2 must have as many features, got {first.shape[1]} and {second.shape[1]}")
+    if diagonal:
+        raise ValueError("diagonal must go without x2: it is that of K(x1, x1)")
+    return first, second
 
 
 def _inputs(name: str, values: Any, dtype: str) -> np.ndarray:
@@ -212,11 +227,15 @@ def _inner_products(x1: np.ndarray, x2: np.ndarray, products: np.ndarray, symmet
         np.matmul(x1[rows], x2[columns].T, out=products[rows, columns])
 
 
-def _refuse_memory(x1: np.ndarray, x2: np.ndarray, depth: int, kind: str, dtype: str, given: Any) -> None:
+def _refuse_memory(
+    x1: np.ndarray, x2: np.ndarray, layers: Layers, kind: str, dtype: str, place: torch.device | None, given: Any
+) -> None:
     """ValueError if the kernels, and what belongs to them, cannot fit; the inputs are there already."""
     size = np.dtype(dtype).itemsize
     samples = len(x1) + (0 if x2 is x1 else len(x2))
-    need = (2 if kind == "both" else 1) * size * len(x1) * len(x2) + 24.0 * (depth + 1) * samples
+    need = (2 if kind == "both" else 1) * size * len(x1) * len(x2) + 24.0 * len(layers.weight) * samples
+    if place is not None:
+        need += on_the_host(place, bytes_each(len(x2)))
     room = 0.8 * available_memory()
     if given is not None:
         need += x1.nbytes + (0 if x2 is x1 else x2.nbytes)
