@@ -14,6 +14,8 @@ from paper_figures.labels import log_ticks
 
 ROUNDING = 1e-14  # of eigenvalues relative to the largest, of losses to that at the start: nothing is seen below
 
+LOSSES = {"mse": "squared error", "softmax": "softmax loss", "logistic": "logistic loss", "huber": "Huber loss"}
+
 
 class Drawing(NamedTuple):
     """How a result is drawn, at which size in inches, and what it shows."""
@@ -30,7 +32,8 @@ def draw_training(figure: Figure, result: xr.Dataset) -> None:
     start = about["loss_at_start"] or 1.0
     losses.plot(time, result["loss"] / start, "-", color="C0", label=f"network, $k = {about['degree']:g}$")
     losses.plot(time, result["loss_linear"] / start, "--", color="C1", label="linear model, $k = 1$")
-    values, label = [result["loss"].values / start, result["loss_linear"].values / start], "loss / loss at the start"
+    values = [result["loss"].values / start, result["loss_linear"].values / start]
+    label = f"{LOSSES[about['loss_function']]} / that at the start"
     if "test_error" in result:
         losses.plot(time, result["test_error"], ":", color="C2", label="test error of the network")
         values, label = [*values, result["test_error"].values], f"{label}, test error"
@@ -46,8 +49,11 @@ def draw_training(figure: Figure, result: xr.Dataset) -> None:
     for i, gamma in enumerate(result["shown_eigenvalue"].values):
         ratio = f"$\\gamma/\\lambda = ${short(gamma / about['l2'])}" if about["l2"] else f"$\\gamma = ${short(gamma)}"
         modes.plot(time, result["mode_output"][i], color=f"C{i}", label=ratio)
-    modes.set(xscale="log", xlabel="time $t$", ylabel="output of a mode / its label", ylim=(0, 1.05))
+    squared = about["loss_function"] == "mse"
+    modes.set(xscale="log", xlabel="time $t$", ylabel=f"output of a mode / its {'label' if squared else 'first push'}")
     modes.set_xlim(time[0], time[-1])
+    if squared:
+        modes.set_ylim(0, 1.05)
     for axes in (losses, modes):
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 if axes is losses else 2)
 
@@ -115,8 +121,9 @@ DRAW = {
         draw_training,
         (6.0, 3.2),
         "Left: training loss over gradient-flow time under L2, of the network and of the linear model with the same "
-        "kernel at the start; a star where the loss is lowest. Right: outputs of a few modes, relative to their "
-        "labels, from the largest eigenvalue of the kernel to the smallest.",
+        "kernel at the start; a star where the loss is lowest. Right: outputs of a few modes, from the largest "
+        "eigenvalue of the kernel to the smallest, relative to their labels; for losses other than the squared error "
+        "to what first pushes them, the negative derivative of the loss at f = 0.",
     ),
     "spectrum": Drawing(
         draw_spectrum,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from linreg_dyn.commands import options
+from linreg_dyn.commands import ntk_kernels, options
+from linreg_dyn.commands.ntk_kernels import DEFAULT_DEPTH, KERNELS, Setting
 from linreg_dyn.commands.options import whole
 
 if TYPE_CHECKING:
@@ -21,18 +21,18 @@ ACTIONS = {
     "spectrum": "the eigenvalues, and how much of the labels each mode has",
     "lambda-pred": "for each training budget of --budget the L2 whose loss minimum falls at its end",
 }
-KERNELS = ("relu", "leaky_relu", "erf", "linear")
-HOMOGENEOUS = ("relu", "leaky_relu", "linear")
+LOSSES = ("mse", "softmax", "logistic", "huber")
 # Which actions an option is for; elsewhere it is refused, so that nothing given is ignored.
 USED_BY = {
     "l2": ("predict",),
+    "loss": ("predict",),
     "times": ("predict",),
     "test": ("predict",),
     "degree": ("predict", "lambda-pred"),
     "budget": ("lambda-pred",),
     "top": ("spectrum",),
 }
-DEFAULT_L2, DEFAULT_DEPTH = 1e-3, 2
+DEFAULT_L2 = 1e-3
 
 
 def add_parser(subparsers: Any) -> None:
@@ -40,12 +40,13 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "ntk",
         help="kernels of wide networks on data: spectrum, training under L2, the L2 to choose",
-        description="The neural tangent kernel of an infinitely wide fully connected network on data, and what follows "
-        "from it (Lewkowycz and Gur-Ari 2020): " + "; ".join(f"{name}: {text}" for name, text in ACTIONS.items()) + ". "
-        "The loss is the sum over samples of (f - y)^2 / 2, not the mean, plus l2/2 |theta|^2; networks are in NTK "
-        "parameterisation and start at f = 0; time is the step times the learning rate. Writes NetCDF, a figure (PDF "
-        "and PNG) and its caption into DIR.",
-        epilog="examples: linreg-dyn ntk predict --depth 3 --l2 1e-3 --out runs/digits; linreg-dyn ntk lambda-pred "
+        description="The neural tangent kernel of an infinitely wide network on data, and what follows from it "
+        "(Lewkowycz and Gur-Ari 2020): " + "; ".join(f"{name}: {text}" for name, text in ACTIONS.items()) + ". "
+        "The loss is the sum over samples of (f - y)^2 / 2, not the mean, or of --loss, plus l2/2 |theta|^2; networks "
+        "are in NTK parameterisation and start at f = 0; time is the step times the learning rate. Writes NetCDF, a "
+        "figure (PDF and PNG) and its caption into DIR.",
+        epilog="examples: linreg-dyn ntk predict --depth 3 --l2 1e-3 --out runs/digits; linreg-dyn ntk predict --loss "
+        "softmax --layers 'conv relu conv relu gap dense' --samples 200 --out runs/images; linreg-dyn ntk lambda-pred "
         "--data mnist.npz --samples 200 --budget 10 100 1000 --out runs/mnist; linreg-dyn ntk spectrum --data "
         "mine.npz --target regression --kernel erf --top 50 --out runs/mine",
     )
@@ -58,8 +59,9 @@ def add_parser(subparsers: Any) -> None:
     )
     add("--data", metavar="SET_OR_NPZ", default="digits", help=data)
     target = (
-        "what is learned: even-odd (+1 for even labels, -1 for odd ones), one-hot (an output for each class) or "
-        "regression (y as it is); default: even-odd for whole numbers, else regression"
+        "what is learned: even-odd (+1 for even labels, -1 for odd ones), sign (labels of -1 and 1 as they are), "
+        "one-hot (an output for each class) or regression (y as it is); default: one-hot with --loss softmax, else "
+        "sign where all labels are -1 or 1, even-odd for other whole numbers, regression for the rest"
     )
     add("--target", metavar="TARGET", help=target)
     inputs = (
@@ -74,10 +76,24 @@ def add_parser(subparsers: Any) -> None:
     add("--slope", metavar="S", type=float, help="of leaky_relu, where its input is negative (default: 0.01)")
     depth = f"layers of weights, one more than hidden layers (default: {DEFAULT_DEPTH})"
     add("--depth", metavar="L", type=whole, help=depth)
+    layers = (
+        "a convolutional network instead, on images (x of the shape sample, height, width[, channel]): words of conv "
+        "(3 x 3), pool (2 x 2) and activations, gap or flatten, dense, in quotes, such as 'conv relu conv relu gap "
+        "dense'"
+    )
+    add("--layers", metavar="WORDS", help=layers)
     add("--weight-std", metavar="W", type=float, help="standard deviation of weights, over root fan-in (default: 1)")
     add("--bias-std", metavar="B", type=float, help="standard deviation of biases (default: 0, no biases)")
-    degree = "degree of homogeneity k (default: --depth, which it is for relu, leaky_relu and linear without biases)"
+    degree = (
+        "degree of homogeneity k (default: the layers of weights, which it is for relu, leaky_relu and linear without "
+        "biases)"
+    )
     add("--degree", metavar="K", type=float, help=degree)
+    loss = (
+        "of predict: mse (default, in closed form), softmax (with --target one-hot), logistic (labels of -1 and 1) or "
+        "huber (of width 1), which are integrated"
+    )
+    add("--loss", metavar="LOSS", choices=LOSSES, help=loss)
     add("--l2", metavar="L2", type=float, help=f"lambda, in lambda/2 |theta|^2 (default: {DEFAULT_L2:g})")
     add("--times", metavar="T", type=float, nargs=2, help="the curves' first and last time (default: all that happens)")
     add("--budget", metavar="T", type=float, nargs="+", help="training budgets: steps times learning rate")
@@ -99,10 +115,8 @@ def run(args: argparse.Namespace) -> int:
     from paper_figures import kernels as pictures
 
     _check(args)
-    test = args.test if args.action == "predict" else 0
-    draw = {"samples": args.samples, "test": test, "seed": args.seed}
-    samples = datasets.load(args.data, target=args.target, inputs=args.inputs or "scaled", **draw)
-    setting = _setting(args, samples)
+    samples = _samples(args)
+    setting = ntk_kernels.setting(args, samples)
     with atomic_directory(args.out) as directory:
         kernel, cross = _kernels(args, setting, samples)
         with _working(f"eigenvalues of {len(samples.y):,} samples"):
@@ -112,7 +126,8 @@ def run(args: argparse.Namespace) -> int:
         about = {"source": args.data, "setting": setting.words, "samples": len(samples.y), "seed": args.seed}
         result = result.assign_attrs(about | {name: spectrum.attrs[name] for name in ("duplicates", "asymmetry")})
         drawing = pictures.DRAW[args.action]
-        caption = f"{drawing.caption} Data: {datasets.describe(samples)}. Kernel: {setting.words}."
+        trained = f" Loss: {args.loss or 'mse'}, l2 {result.attrs['l2']:g}." if args.action == "predict" else ""
+        caption = f"{drawing.caption} Data: {datasets.describe(samples)}. Kernel: {setting.words}.{trained}"
         figure = paper_figures.drawn(drawing.draw, drawing.size, result)
         paper_figures.save(figure, directory / args.action, ("pdf", "png"), caption)
         packed = {name: {"zlib": True, "complevel": 1} for name, array in result.data_vars.items() if array.ndim}
@@ -122,15 +137,6 @@ def run(args: argparse.Namespace) -> int:
     for name, text in (*_about(setting, samples, spectrum), *lines, ("written", f"{args.out}: {', '.join(files)}")):
         print(f"{name:<18}{text}")
     return 0
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """The kernel as the options say it: arguments of `infinite_width` (None for one of the user's), and the degree."""
-
-    arguments: dict[str, Any] | None
-    degree: float | None
-    words: str
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -152,44 +158,35 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"--times must be two rising numbers, got {args.times[0]:g} {args.times[1]:g}")
     if args.action == "lambda-pred" and args.degree is not None and args.degree <= 1:
         raise ValueError(f"--degree must be above 1 for lambda-pred, got {args.degree:g}: else the loss has no minimum")
+    _check_loss(args)
     if args.no_cache and args.cache is not None:
         raise ValueError("--cache says where to keep results and --no-cache to keep none; give one of them")
 
 
-def _setting(args: argparse.Namespace, samples: Samples) -> _Setting:
-    """What the options make of the kernel; ValueError where they do not go together."""
-    if samples.kernel is not None:
-        for option in ("kernel", "slope", "depth", "weight_std", "bias_std", "inputs"):
-            if getattr(args, option) is not None:
-                name = option.replace("_", "-")
-                raise ValueError(f"--{name} is of a kernel computed from inputs, and {args.data} brings its own")
-        if args.degree is None and args.action != "spectrum":
-            raise ValueError(f"--degree is needed with the kernel of {args.data}: how its network scales is not known")
-        known = "" if args.degree is None else f", degree {args.degree:g}"
-        return _Setting(None, args.degree, f"the one of {args.data}{known}")
-    activation, depth = args.kernel or "relu", DEFAULT_DEPTH if args.depth is None else args.depth
-    weight_std, bias_std = args.weight_std or 1.0, args.bias_std or 0.0
-    if not 1 <= depth <= 1000:
-        raise ValueError(f"--depth must be from 1 to 1000 layers of weights, got {depth}")
-    degree = args.degree
-    if degree is None and args.action != "spectrum":
-        if activation not in HOMOGENEOUS or bias_std > 0:
-            why = "biases are not" if bias_std > 0 else f"{activation} is not"
-            raise ValueError(f"--degree is needed: {why} homogeneous, so it does not follow from --depth")
-        if args.action == "lambda-pred" and depth == 1:
-            raise ValueError("--depth must be at least 2 for lambda-pred: the loss of a linear model has no minimum")
-        degree = float(depth)
-    slope = "" if args.slope is None else f" of slope {args.slope:g}"
-    words = (
-        f"{activation.replace('_', ' ').replace('relu', 'ReLU')}{slope}, {depth} layers of weights of std "
-        f"{weight_std:g}, biases of std {bias_std:g}" + ("" if degree is None else f", degree {degree:g}")
-    )
-    arguments = {"hidden_layers": depth - 1, "activation": activation, "weight_std": weight_std, "bias_std": bias_std}
-    arguments["slope"] = args.slope
-    return _Setting(arguments, degree, words)
+def _check_loss(args: argparse.Namespace) -> None:
+    wanted = {"softmax": ("one-hot",), "logistic": ("even-odd", "sign", "regression")}.get(args.loss)
+    if wanted is not None and args.target not in (None, *wanted):
+        raise ValueError(f"--loss {args.loss} is for --target {', '.join(wanted)}, got {args.target}")
+    if args.loss not in (None, "mse") and args.l2 == 0 and args.times is None:
+        raise ValueError(f"--times must be given with --l2 0 and --loss {args.loss}, which may fall for ever")
 
 
-def _kernels(args: argparse.Namespace, setting: _Setting, samples: Samples) -> tuple[Any, Any]:
+def _samples(args: argparse.Namespace) -> Samples:
+    """The data, with labels that the loss can be of."""
+    from linreg_dyn.ntk import datasets
+    from linreg_dyn.ntk.losses import as_loss
+
+    target = "one-hot" if args.loss == "softmax" else args.target
+    draw = {"samples": args.samples, "test": args.test if args.action == "predict" else 0, "seed": args.seed}
+    samples = datasets.load(args.data, target=target, inputs=args.inputs or "scaled", **draw)
+    checked = as_loss(args.loss or "mse").labels
+    for labels in (samples.y, samples.y_test):
+        if checked is not None and labels.size:
+            checked(labels, None)
+    return samples
+
+
+def _kernels(args: argparse.Namespace, setting: Setting, samples: Samples) -> tuple[Any, Any]:
     """The kernel on the training samples, and between those to test with and them."""
     from linreg_dyn.ntk.kernel_checks import refuse_memory
 
@@ -200,14 +197,14 @@ def _kernels(args: argparse.Namespace, setting: _Setting, samples: Samples) -> t
         copies * count**2 + 8 * count * tests,
         "take fewer --samples" + ("" if args.top else ", or with spectrum only the --top eigenvalues"),
     )
-    if setting.arguments is None:
+    if setting.compute is None:
         return samples.kernel, None
-    from linreg_dyn.ntk.infinite import infinite_width
-
-    with _working(f"kernel of {count:,} samples"):
-        more = {**setting.arguments, "threads": args.threads}
-        kernel = infinite_width(samples.x, **more)
-        return kernel, infinite_width(samples.x_test, samples.x, **more) if tests else None
+    with _working(f"kernel of {count:,} samples") as watch:
+        kernel = setting.between(samples.x, None, watch)
+    if not tests:
+        return kernel, None
+    with _working(f"kernel of {tests:,} samples to test with") as watch:
+        return kernel, setting.between(samples.x_test, samples.x, watch)
 
 
 def _spectrum(args: argparse.Namespace, kernel: Any, y: Any) -> xr.Dataset:
@@ -219,7 +216,7 @@ def _spectrum(args: argparse.Namespace, kernel: Any, y: Any) -> xr.Dataset:
     return result
 
 
-def _about(setting: _Setting, samples: Samples, spectrum: xr.Dataset) -> Iterator[tuple[str, str]]:
+def _about(setting: Setting, samples: Samples, spectrum: xr.Dataset) -> Iterator[tuple[str, str]]:
     from linreg_dyn.ntk.datasets import describe
 
     yield "data", describe(samples)
@@ -242,7 +239,7 @@ def _about(setting: _Setting, samples: Samples, spectrum: xr.Dataset) -> Iterato
         )
 
 
-def _only_spectrum(args: Any, setting: _Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:
+def _only_spectrum(args: Any, setting: Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:
     import numpy as np
 
     power = np.square(spectrum["y_mode"].values).reshape(spectrum.sizes["mode"], -1).sum(axis=1)
@@ -255,18 +252,18 @@ def _only_spectrum(args: Any, setting: _Setting, samples: Samples, spectrum: xr.
     return result, [("labels", f"of their power, {parts} mode{'s' if counts[-1] > 1 else ''}")]
 
 
-def _predict(args: Any, setting: _Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:
+def _predict(args: Any, setting: Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:
     from linreg_dyn.ntk import curves
 
     l2 = DEFAULT_L2 if args.l2 is None else args.l2
     assert setting.degree is not None
-    times = None if args.times is None else tuple(args.times)
+    more = {"loss": args.loss or "mse", "times": None if args.times is None else tuple(args.times)}
     with _working("training curves"):
-        result = curves.training_curves(spectrum, samples, cross, l2=l2, degree=setting.degree, times=times)
+        result = curves.training_curves(spectrum, samples, cross, l2=l2, degree=setting.degree, **more)
     return result, curves.summary(result)
 
 
-def _budgets(args: Any, setting: _Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:
+def _budgets(args: Any, setting: Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:
     from linreg_dyn.ntk import curves
 
     assert setting.degree is not None
@@ -276,13 +273,13 @@ def _budgets(args: Any, setting: _Setting, samples: Samples, spectrum: xr.Datase
 
 
 @contextmanager
-def _working(what: str) -> Iterator[None]:
-    """Say on a terminal what is being done, and for how long already."""
+def _working(what: str) -> Iterator[Callable[[float], None]]:
+    """Say on a terminal what is being done, for how long already, and what fraction of it whoever is called hears."""
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        progress.add_task(what, total=None)
-        yield
+        task = progress.add_task(what, total=None)
+        yield lambda done: progress.update(task, total=1.0, completed=done)

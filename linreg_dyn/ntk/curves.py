@@ -12,13 +12,17 @@ import numpy as np
 import xarray as xr
 
 from linreg_dyn.ensemble import provenance
-from linreg_dyn.ntk.datasets import Samples, wrong
-from linreg_dyn.ntk.modes import mode_weights
-from linreg_dyn.ntk.predictions import LossMinimum, faint_constant, loss_curve, loss_minimum, predict_l2
+from linreg_dyn.ntk.datasets import Samples
+from linreg_dyn.ntk.histories import POINTS, RTOL, History, Task, history
+from linreg_dyn.ntk.predictions import faint_constant, loss_curve, predict_l2
 
-POINTS = 400  # times of a curve
-ROUNDING = 1e-12  # eigenvalues below this, relative to the largest, say nothing about times to look at
-SHOWN = 4  # modes of which the outputs are kept
+LOSSES = {
+    "mse": "(f - y)^2 / 2",
+    "softmax": "-log p_y, p = softmax(f)",
+    "logistic": "log(1 + e^(-y f))",
+    "huber": "(f - y)^2 / 2 where |f - y| <= 1, |f - y| - 1/2 beyond",
+}
+"""Of a sample; what is trained on is their sum."""
 TIME = {"long_name": "gradient-flow time", "units": "steps * learning rate"}
 
 
@@ -29,91 +33,63 @@ def training_curves(
     *,
     l2: float,
     degree: float,
+    loss: str = "mse",
     times: tuple[float, float] | None = None,
 ) -> xr.Dataset:
     """Losses over time, of the network and of the linear model (degree 1) with the same kernel at the start.
 
     Args:
         spectrum: of `ntk.spectrum` with the labels of `samples`, all modes.
-        samples: what is trained on and tested with.
+        samples: what is trained on and tested with; their targets suit the loss.
         cross: kernel between test and training samples, [test sample, sample]; None where there is no test.
         l2, degree: as of `loss_curve`.
+        loss: one of `LOSSES`. "mse" is solved in closed form, others to `histories.RTOL`.
         times: first and last (default: from before the first mode is learned until the last has decayed).
 
     Returns:
         `loss`, `loss_linear`, with a test `test_loss` and of classes `test_error`, all (time); `mode_output`
-        (shown, time), `f_a / y_a` of a few modes, with `shown_eigenvalue`; `eigenvalue`, `y_mode` (mode, ...).
-        Attributes: `l2`, `degree`, `loss_at_start`, `t_star`, `loss_at_t_star`, `constant` (c = l2 t*), `where`.
+        (shown, time) of a few modes, `f_a . u_a / |u_a|^2` along their labels' modes, u_a = y_a, or for other losses
+        than "mse" along what first pushes them, `u_a = -e_a . dl/df` at f = 0; `shown_eigenvalue`; `eigenvalue`,
+        `y_mode` (mode, ...). Attributes: `loss_function`, `l2`, `degree`, `loss_at_start`, `t_star`,
+        `loss_at_t_star`, `constant` (c = l2 t*), `where`: as of `LossMinimum`, or "later" than the last time, if it
+        was not solved in closed form; then `t_star` and `constant` are NaN and the loss is that at the last time.
+
+    Raises:
+        ValueError: see `histories.history`.
     """
-    gamma, y = spectrum["eigenvalue"].values, spectrum["y_mode"].values
-    best = loss_minimum(gamma, y, l2=l2, degree=degree)
-    time = _times(gamma, l2, degree, best, times)
-    rates: dict[str, Any] = {"l2": l2, "degree": degree}
+    task = Task(spectrum, samples, cross, loss, l2, degree, times)
+    found = history(task)
+    meaning = f"sum over samples of {LOSSES[loss]}"
     data: dict[str, Any] = {
-        "loss": ("time", loss_curve(time, gamma, y, **rates), {"long_name": "sum over samples of (f - y)^2 / 2"}),
-        "loss_linear": ("time", loss_curve(time, gamma, y, l2=l2, degree=1.0), {"long_name": "the same at degree 1"}),
+        "loss": ("time", found.loss, {"long_name": meaning}),
+        "loss_linear": ("time", found.linear, {"long_name": "the same at degree 1"}),
     }
-    if cross is not None:
-        data |= _test_curves(spectrum, samples, cross, time, l2, degree)
-    shown = _some(gamma)
-    learned = mode_weights(time, shown[:, np.newaxis], **rates)[1]
-    data["mode_output"] = (("shown", "time"), learned, {"long_name": "output of a mode, relative to its label"})
-    spec = {"spectrum": spectrum.attrs["spec"], **rates, "times": [float(time[0]), float(time[-1])]}
-    found = {"t_star": best.time, "loss_at_t_star": best.loss, "constant": best.constant, "where": best.where}
-    attributes = provenance.attributes("training of a wide network", spec, dtype="float64", **rates)
-    attributes |= {"loss_at_start": 0.5 * float(np.square(samples.y).sum()), **found}
+    if found.test_loss is not None:
+        about = {"long_name": f"sum over test samples of {LOSSES[loss]}", "samples": len(samples.y_test)}
+        data["test_loss"] = ("time", found.test_loss, about)
+    if found.test_error is not None:
+        data["test_error"] = ("time", found.test_error, {"long_name": "fraction of test samples in the wrong class"})
+    pushed = "its label" if loss == "mse" else "what first pushes it, -dl/df at f = 0"
+    about = {"long_name": f"output of a mode, relative to {pushed}"}
+    data["mode_output"] = (("shown", "time"), found.modes, about)
+    shown = task.gamma[task.shown()]
     kept = spectrum[["eigenvalue", "y_mode"]].drop_attrs(deep=False)
     return (
         kept.assign(data)
-        .assign_coords(time=("time", time, TIME), shown_eigenvalue=("shown", shown))
-        .assign_attrs(attributes)
+        .assign_coords(time=("time", found.time, TIME), shown_eigenvalue=("shown", shown))
+        .assign_attrs(_attributes(task, found))
     )
 
 
-def _some(gamma: np.ndarray) -> np.ndarray:
-    """A few eigenvalues, of those above rounding, about evenly on a logarithmic axis."""
-    positive = gamma[gamma > ROUNDING * gamma[0]]
-    if not positive.size:
-        return gamma[:1]
-    wanted = np.geomspace(positive[0], positive[-1], SHOWN)
-    nearest = np.abs(np.log(positive) - np.log(wanted)[:, np.newaxis]).argmin(axis=1)
-    return positive[np.unique(nearest)]
-
-
-def _times(gamma: np.ndarray, l2: float, degree: float, best: LossMinimum, asked: Any) -> np.ndarray:
-    if asked is not None:
-        return np.geomspace(asked[0], asked[1], POINTS)
-    positive = gamma[gamma > ROUNDING * gamma[0]]
-    fastest, slowest = (positive[0], positive[-1]) if positive.size else (0.0, 0.0)
-    first = 0.01 / max(fastest + degree * l2, 1e-300)
-    last = 10 / (max(degree, 1.0) * l2) if l2 > 0 else 10 / max(slowest, 1e-300)
-    if 0 < best.time < math.inf:
-        first, last = min(first, best.time / 10), max(last, 10 * best.time)
-    return np.geomspace(first, max(last, 100 * first), POINTS)
-
-
-def _test_curves(
-    spectrum: xr.Dataset, samples: Samples, cross: np.ndarray, time: np.ndarray, l2: float, degree: float
-) -> dict[str, Any]:
-    """Outputs elsewhere follow those on the training samples: from 0, `f(x) = sum_a Theta(x) . e_a f_a / gamma_a`."""
-    gamma, y = spectrum["eigenvalue"].values, spectrum["y_mode"].values
-    positive = gamma > 0
-    gamma, y = gamma[positive], y[positive]
-    features = cross @ spectrum["eigenvector"].values[:, positive] / gamma
-    labels, loss, error = samples.y_test, np.empty(time.size), np.empty(time.size)
-    classes = False
-    for i, t in enumerate(time):
-        outputs = features @ (y.T * mode_weights(t, gamma, l2=l2, degree=degree)[1]).T
-        loss[i] = 0.5 * np.square(outputs - labels).sum()
-        mistakes = wrong(samples, outputs)
-        if mistakes is not None:
-            error[i], classes = mistakes, True
-    data: dict[str, Any] = {
-        "test_loss": ("time", loss, {"long_name": "sum over test samples of (f - y)^2 / 2", "samples": len(labels)})
-    }
-    if classes:
-        data["test_error"] = ("time", error, {"long_name": "fraction of test samples in the wrong class"})
-    return data
+def _attributes(task: Task, found: History) -> dict[str, Any]:
+    rates: dict[str, Any] = {"l2": task.l2, "degree": task.degree, "loss_function": task.loss}
+    spec = {"spectrum": task.spectrum.attrs["spec"], **rates, "times": [float(found.time[0]), float(found.time[-1])]}
+    if task.loss != "mse":
+        spec["rtol"] = RTOL
+    best = found.best
+    attributes = provenance.attributes("training of a wide network", spec, dtype="float64", **rates)
+    start = {"loss_at_start": found.loss_at_start, "t_star": best.time, "loss_at_t_star": best.loss}
+    return {**attributes, **start, "constant": best.constant, "where": best.where}
 
 
 def summary(result: xr.Dataset) -> list[tuple[str, str]]:
@@ -121,12 +97,16 @@ def summary(result: xr.Dataset) -> list[tuple[str, str]]:
     about = result.attrs
     start, low, time = about["loss_at_start"], about["loss_at_t_star"], about["t_star"]
     left = f"{low:.6g}" + (f", {low / start:.4g} of that at the start" if start else "")
-    lines = [("l2, degree", f"{about['l2']:g}, {about['degree']:g}")]
-    if math.isinf(time):
+    digits = 6 if about["loss_function"] == "mse" else 4  # of what is integrated
+    lines = [("loss", f"{about['loss_function']}: {result['loss'].attrs['long_name']}")]
+    lines += [("l2, degree", f"{about['l2']:g}, {about['degree']:g}")]
+    if about["where"] == "infinity":
         lines += [("loss minimum", f"none at a finite time; the loss falls towards {left}")]
+    elif about["where"] == "later":
+        lines += [("loss minimum", f"none up to t = {float(result['time'][-1]):.4g}; the loss then is {left}")]
     else:
-        lines += [("t*", f"{time:.6g} (steps * learning rate)"), ("c = l2 t*", f"{about['constant']:.6g}")]
-        lines += [("loss at t*", left)]
+        lines += [("t*", f"{time:.{digits}g} (steps * learning rate)")]
+        lines += [("c = l2 t*", f"{about['constant']:.{digits}g}"), ("loss at t*", left)]
     for name, words in (("test_loss", "test loss"), ("test_error", "test error")):
         if name in result:
             k = int(np.argmin(result[name].values))

@@ -13,6 +13,7 @@ from linreg_dyn._checks import choice, integer
 
 TARGETS = {
     "even-odd": "+1 for even labels, -1 for odd ones",
+    "sign": "labels of -1 and 1, as they are",
     "one-hot": "one output for each class, 1 for its samples and 0 for others",
     "regression": "y as it is",
 }
@@ -28,7 +29,7 @@ TRAIN, TEST = ("x_train", "y_train"), ("x_test", "y_test")
 class Samples:
     """Inputs [sample, feature] and targets [sample] or [sample, output], to train on and to test with (perhaps none).
 
-    With a `kernel` of the user's own, the inputs have no features.
+    Inputs were of `shape` each before they were flattened. With a `kernel` of the user's own they have no features.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Samples:
     y: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
+    shape: tuple[int, ...]
     kernel: np.ndarray | None = None
 
 
@@ -48,8 +50,8 @@ def load(
     Args:
         source: "digits" (1797 images of 8 x 8, from scikit-learn, no download), or a `.npz` file with `x` and `y`;
             with `x_train`, `y_train`, `x_test`, `y_test`; or with `kernel` and `y`. Inputs are flattened.
-        target: what to learn, one of `TARGETS` (default: "even-odd" where the labels are whole numbers of one
-            column, else "regression").
+        target: what to learn, one of `TARGETS` (default: "sign" where all labels are -1 or 1, "even-odd" where they
+            are other whole numbers, one a sample, else "regression").
         inputs: how inputs are scaled, one of `INPUTS`.
         samples: how many to train on (default: 1000, or all if there are fewer; all of a kernel).
         test: how many to test with (default: 1000, or as many as are left).
@@ -74,8 +76,9 @@ def load(
     chosen = _split if "x" in arrays else _drawn
     x, y, x_test, y_test = chosen(source, arrays, samples, test, rng)
     target, y, y_test = _target(target, y, y_test)
-    x, x_test = _scaled(x, x_test, inputs)
-    return Samples(source, target, x, y, x_test, y_test)
+    shape, features = x.shape[1:], int(np.prod(x.shape[1:]))
+    x, x_test = _scaled(x.reshape(len(x), features), x_test.reshape(len(x_test), features), inputs)
+    return Samples(source, target, x, y, x_test, y_test, shape)
 
 
 def describe(samples: Samples) -> str:
@@ -100,7 +103,7 @@ def _digits() -> dict[str, np.ndarray]:
     from sklearn.datasets import load_digits  # slow to import
 
     data: Any = load_digits()
-    return {"x": data.data, "y": data.target}
+    return {"x": data.images, "y": data.target}
 
 
 def _read(source: str) -> dict[str, np.ndarray]:
@@ -130,12 +133,12 @@ def _read(source: str) -> dict[str, np.ndarray]:
 
 
 def _paired(arrays: dict[str, np.ndarray], names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs [sample, feature] and labels [sample(, output)] of one length."""
+    """Inputs [sample, ...] and labels [sample(, output)] of one length."""
     x, y = (arrays[name] for name in names)
     if x.ndim < 1 or y.ndim not in (1, 2) or len(x) != len(y) or not x.size or not y.size:
         shapes = f"{names[0]} {x.shape} and {names[1]} {y.shape}"
         raise ValueError(f"data must have as many labels as samples, (sample,) or (sample, output), got {shapes}")
-    return x.reshape(len(x), -1), y[:, 0] if y.shape[1:] == (1,) else y
+    return x, y[:, 0] if y.shape[1:] == (1,) else y
 
 
 def _split(source: str, arrays: dict[str, np.ndarray], samples: int | None, test: int | None, rng: Any) -> tuple:
@@ -160,8 +163,8 @@ def _drawn(source: str, arrays: dict[str, np.ndarray], samples: int | None, test
     x, y, x_test, y_test = chosen
     if x.shape[1:] != x_test.shape[1:] or y.shape[1:] != y_test.shape[1:]:
         raise ValueError(
-            f"samples to train on and to test with must be alike, got {x.shape[1]} and {x_test.shape[1]} features, "
-            f"labels of shape {y.shape[1:]} and {y_test.shape[1:]}"
+            f"samples to train on and to test with must be alike, got inputs of shape {x.shape[1:]} and "
+            f"{x_test.shape[1:]}, labels of shape {y.shape[1:]} and {y_test.shape[1:]}"
         )
     return x, y, x_test, y_test
 
@@ -180,9 +183,8 @@ def _given(
     order = np.arange(len(x)) if samples is None else rng.permutation(len(x))[:samples]
     target, y, none = _target(target, y[order], y[:0])
     empty = np.empty((len(order), 0))
-    return Samples(
-        source, target, empty, y, empty[:0], none, kernel if samples is None else kernel[np.ix_(order, order)]
-    )
+    chosen = kernel if samples is None else kernel[np.ix_(order, order)]
+    return Samples(source, target, empty, y, empty[:0], none, (), chosen)
 
 
 def _target(target: str | None, y: np.ndarray, y_test: np.ndarray) -> tuple[str, np.ndarray, np.ndarray]:
@@ -195,7 +197,12 @@ def _target(target: str | None, y: np.ndarray, y_test: np.ndarray) -> tuple[str,
     if target == "regression" or (target is None and not whole):
         return "regression", y, y_test
     if not whole:
-        raise ValueError(f"target {target!r} needs whole numbers, one a sample, as labels; use 'regression'")
+        raise ValueError(f"target {target!r} needs whole numbers, one a sample, as labels; only 'regression' does not")
+    signs = all(bool(np.isin(labels, (-1, 1)).all()) for labels in (y, y_test))
+    if target == "sign" or (target is None and signs):
+        if not signs:
+            raise ValueError("target 'sign' needs labels of -1 and 1, got others; 'even-odd' makes them of numbers")
+        return "sign", y, y_test
     if target != "one-hot":
         return "even-odd", 1 - 2 * (y % 2), 1 - 2 * (y_test % 2)
     classes = np.unique(y)

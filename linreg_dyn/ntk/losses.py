@@ -190,5 +190,8 @@ def _classes(y: Any, outputs: int | None) -> Array:
         raise ValueError(f"y of the softmax loss must be integers (sample,), or (sample, output), got {labels.shape}")
     hot = as_numbers(y, outputs)
     if hot.shape[1] < 2 or hot.min() < 0 or np.abs(hot.sum(axis=1) - 1).max() > 1e-9:
-        raise ValueError("y of the softmax loss, (sample, output), must be probabilities: >= 0, and 1 for each sample")
+        raise ValueError(
+            "y of the softmax loss must be probabilities of two classes at least, (sample, output): >= 0, and 1 for "
+            "each sample"
+        )
     return hot
