@@ -121,8 +121,8 @@ def test_the_witness_against_the_rate_is_regular_for_every_time_and_does_not_con
 ) -> None:
     witness = evidence["rate"].witness
     assert witness is not None
-    eta, gamma, u, gap = (F(witness["given"][name]) for name in ("eta", "gamma", "u", "gap"))
-    assert min(eta, gamma, gap) > 0
+    gamma, constant = (F(witness["given"][name]) for name in ("gamma", "C"))
+    eta, u, gap = F(2), F(1), 1 / gamma
     bounds = []
     for steps in (1, 2, 5, 40):
         run = straight(eta, u, steps, lambda k: gap)
@@ -132,6 +132,22 @@ def test_the_witness_against_the_rate_is_regular_for_every_time_and_does_not_con
         assert left <= right, "the theorem holds all the same"
         bounds.append(right)
     assert bounds == sorted(bounds), "its bound grows, for the distance does"
+    for C in (constant, F(7), F(100)):
+        assert gap > C / (gamma * (C + 1)), "no constant will do"
+
+
+def test_gradient_descent_on_a_smooth_loss_is_such_a_witness() -> None:
+    """The example of the reading: sin(theta) at eta = 2 pi, with the gradient as the update."""
+    eta, theta, thetas = 2 * np.pi, 0.0, [0.0]
+    for _ in range(50):
+        theta -= eta * np.cos(theta)
+        thetas.append(theta)
+    for T in (1, 3, 50):
+        away = np.array(thetas[:T]) - thetas[T]
+        rooms = away * np.cos(thetas[:T]) - eta / 2 * np.cos(thetas[:T]) ** 2
+        gaps = np.sin(thetas[:T]) + 1
+        np.testing.assert_allclose(gaps, 1, atol=1e-11)
+        assert (rooms / gaps).min() == pytest.approx(np.pi, rel=1e-11)
 
 
 def test_without_whole_epochs_the_theorem_fails() -> None:

@@ -74,6 +74,7 @@ def _end(steps_less: int = 0) -> Sampler:
 
 _EPOCHS = _of("n", "B", m=lambda v, slack: [v["n"], v["B"], slack])
 _STRAIGHT = _of("eta", "gamma", "u", "T", "k")
+_STAYS = _of("eta", "gamma", "u", "T", k=lambda v, slack: v["T"] - 1 - slack)
 _SLACKS = _of(
     *("eta", "gamma", "total", "T", "f", "slacks"),
     start=lambda v, _: 2 * v["eta"] * (v["gamma"] * (v["total"] - v["T"] * v["f"]) + v["slacks"]),
@@ -83,7 +84,6 @@ _EQUAL_STEP = _of(
     before=lambda v, _: v["start"] - _reach(v) - 2 * v["eta"] * v["slacks"],
     after=lambda v, _: v["before"] - 2 * v["eta"] * (v["gamma"] * (v["l"] - v["low"]) + v["slack"]),
 )
-_CONSTANT = _of("eta", "gamma", "u", gap=lambda v, slack: v["eta"] * v["u"] ** 2 / 2 / v["gamma"] - slack)
 _BOUNDED = _of(
     *("eta", "gamma", "T", "f", "radius"),
     start=lambda v, slack: v["radius"] ** 2 - slack,
@@ -161,11 +161,20 @@ STRAIGHT = Part(
     tactics=(identity(), identity(), identity()),
     sample=_STRAIGHT,
 )
-CONSTANT = Part(
-    {**KNOWN, "u": "real", "gap": "real"},
-    ("gap <= 0",),
-    assume=("eta*u*u >= eta/2*u**2 + gamma*gap", "eta > 0", "gamma > 0"),
-    sample=_CONSTANT,
+RATE = Part(
+    {"gamma": "real", "C": "real"},
+    ("gap <= C/(gamma*T)",),
+    (("eta", "2"), ("u", "1"), ("gap", "1/gamma"), ("T", "C + 1")),
+    ("gamma > 0", "C >= 1", "eta*u*u >= eta/2*u**2 + gamma*gap"),
+    sample=lambda rng, depth, level: {"gamma": abs(falsify.signed(rng, level)), "C": Fraction(rng.randint(1, level))},
+)
+STAYS = Part(
+    {**KNOWN, "u": "real", "T": "real", "k": "real"},
+    ("(T - k)*eta*u*u >= eta/2*u**2 + gamma*gap",),
+    (("gap", "eta*u**2/(2*gamma)"),),
+    ("eta > 0", "gamma > 0", "k <= T - 1"),
+    tactics=(by_hand(("1", "a2.0 * a0.0 * sq u")),),
+    sample=_STAYS,
 )
 BOUNDED = Part(
     {**KNOWN, "T": "real", "f": "real", "radius": "real", "start": "real", "average": "real"},
@@ -243,46 +252,55 @@ CLAIMS = (
     ),
     Claim(
         id="chen.rate",
-        title="The regularity principle guarantees convergence at a rate O(1/(gamma T)), as printed",
+        title="The regularity principle guarantees convergence at a rate O(1/(gamma T)), read with one constant",
         statement=(
             r"\text{the regularity principle with parameter } \gamma \text{ guarantees the optimization trajectory to "
-            r"converge at a sublinear rate } \mathcal{O}(1/\gamma T)"
+            r"converge at a sublinear rate } \mathcal{O}(1/\gamma T); \quad \text{the average loss converges to the "
+            r"global minimum of the total loss at a sub-linear convergence rate}"
         ),
         source=Source(PAPER, "section I.A; after Theorem 1"),
         kind="printed",
         amended_by="chen.rate.amended",
         reading=(
-            "One gamma for every T, and a constant in O that does not depend on T. Were it so, a loss that is the same "
-            "at every step could not stay above its infimum: gap <= C/(gamma T) for every T. The updates u of the "
-            "witness are all equal: theta_k - theta_T = (T - k) eta u, so that (2) is hardest at k = T - 1, where it "
-            "is assumed; it then holds for every k and T (one sample, whose loss is lower elsewhere). What grows with "
-            "T is the distance |theta_0 - theta_T|^2 in (3), which the printed rate takes for a constant."
+            "Converging is about T that grows, so one gamma for every T and a constant C that may depend on the loss, "
+            "the algorithm, its rate and its start, but not on T: the average gap is at most C/(gamma T) for every T. "
+            "(With a C that depends on theta_T as well, |theta_0 - theta_T|^2/(2 eta), which the paper calls a "
+            "problem-dependent constant, the sentence is (3) itself: chen.thm-1, proved.) The trajectory takes equal "
+            "updates u at a gap 1/gamma that stays, so that (2) holds at every k < T if at T - 1 "
+            "(chen.rate.amended, part 2): for every whole C it breaks the bound at T = C + 1. It is no oddity of U: "
+            "gradient descent on sin(theta) from 0 at eta = 2 pi steps from one slope to the next, is 1 above the "
+            "infimum at every step, and obeys (2) with gamma = pi for every T."
         ),
-        parts=(CONSTANT,),
+        parts=(RATE,),
         mutants=(
-            Mutant("a smaller gap is no gap", replace=(("gap <= 0", "gap <= eta*u**2/4/gamma"),)),
-            Mutant("a negative gap", replace=(("gap <= 0", "gap < 0"),)),
+            Mutant("even at the rate 1/sqrt(T)", replace=(("gap <= C/(gamma*T)", "gap**2 <= C/(gamma**2*T)"),)),
+            Mutant("at the rate 1/(gamma T)^2", replace=(("C/(gamma*T)", "C/(gamma*T)**2"),)),
         ),
         search_depths=(1,),
     ),
     Claim(
         id="chen.rate.amended",
-        title="A trajectory that stays within a radius converges at the rate O(1/(gamma T))",
+        title="A trajectory that stays within a radius converges at the rate O(1/(gamma T)); others need not",
         statement=(
             r"\|\theta_0 - \theta_T\| \le R,\ \text{for all } T \implies \frac{1}{T} \sum_{k=0}^{T-1} \ell(\theta_k; "
-            r"z_{\xi_k}) - \inf_\theta f(\theta) \le \frac{R^2}{2 \eta} \frac{1}{\gamma T}"
+            r"z_{\xi_k}) - \inf_\theta f(\theta) \le \frac{R^2}{2 \eta} \frac{1}{\gamma T}; \quad \text{with no such } "
+            r"R \text{ the regularity principle for all } T \text{ allows a gap of } \frac{\eta \|u\|^2}{2 \gamma} "
+            r"\text{ at every step}"
         ),
         source=Source(PAPER, "section I.A; after Theorem 1"),
         kind="amended",
         amends="chen.rate",
         reading=(
             "From (3), assumed here and shown as chen.thm-1. For two trajectories the one with the larger gamma has "
-            "the smaller bound if their radii are equal: what (3) compares is gamma/|theta_0 - theta_T|^2."
+            "the smaller bound if their radii are equal: what (3) compares is gamma/|theta_0 - theta_T|^2. Part 2: a "
+            "trajectory of equal updates u, theta_k - theta_T = (T - k) eta u, at every k <= T - 1."
         ),
-        parts=(BOUNDED,),
+        parts=(BOUNDED, STAYS),
         mutants=(
             Mutant("half the bound", replace=(("/(2*eta)/(gamma*T)", "/(4*eta)/(gamma*T)"),)),
             Mutant("no radius", drop=1, sample=_of(*BOUNDED.given)),
+            Mutant("a larger gap", replace=(("/(2*gamma)", "/gamma"),), part=1),
+            Mutant("at T too", drop=2, part=1, sample=_STRAIGHT),
         ),
         search_depths=(1,),
     ),
