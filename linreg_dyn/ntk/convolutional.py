@@ -91,7 +91,7 @@ def convolutional_kernel(
     choice("dtype", dtype, ("float64", "float32"))
     count, place = workers(threads), place_of(device)
     first, second = _both(x1, x2, diagonal)
-    program = _program(_words(layers), *first.shape[1:3], slope, weight_std, bias_std)
+    program = _program(_words(layers), first.shape[1:3], slope, weight_std, bias_std)
     run = _Run(program, count) if place is None else TorchRun(program, place, _held(first, second, program))
     shape = (len(first),) if diagonal else (len(first), len(second))
     _refuse_memory(first, second, shape, run, kind, dtype, max_memory)
@@ -220,12 +220,13 @@ def _words(layers: Any) -> list[str]:
     return words
 
 
-def _program(words: list[str], height: int, width: int, slope: Any, weight_std: Any, bias_std: Any) -> Program:
+def _program(words: list[str], sizes: tuple[int, ...], slope: Any, weight_std: Any, bias_std: Any) -> Program:
+    """The layers as the code runs them, for images of such sizes, (height, width)."""
     count = sum(word in ("conv", "dense") for word in words)
     stds = zip(per_layer("weight_std", weight_std, count), per_layer("bias_std", bias_std, count), strict=True)
     if slope is not None and "leaky_relu" not in words:
         raise ValueError(f"slope belongs to 'leaky_relu', which layers have not: {' '.join(words)!r}, slope={slope!r}")
-    sizes, slot, lines = (height, width), 0, []
+    pixels, slot, lines = sizes[0] * sizes[1], 0, []
     for word in words:
         if word in NAMES:
             chosen = activation_of(word, slope if word == "leaky_relu" else None)
@@ -243,7 +244,7 @@ def _program(words: list[str], height: int, width: int, slope: Any, weight_std: 
             sizes = 1, 1
     columns = [np.array(column) for column in zip(*lines, strict=True)]
     tied = "pool" not in words and "flatten" in words
-    return Program(tied, height * width, slot, *columns)
+    return Program(tied, pixels, slot, *columns)
 
 
 def _held(x1: Array, x2: Array, program: Program) -> float:

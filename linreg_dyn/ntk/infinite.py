@@ -125,7 +125,7 @@ def selected(kind: str, nngp: np.ndarray, ntk: np.ndarray) -> np.ndarray | Kerne
     return {"nngp": nngp, "ntk": ntk, "both": Kernels(nngp, ntk)}[kind]
 
 
-def empty(kind: str, dtype: str, shape: tuple[int, int]) -> Kernels:
+def empty(kind: str, dtype: str, shape: tuple[int, ...]) -> Kernels:
     """Room for what `kind` asks for; the other matrix is empty."""
     return Kernels(*(np.empty(shape if kind in (name, "both") else (0, 0), dtype) for name in ("nngp", "ntk")))
 
