@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq, minimize_scalar
 
 from linreg_dyn import claims
 from linreg_dyn.certify import checker
@@ -38,6 +38,7 @@ VERDICTS = {
     "k0-effective-lr": "proved",
     "two-timescales": "refuted",
     "two-timescales.amended": "proved",
+    "late-time-rate": "proved",
     "decay-time-depth": "refuted",
     "decay-time-depth.amended": "proved",
     "min-loss-time": "refuted",
@@ -107,7 +108,9 @@ def altered(certificate: Any, old: str, new: str) -> Any:
         ("thm-2-decay.any-degree", '"relation": ">="', '"relation": "<="'),
         ("two-timescales.amended", "exp(-gamma*t)", "exp(-gamma*t/2)"),
         ("min-loss-time", '"1/3"', '"1/2"'),  # the witness
-        ("decay-time-depth", '"t1": "20"', '"t1": "21"'),
+        ("decay-time-depth", '"t1": "200"', '"t1": "225"'),
+        ("decay-time-depth.amended", "q/2*exp", "q/3*exp"),
+        ("late-time-rate", "c*exp(-k*lam*t)", "c*exp(-lam*t)"),
     ],
 )
 def test_an_altered_statement_proof_or_witness_is_refused(
@@ -149,7 +152,7 @@ def runs(evidence: Evidence) -> list[tuple[float, float, float]]:
 def test_the_witness_against_the_decay_time(evidence: dict[str, Evidence]) -> None:
     (lam1, k1, t1), (lam2, k2, t2) = runs(evidence["decay-time-depth"])
     assert mode(1, lam1, k1, 1, t1)(t1)[0] > 0.5 > mode(1, lam2, k2, 1, t2)(t2)[0]
-    assert k1 * lam1 * t1 >= 2 * k2 * lam2 * t2
+    assert k1 * lam1 * t1 >= 4 * k2 * lam2 * t2
 
 
 def test_the_witness_against_the_time_of_least_loss(evidence: dict[str, Evidence]) -> None:
@@ -162,7 +165,7 @@ def test_the_witness_against_the_time_of_least_loss(evidence: dict[str, Evidence
     assert k1 == k2
     assert lam1 * t1 < scaled[0]
     assert lam2 * t2 > scaled[1]
-    assert lam1 * t1 >= lam2 * t2  # so that lam t* cannot be one number
+    assert lam1 * t1 >= 4 * lam2 * t2  # so that lam t* cannot be one number within a factor of two
 
 
 def test_the_witness_against_the_two_timescales(evidence: dict[str, Evidence]) -> None:
@@ -192,11 +195,24 @@ def test_the_bounds_hold_along_integrated_modes(gamma: float, k: float) -> None:
     t = np.linspace(0, 3, 301)
     decayed = gamma * np.exp(-2 * (k - 1) * t)
     peak, slack = decayed / (decayed + k), 1e-9
-    forgets = np.exp(-k * t) + gamma * np.exp(-(k - 1) * t)
+    forgets, fades = np.sqrt(decayed) / 2, np.exp(-k * t)
     learning, learned = (mode(gamma, 1, k, f0, 3)(t)[0] for f0 in (0, 1))
     assert np.all(learning <= np.minimum(1 - np.exp(-gamma * t), np.minimum(gamma / (gamma + k), forgets)) + slack)
     assert np.all(learning >= peak * (1 - np.exp(-(decayed + k) * t)) - slack)
-    assert np.all((peak - slack <= learned) & (learned <= forgets + slack))
+    assert np.all((np.maximum(peak, fades) - slack <= learned) & (learned <= forgets + fades + slack))
+
+
+@pytest.mark.parametrize("k", [1.5, 2, 4])
+@pytest.mark.parametrize("ratio", [1e2, 1e6])
+def test_half_is_left_when_the_kernel_has_fallen_to_l2_up_to_a_time_of_order_one_over_l2(
+    ratio: float, k: float
+) -> None:
+    """The reading of decay-time-depth.amended: s depends on k alone, and is log 2 at k = 2."""
+    early, late = (np.log(ratio / c) / (2 * (k - 1)) for c in (k, 1))
+    s = brentq(lambda s: np.exp(-k * s) + np.exp(-(k - 1) * s) / 2 - 0.5, 0, 50)
+    assert k != 2 or s == pytest.approx(np.log(2))
+    f = mode(ratio, 1, k, 1, late + s)
+    assert f(early)[0] > 0.5 > f(late + s)[0]
 
 
 @pytest.mark.parametrize(("f0", "y", "k"), [(0.3, -1.0, 2), (-1.0, 0.5, 3.5), (1.0, 1.0, 1.25)])

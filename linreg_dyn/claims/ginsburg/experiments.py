@@ -7,6 +7,9 @@ ReLU, dense or convolutional) is measured, on any such network.
 from linreg_dyn.claims.ginsburg._net import source
 from linreg_dyn.claims.records import empirical
 
+DRIFT = (
+    "What noise adds to the drift is measured while training: its sign, and its growth with the variance, not a limit."
+)
 IMBALANCE = "Imbalance is |W_l|^2 - |W_m|^2 for neighbouring layers of linear and ReLU nets, dense and convolutional. "
 
 CLAIMS = (
@@ -34,7 +37,7 @@ CLAIMS = (
         r"\|W_l\|^2 - \|W_m\|^2 \to 0, \quad \text{at a rate } \sim \sigma^2",
         source("section 4.2"),
         "ginsburg.imbalance-noise",
-        reading=IMBALANCE,
+        reading=IMBALANCE + DRIFT,
         any_network=True,
     ),
     empirical(
@@ -43,7 +46,7 @@ CLAIMS = (
         r"\|W_l\|^2 - \|W_m\|^2 \to 0, \quad \text{at a rate } \sim \sigma^2 \sim 1/B - 1/N",
         source("section 5"),
         "ginsburg.imbalance-sgd",
-        reading=IMBALANCE,
+        reading=IMBALANCE + DRIFT,
         any_network=True,
     ),
     empirical(

@@ -19,6 +19,7 @@ GIVEN = given("real", "t", "gamma", "lam", "m")
 ASSUME = ("t >= 0", "gamma >= 0", "lam > 0", "m > 0")  # hypotheses a0.0 to a3.0
 TIME = (("t", "1"),)
 DRAWN = {"t": (0, 2), "gamma": (0, 4), "lam": (0, 2), "m": (0, 3)}
+ANY = numbers(**DRAWN)
 K_LAM = ("a3.0 * a2.0", "a2.0")  # k lam = m lam + lam
 COMPARISON = (
     "Where two functions start in order and one satisfies the equation of the mode, the other the inequality, they "
@@ -28,18 +29,19 @@ COMPARISON = (
 
 
 def rises(x: str, *factors: str) -> list[tuple[str, str]]:
-    """1 - e^-x = e^-x (e^x - 1 - x) + x e^-x as terms: x = 2 m lam t (decay), m lam t (half) or gamma t (gain)."""
-    power, product = {
-        "decay": ("2*m*lam*t", ("2", "a3.0 * a2.0 * a0.0")),
-        "half": ("m*lam*t", ("1", "a3.0 * a2.0 * a0.0")),
-        "gain": ("gamma*t", ("1", "a1.0 * a0.0")),
+    """1 - e^-x = e^-x (e^x - 1 - x) + x e^-x as terms: x = 2 m lam t (decay), k lam t (fade) or gamma t (gain)."""
+    power, products = {
+        "decay": ("2*m*lam*t", (("2", "a3.0 * a2.0 * a0.0"),)),
+        "fade": ("k*lam*t", (("1", "a3.0 * a2.0 * a0.0"), ("1", "a2.0 * a0.0"))),
+        "gain": ("gamma*t", (("1", "a1.0 * a0.0"),)),
     }[x]
     rest = "".join(f" * {factor}" for factor in factors)
-    return [("1", f"exp -{power} * tangent {power}{rest}"), (product[0], f"exp -{power} * {product[1]}{rest}")]
+    linear = [(c, f"exp -{power} * {product}{rest}") for c, product in products]
+    return [("1", f"exp -{power} * tangent {power}{rest}"), *linear]
 
 
-def bound(g: str, relation: str, tactic: Tactic, *assume: str, more: tuple[str, ...] = ()) -> Part:
-    """g bounds a mode: from above with ">=", from below with "<="; it has the further numbers `more`."""
+def bound(g: str, relation: str, tactic: Tactic, *assume: str, more: str = "", sample: Sampler = ANY) -> Part:
+    """g bounds a mode: from above with ">=", from below with "<="; it may have one number `more`."""
     return Part(
         GIVEN | given("real", *more),
         (f"Dt(g) {relation} -gt*(g - 1) - k*lam*g",),
@@ -47,7 +49,7 @@ def bound(g: str, relation: str, tactic: Tactic, *assume: str, more: tuple[str, 
         (*ASSUME, *assume),
         TIME,
         (tactic,),
-        numbers(**DRAWN) if not more else then(numbers(**DRAWN, share=(0, 1)), _earlier),
+        sample,
     )
 
 
@@ -57,6 +59,8 @@ def _earlier(drawn: dict[str, Any]) -> dict[str, Any]:
     below = drawn["gamma"] * (1 - 2 * drawn["m"] * drawn["lam"] * drawn["t"])
     return {**drawn, "G": share * max(below, 0 * below)}
 
+
+EARLIER = then(numbers(**DRAWN, share=(0, 1)), _earlier)
 
 NO_FASTER = bound(
     "1 - exp(-gamma*t)",
@@ -84,7 +88,8 @@ LEARNS = bound(
     ),
     "G >= 0",
     "G <= gt",
-    more=("G",),
+    more="G",
+    sample=EARLIER,
 )
 STAYS = bound(
     "G/(G + k*lam)",
@@ -95,17 +100,32 @@ STAYS = bound(
     ),
     "G >= 0",
     "G <= gt",
-    more=("G",),
+    more="G",
+    sample=EARLIER,
 )
-FORGETS = bound(
-    "exp(-k*lam*t) + gamma/lam*exp(-(k - 1)*lam*t)",
-    ">=",
-    by_hand(
-        ("1", "a2.0 * a1.0 * exp -2*m*lam*t-k*lam*t"),
-        ("1", "a1.0 * a1.0 * exp -3*m*lam*t"),
-        *rises("half", "a2.0", "a1.0", "exp -m*lam*t"),
-        multiplier=[("1", "a2.0")],
+FADES = bound(
+    "c*exp(-k*lam*t)",
+    "<=",
+    by_hand(("1", "a1.0 * a5.0 * exp -2*m*lam*t"), *rises("fade", "a1.0", "a4.0", "exp -2*m*lam*t")),
+    "c >= 0",
+    "c <= 1",
+    more="c",
+    sample=numbers(**DRAWN, c=(0, 1)),
+)
+# With gamma = q^2 lam and x = sqrt(gt/lam) = q e^{-m lam t}: what is left of x/2 is lam x (1 - x)^2/2.
+FORGETS = Part(
+    given("real", "t", "q", "lam", "m", "c"),
+    ("Dt(g) >= -gt*(g - 1) - k*lam*g",),
+    (("gamma", "q**2*lam"), *MODE, ("g", "c*exp(-k*lam*t) + q/2*exp(-m*lam*t)")),
+    ("q >= 0", "lam > 0", "c >= 0"),
+    TIME,
+    (
+        by_hand(
+            ("1", "a2.0 * a1.0 * sq q * exp -2*m*lam*t-k*lam*t"),
+            ("1/2", "a1.0 * a0.0 * exp -m*lam*t * sq 1-q*exp(-m*lam*t)"),
+        ),
     ),
+    numbers(t=(0, 2), q=(0, 3), lam=(0, 2), m=(0, 3), c=(0, 1)),
 )
 
 

@@ -121,8 +121,9 @@ CLAIMS = (
         kind="printed",
         amended_by="lewkowycz.dln-fixed-point-scaling.amended",
         reading=(
-            "For every constant C in lambda = C n^(-L/(L+1)). At L = 1 with one sample x = y = 1 under MSE, S20 is "
-            "(f - 1)^2 = C^2. The root 1 + C has f~ < 0, which S19 excludes; the root 1 - C must have f~ > 0."
+            "For every constant C in lambda = C n^(-L/(L+1)), as theta(.) says; that the power is right is part of the "
+            "amended claim. At L = 1 with one sample x = y = 1 under MSE, S20 is (f - 1)^2 = C^2. The root 1 + C has "
+            "f~ < 0, which S19 excludes; the root 1 - C must have f~ > 0, and has not for C >= 1."
         ),
         parts=(
             Part(
@@ -185,9 +186,10 @@ CLAIMS = (
         kind="printed",
         amended_by="lewkowycz.dln-fixed-point-small.amended",
         reading=(
-            "As rho = lambda^(L+1)/beta^2 tends to 0, l' tends to 0 at nontrivial fixed points. At L = 2 with one "
-            "sample x = y = 1: for some delta in (0, 1], rho < delta would have to give |l'| < 1/2. The f below has "
-            "rho < delta and |l'| = 1/(1 + delta) >= 1/2, for every delta."
+            "As rho = lambda^(L+1)/beta^2 tends to 0, l' tends to 0 at all nontrivial fixed points, of which the "
+            "paper speaks without asking which attract. At L = 2 with one sample x = y = 1: for some delta in (0, 1], "
+            "rho < delta would have to give |l'| < 1/2. The f below has rho < delta and |l'| = 1/(1 + delta) >= 1/2, "
+            "for every delta. At the one that attracts the expectation is right: the amended claim."
         ),
         parts=(
             Part(

@@ -192,9 +192,9 @@ CLAIMS = (
         reading=(
             "For losses and errors alike; least is the minimum of all three. Whether the minimum includes the last "
             "two measurements does not matter, so that lowering it by the one before, as printed, is right. The last "
-            "part: MIN_STEP = 0.1/L2 + t holds the new L2 = lambda/10 for 1/lambda steps, ten times 0.1/lambda, as "
-            "the text has it (lambda stays constant for 0.1/lambda after decaying). linreg_dyn.schedules.AutoL2 is "
-            "this rule."
+            "part: MIN_STEP = 0.1/L2 + t and the text (after decaying, lambda is constant for 0.1/lambda steps) agree "
+            "if the text's lambda is the new one, L2 = lambda/10: 1/lambda steps of the one before. "
+            "linreg_dyn.schedules.AutoL2 is this rule."
         ),
         parts=(
             Part(
@@ -216,7 +216,7 @@ CLAIMS = (
             ),
             Part(
                 {"lam": "real", "t": "real"},
-                ("MIN_STEP - t == 1/lam", "MIN_STEP - t == 10*((1/10)/lam)"),
+                ("MIN_STEP - t == (1/10)/new", "MIN_STEP - t == 1/lam"),
                 (("new", "lam/10"), ("MIN_STEP", "(1/10)/new + t")),
                 ("lam > 0",),
                 tactics=(identity(), identity()),
@@ -225,7 +225,7 @@ CLAIMS = (
         ),
         mutants=(
             Mutant("one measurement is enough", drop=0, part=1, sample=_any_least),
-            Mutant("the period of the old L2", replace=(("(1/10)/new", "(1/10)/lam"),), part=2),
+            Mutant("the period of the old L2", replace=(("(1/10)/new + t", "(1/10)/lam + t"),), part=2),
             Mutant("not above the minimum before", drop=1, sample=_any_least),
         ),
     ),

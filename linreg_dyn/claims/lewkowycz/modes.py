@@ -7,6 +7,7 @@ from typing import Any
 
 from linreg_dyn.certify.find import Tactic, bounded_integral, by_hand, have, identity, split
 from linreg_dyn.claims.core import Claim, Mutant, Part
+from linreg_dyn.claims.lewkowycz._bounds import COMPARISON, LEARNS
 from linreg_dyn.claims.lewkowycz._paper import INTEGRAND, MODE, given, numbers, solution, source, then
 
 GIVEN = given("real", "t", "gamma", "lam", "m", "y", "f0")
@@ -134,6 +135,14 @@ ENVELOPE = Part(
     sample=numbers(x=(0, 9)),
 )
 
+S9 = Part(
+    GIVEN,
+    (f"abs(f) <= {BOUND}",),
+    DECAY,
+    (*ASSUME, "m >= 1"),
+    tactics=(_bound(1, **HIGH_DEGREE), _bound(-1, **HIGH_DEGREE)),
+    sample=HIGH,
+)
 SLOW = "exp(-k*lam*t + (gt - gamma)/(2*m*lam))*abs(f0) + abs(gamma*y)*exp(gt/(2*m*lam))*t*exp(-2*(k - 1)*lam*t)"
 
 
@@ -209,17 +218,7 @@ CLAIMS = (
             "The bound is at most e^{-x} |f(0)| + |y| gamma e^{gamma/(2 (k - 1) lambda)} x e^{-x} / (k lambda) with "
             "x = k lambda t, and x e^{-x} <= 4/x (part 2): it vanishes as t grows."
         ),
-        parts=(
-            Part(
-                GIVEN,
-                (f"abs(f) <= {BOUND}",),
-                DECAY,
-                (*ASSUME, "m >= 1"),
-                tactics=(_bound(1, **HIGH_DEGREE), _bound(-1, **HIGH_DEGREE)),
-                sample=HIGH,
-            ),
-            ENVELOPE,
-        ),
+        parts=(S9, ENVELOPE),
         mutants=(
             Mutant("half the second term", replace=(("abs(gamma*y)*", "abs(gamma*y)/2*"),)),
             Mutant("twice the rate", replace=(("exp(-k*lam*t)*(", "exp(-2*k*lam*t)*("),)),
@@ -229,14 +228,21 @@ CLAIMS = (
     ),
     Claim(
         id="lewkowycz.thm-2-decay.any-degree",
-        title="A mode decays to zero at every degree above one, but no faster than the kernel",
+        title="A mode decays to zero at every degree above one, below two as its kernel does",
         statement=(
             r"1 < k \le 2: \quad |f_a(t)| \le e^{-k\lambda t + \frac{\gamma_a(t) - \gamma_a}{2(k-1)\lambda}} |f_a(0)| "
-            r"+ |\gamma_a y_a|\, e^{\frac{\gamma_a(t)}{2(k-1)\lambda}}\, t\, e^{-2(k-1)\lambda t}"
+            r"+ |\gamma_a y_a|\, e^{\frac{\gamma_a(t)}{2(k-1)\lambda}}\, t\, e^{-2(k-1)\lambda t}; \quad k > 1,\ "
+            r"f_a(0) = 0,\ y_a = 1: \quad f_a(t) \ge \frac{\gamma_a(t)}{\gamma_a(t) + k\lambda} \big(1 - "
+            r"e^{-(\gamma_a(t) + k\lambda) t}\big)"
         ),
         source=source("Theorem 2, eq. S9"),
         kind="sharp",
-        reading="With S9 for k >= 2, f tends to zero for every k > 1; at k = 1 it does not (lewkowycz.k1-ridge).",
+        reading=(
+            "With S9 for k >= 2, f tends to zero for every k > 1; at k = 1 it does not (lewkowycz.k1-ridge). From "
+            "below (part 2) a mode that starts at zero keeps a share of gamma_a(t)/(k lambda): below k = 2 that falls "
+            "more slowly than e^{-k lambda t}, and the bound of part 1 has the right exponent."
+        ),
+        argument=COMPARISON + " For the lower bound at a time T take G = gamma_T, which is at most gamma_t before.",
         parts=(
             Part(
                 GIVEN,
@@ -246,10 +252,12 @@ CLAIMS = (
                 tactics=(_bound(1, **LOW_DEGREE), _bound(-1, **LOW_DEGREE)),
                 sample=LOW,
             ),
+            LEARNS,
         ),
         mutants=(
             Mutant("the rate k lambda", replace=(("exp(-2*(k - 1)*lam*t)", "exp(-k*lam*t)"),)),
             Mutant("a quarter of the second term", replace=(("abs(gamma*y)*", "abs(gamma*y)/4*"),)),
+            Mutant("more is kept", replace=(("G/(G + k*lam)*(1", "2*G/(G + k*lam)*(1"),), part=1),
         ),
     ),
     Claim(

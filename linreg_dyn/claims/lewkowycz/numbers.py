@@ -100,19 +100,21 @@ CLAIMS = (
     ),
     Claim(
         id="lewkowycz.schedule-numbers",
-        title="Times and schedules of the experiments",
+        title="Times and schedules of the experiments agree with each other",
         statement=(
             r"T(\lambda) = 0.1/\lambda \text{ was chosen so that } T(0.0005) = 200; \text{ at } T = 200 \text{ epochs "
-            r"} \lambda_{\text{pred}} \approx \frac{c}{0.3 T} \text{ predicts } 0.0001; \text{ the runs with } "
-            r"\lambda = 0 \text{ are longer than those with the smallest } \lambda"
+            r"} \lambda_{\text{pred}} \approx \frac{c}{0.3 T} \text{ predicts } 0.0001; \text{ in Fig. 2 the } "
+            r"\lambda = 0 \text{ model was evolved for longer than the smallest } \lambda"
         ),
         source=source("section 3 and section A (supplement)"),
         kind="printed",
         reading=(
             "With c = 0.0066. First: T(0.0005); lambda_pred to its one digit, and the optimum 0.0005 within ten times "
             "it; t* = c/lambda within the 2 epochs at lambda = 0.01 that measured c; c of figure S4 twice that; 8000 "
-            "epochs at eta = 0.2 and lambda = 6.25e-5; the CNN's 21000 epochs. Then at any rate eta: 10^6/eta epochs "
-            "of the FC, against 2/(eta lambda) at 10^-5; 10^5/eta of figure S5 are those of 1/(eta lambda)."
+            "epochs at eta = 0.2 and lambda = 6.25e-5, the longest run with L2 of figure 2d, below the 10000 without. "
+            "Part 2, at any rate eta: 10^6/eta epochs of the FC, against 2/(eta lambda) at 10^-5. Of other figures the "
+            "paper does not say so, nor is it always so: in figure S5 both take 10^5/eta epochs, and the CNN with "
+            "batch norm ran 9500 without L2 and 20000 with the smallest."
         ),
         parts=(
             arithmetic(
@@ -122,13 +124,13 @@ CLAIMS = (
                 "66/10000/(1/100) <= 2",
                 "2*(66/10000) == 132/10000",
                 "(1/10)/(2/10*(625/10000000)) == 8000",
-                "(1/100)/(1/100*(5/100000)) < 21000",
+                "(1/10)/(2/10*(625/10000000)) < 10000",
             ),
             Part(
                 {"eta": "real"},
-                ("2/(eta*(1/100000)) < 1000000/eta", "1/(eta*(1/100000)) == 100000/eta"),
+                ("2/(eta*(1/100000)) < 1000000/eta",),
                 assume=("eta > 0",),
-                tactics=(positive(Axis("eta", "a0.0"), times="eta"), identity()),
+                tactics=(positive(Axis("eta", "a0.0"), times="eta"),),
                 sample=numbers(eta=(0, 50)),
             ),
         ),
@@ -146,9 +148,9 @@ CLAIMS = (
         kind="printed",
         amended_by="lewkowycz.longest-runs.amended",
         reading=(
-            "Some run of figure 2d,e,f took 5000 epochs: by section A they took 0.1/(eta lambda) of a grid if that is "
-            "at most 4000, one took 8000, and those with lambda = 0 took 10000. The product vanishes if one took "
-            "5000."
+            "Of the Wide ResNets by plain SGD, to which the footnote belongs: some run of figure 2d,e,f took 5000 "
+            "epochs. By section A they took 0.1/(eta lambda) of a grid if that is at most 4000, one took 8000, and "
+            "those with lambda = 0 took 10000. The product vanishes if one took 5000."
         ),
         parts=(Part({}, (f"{GAPS} == 0",), (("ran", "5000"),)),),
         mutants=(
