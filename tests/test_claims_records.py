@@ -107,17 +107,27 @@ def test_quick_records_are_shown_and_decide_only_what_is_about_any_network(folde
     assert examine(claim(any_network=True)).verdict == "survived"
 
 
-def test_the_record_of_the_largest_scale_counts_and_the_latest_of_it(folder: Path) -> None:
+def test_the_record_of_the_largest_scale_counts(folder: Path) -> None:
     bad = {**NEAR, "gain": (-0.5, -0.6, -0.4)}
     write(folder, bad, scale="gpu")
     assert examine(claim()).verdict == "undecided"
     write(folder, NEAR, scale="paper")
     assert examine(claim()).verdict == "survived"
-    again = write(folder, bad, scale="paper", other=1)
-    change(again, lambda record: record.update(written="2001-01-01T00:00:00+00:00"))
-    assert examine(claim()).verdict == "survived"
-    change(again, lambda record: record.update(written="2999-01-01T00:00:00+00:00"))
-    assert examine(claim()).verdict == "undecided"
+
+
+@pytest.mark.parametrize("scale", ["gpu", "paper"])
+def test_of_two_records_of_one_scale_one_is_superseded_and_nothing_is_decided(folder: Path, scale: str) -> None:
+    """Whichever is newer, and however well both agree."""
+    write(folder, NEAR, scale="paper")
+    kept = write(folder, NEAR, scale=scale, steps=1)
+    assert examine(claim()).verdict == ("survived" if scale == "gpu" else "undecided")
+    stale = write(folder, NEAR, scale=scale, steps=2)
+    found = examine(claim())
+    assert (found.verdict, found.values) == ("undecided", {})
+    assert "superseded" in found.method
+    assert kept.name in found.method
+    assert stale.name in found.method
+    assert examine(claim("other.*")).method.startswith("nothing measured decides it: no record")
 
 
 def test_every_experiment_that_has_a_record_must_agree(folder: Path) -> None:

@@ -4,9 +4,11 @@ A record is one JSON file of `python -m validation`, with the numbers of every s
 before the run. Nothing in it is believed that can be computed: its digests, and the verdict of each prediction, which
 is judged again here, by the rule of `validation/core.py` and none of its code.
 
-Of each experiment the record of the largest scale counts, the latest if there are several. What was measured at scale
-"quick" (toy networks, scikit-learn's digits) decides nothing but claims that are about any network. Effects that the
-prediction itself did not expect at its size decide nothing either.
+Of each experiment the record of the largest scale counts. Two of one scale are of two specs, of which at most one is
+the current one; which, only `validation` knows, so that nothing is decided until the other is removed. That the
+checkout has none but records of current specs is a test. What was measured at scale "quick" (toy networks,
+scikit-learn's digits) decides nothing but claims that are about any network. Effects that the prediction itself did
+not expect at its size decide nothing either.
 """
 
 from __future__ import annotations
@@ -153,22 +155,33 @@ class Evidenced:
         return any(fnmatchcase(experiment, pattern) for pattern in self.experiments)
 
     def records(self) -> list[dict[str, Any]]:
-        """The record that counts of each experiment. Raises `Unmeasured` where one is damaged, or there is none."""
+        """The record that counts of each experiment.
+
+        Raises `Unmeasured` where there is none, one is damaged, or two are of one scale.
+        """
         found: dict[str, dict[str, Any]] = {}
-        for path in sorted(folder().glob("*.json")):
-            name = NAME.fullmatch(path.name)
-            if name is None or not self.has(name["experiment"]):
-                continue
-            try:
-                record = read(path)
-            except Damaged as error:
-                raise Unmeasured(f"a record is damaged, {error}") from None
-            found[record["spec"]["experiment"]] = max(
-                found.get(record["spec"]["experiment"], record), record, key=_rank
-            )
+        for scale in SCALES:
+            for experiment, paths in self._paths(scale).items():
+                try:
+                    record, *others = map(read, paths)
+                except Damaged as error:
+                    raise Unmeasured(f"a record is damaged, {error}") from None
+                if others:
+                    names = " and ".join(path.name for path in paths)
+                    raise Unmeasured(f"all but one of {names} are of superseded specs: remove those")
+                found[experiment] = record
         if not found:
             raise Unmeasured("no record")
         return list(found.values())
+
+    def _paths(self, scale: str) -> dict[str, list[Path]]:
+        """The records of a scale, by experiment."""
+        out: dict[str, list[Path]] = {}
+        for path in sorted(folder().glob("*.json")):
+            name = NAME.fullmatch(path.name)
+            if name is not None and name["scale"] == scale and self.has(name["experiment"]):
+                out.setdefault(name["experiment"], []).append(path)
+        return out
 
     def measure(self) -> list[Finding]:
         """What the predictions that are evidence found. Raises `Unmeasured` where there are none."""
@@ -191,10 +204,6 @@ class Evidenced:
             for row in record["spec"]["predictions"]
             if row["expected"] and self.about(record["spec"]["experiment"], row["metric"], row["claim"])
         ]
-
-
-def _rank(record: dict[str, Any]) -> tuple[int, str]:
-    return SCALES.index(record["spec"]["scale"]), record["written"]
 
 
 def intervals(findings: Sequence[Finding]) -> dict[str, dict[str, str]]:
