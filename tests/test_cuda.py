@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=MISSING or "a device is there"),
     # numpy's scalars, in the simulator, announce what becomes a status of the trajectory.
     pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning"),
+    *([] if SIMULATED else [pytest.mark.filterwarnings("default")]),  # what a device's libraries announce
 ]
 SEED = 2**40 + 12345  # both words of the key matter
 ORIGIN = 2**33 + 7  # and both words of the trajectory

@@ -1,6 +1,7 @@
 """Runs the tests of the CUDA engine under numba's simulator, in a process of its own: numba reads
 NUMBA_ENABLE_CUDASIM when it is imported."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -35,9 +36,8 @@ def test_numba_cuda_is_not_imported_before_it_is_asked_for():
 
 
 def without_device(monkeypatch, error):
-    from numba import cuda
-
     from linreg_dyn.ensemble import _cuda
+    from linreg_dyn.ensemble._cuda_target import cuda
 
     monkeypatch.setattr(cuda, "is_available", lambda: False)
     monkeypatch.setattr(cuda, "cuda_error", lambda: error, raising=False)
@@ -45,14 +45,15 @@ def without_device(monkeypatch, error):
     return _cuda
 
 
-@pytest.mark.parametrize("error", [None, "driver\n not found"])
-def test_a_missing_device_is_one_clear_line(monkeypatch, error):
+@pytest.mark.parametrize(("error", "said"), [(None, "set CUDA_HOME"), ("driver\n not found", "driver  not found")])
+def test_a_missing_device_is_one_clear_line(monkeypatch, error, said):
     _cuda = without_device(monkeypatch, error)
     try:
         found, reason = _cuda.cuda_available()
         assert not found
         assert "\n" not in reason
         assert "no CUDA device can be used" in reason
+        assert said in reason
         with pytest.raises(RuntimeError, match='backend="cuda" cannot run: no CUDA device can be used'):
             _cuda.chosen("cuda", 10, 10)
         assert _cuda.chosen("auto", 10**9, 10**9) == _cuda.chosen("cpu", 1, 1) == "cpu"
@@ -68,3 +69,39 @@ def test_auto_takes_a_device_for_enough_work_only(monkeypatch):
     assert _cuda.chosen("auto", 10**5, 1000) == "cuda"
     assert _cuda.chosen("auto", 100, 10) == "cpu"
     assert _cuda.chosen("cuda", 100, 10) == "cuda"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed")
+def test_small_ensembles_are_launched_without_a_warning():
+    """The warnings are numba-cuda's own class, not numba's of the same name; configuring needs no device."""
+    from numba.cuda.core.errors import NumbaPerformanceWarning
+
+    from linreg_dyn.ensemble import _cuda
+    from linreg_dyn.ensemble._cuda_target import cuda
+
+    compiled = cuda.jit(lambda: None)
+
+    class Kernel:
+        def __getitem__(self, configuration):
+            assert compiled[configuration]
+            return lambda: None
+
+    engine = _cuda.CudaEngine.__new__(_cuda.CudaEngine)
+    engine.threads = 128
+    engine._launch(Kernel(), 1)
+    with pytest.warns(NumbaPerformanceWarning, match="low occupancy"):
+        Kernel()[2, 128]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed")
+def test_the_target_loads_beside_a_numpy_that_has_lost_names():
+    """As in a process whose NumPy is newer: numba-cuda asks for `row_stack`, gone in 2.5, when it compiles."""
+    code = (
+        "import warnings; warnings.simplefilter('error')\n"
+        "import numpy as np\n"
+        "vars(np).pop('row_stack', None)\n"
+        "from linreg_dyn.ensemble._cuda_target import cuda\n"
+        "import numba.cuda.np.arrayobj\n"
+        "assert 'row_stack' not in vars(np)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

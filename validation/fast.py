@@ -78,9 +78,12 @@ def _set(*values: bool) -> Iterator[None]:
                 setattr(owner, name, value)
 
 
+# torch asks for it in deterministic mode, and has looked by the first product in any mode; Hopper's default.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 @contextmanager
 def _deterministic_algorithms() -> Iterator[None]:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # torch asks for it
     before, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba.core.errors import NumbaPerformanceWarning
 
 from linreg_dyn.ensemble import _cuda_memory
 from linreg_dyn.ensemble.engine import Engine
@@ -25,19 +24,28 @@ BLOCKS = 1024
 WORTHWHILE = 2**24
 """Trajectory-steps from which a device is worth its launches and copies, when nothing else is said."""
 
+NO_COMPILER = "NVVM, CUDA's compiler, is not found: set CUDA_HOME to where CUDA is, or pip install 'linreg-dyn[cuda]'"
+"""What is amiss where numba can use no device and the driver knows of no error."""
+
 
 @cache
 def cuda_available() -> tuple[bool, str]:
-    """Whether a CUDA device can be used, and its name; or, in one line, what is missing. Raises nothing."""
+    """Whether a CUDA device can be used, and its name; or what is missing, in one line. Raises nothing, nor warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _available()
+
+
+def _available() -> tuple[bool, str]:
     try:
-        from numba import cuda
+        from linreg_dyn.ensemble._cuda_target import cuda
     except Exception as error:
         return False, f"numba's CUDA target does not load ({error}): pip install 'linreg-dyn[cuda]'"
     try:
         if cuda.is_available():
             name = cuda.get_current_device().name
             return True, name.decode() if isinstance(name, bytes) else str(name)
-        reason = str(cuda.cuda_error() or "the driver sees no device").strip().replace("\n", " ")
+        reason = str(cuda.cuda_error() or NO_COMPILER).strip().replace("\n", " ")
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".replace("\n", " ")
     if getattr(cuda, "implementation", "NVIDIA") == "Built-in":
@@ -47,7 +55,7 @@ def cuda_available() -> tuple[bool, str]:
 
 def room() -> _cuda_memory.Room:
     """What the device has left."""
-    from numba import cuda
+    from linreg_dyn.ensemble._cuda_target import cuda
 
     free = float(cuda.current_context().get_memory_info().free)
     if "NUMBA_ENABLE_CUDASIM" in os.environ:
@@ -88,13 +96,12 @@ class CudaEngine(Engine):
         *,
         threads: int = 128,
     ):
-        from numba import cuda
-
         from linreg_dyn.ensemble import _cuda_kernels, _cuda_observe
+        from linreg_dyn.ensemble._cuda_target import cuda
 
         self.plan, self.threads = plan, threads
         self.trajectories = len(weights)
-        self._cuda: Any = cuda
+        self._cuda = cuda
         self._observe = _cuda_observe
         self._blocks = -(-self.trajectories // threads)
         self._weights: Any = self._device(np.ascontiguousarray(weights.T, dtype=plan.dtype))
@@ -161,7 +168,7 @@ class CudaEngine(Engine):
 
     def _launch(self, kernel: Any, blocks: int, *arguments: Any) -> None:
         with warnings.catch_warnings():  # small ensembles are welcome
-            warnings.simplefilter("ignore", NumbaPerformanceWarning)
+            warnings.filterwarnings("ignore", "Grid size .* low occupancy")
             kernel[blocks, self.threads](*arguments)
 
     def _measure_l2(self, step: int) -> None:

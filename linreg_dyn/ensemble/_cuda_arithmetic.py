@@ -6,16 +6,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import numba.cuda
 import numpy as np
 from llvmlite import ir
 from numba.core import config, types
 from numba.extending import intrinsic, overload, register_jitable
 
 from linreg_dyn.arithmetic import fused
+from linreg_dyn.ensemble._cuda_target import cuda
 from linreg_dyn.ensemble.literals import typed
 
-cuda: Any = numba.cuda
 simulated: Callable[..., Any] = fused
 """What the simulator, which runs plain Python, takes for a fused multiply-add: it rounds twice."""
 

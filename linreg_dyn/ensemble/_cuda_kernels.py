@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-import numba.cuda
+import numba
 import numpy as np
 from numba.core import types
 from numba.extending import register_jitable
@@ -21,6 +21,7 @@ from numba.extending import register_jitable
 from linreg_dyn import noise, rules
 from linreg_dyn.ensemble import _cuda_memory
 from linreg_dyn.ensemble._cuda_arithmetic import as_written, product, wide, within
+from linreg_dyn.ensemble._cuda_target import cuda
 from linreg_dyn.ensemble.literals import typed
 from linreg_dyn.ensemble.plan import NEVER
 from linreg_dyn.schedules.rates import adaptive_rate
@@ -28,7 +29,6 @@ from linreg_dyn.schedules.rates import adaptive_rate
 SUSPECT = -2
 """In the place of `diverged_step`: it may diverge within the piece at hand, nobody knows yet at which step."""
 
-cuda: Any = numba.cuda
 int32: Any = types.int32
 uint32: Any = types.uint32
 

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
-import numba.cuda
 import numpy as np
 from numba.core import types
 from numba.extending import register_jitable
 
 from linreg_dyn import observables
 from linreg_dyn.ensemble._cuda_arithmetic import as_written
+from linreg_dyn.ensemble._cuda_target import cuda
 from linreg_dyn.ensemble.plan import NEVER
 from linreg_dyn.schedules import autol2
-
-cuda: Any = numba.cuda
 
 SUM, SQUARES, LEAST, GREATEST = range(4)
 """What a thread keeps of an observable: the sum, the sum of squared distances from the mean, the extremes."""

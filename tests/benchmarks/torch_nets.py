@@ -65,6 +65,7 @@ def _steps(case: Case, torch, step: Callable, count: int) -> Callable:
 
 def _compiled(step: Callable) -> Callable:
     def make(case: Case, torch, w, count: int) -> Callable:
+        torch.compiler.reset()  # or the eighth case is the last that it compiles
         return torch.compile(_steps(case, torch, step, count), dynamic=False)
 
     return make
@@ -73,6 +74,7 @@ def _compiled(step: Callable) -> Callable:
 def _graph(case: Case, torch, w, count: int) -> Callable:
     advance, place = _steps(case, torch, _step, count), [column.clone() for column in w]
     stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         advance(place)  # first calls allocate, which a graph may not
     torch.cuda.synchronize()
