@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,6 +59,7 @@ def test_other_losses_are_those_of_the_differential_equation(loss, degree):
     size = found.loss_at_start
     train, test = ([derivatives(loss, z[part], y[part])[1] for z in f] for part in (slice(N), slice(N, None)))
     np.testing.assert_allclose(found.loss, train, atol=100 * RTOL * size)  # errors of some hundred steps
+    assert found.test_loss is not None
     np.testing.assert_allclose(found.test_loss, test, atol=100 * RTOL * size)
     mistakes = wrong(given.samples, f[:, N:] if target == "one-hot" else f[:, N:, 0])
     if mistakes is None:
@@ -66,10 +68,10 @@ def test_other_losses_are_those_of_the_differential_equation(loss, degree):
         assert (np.abs(found.test_error - mistakes) > 1e-12).mean() < 0.02  # where two outputs tie
     first = -derivatives(loss, np.zeros((N, y.shape[1])), y[:N])[0]
     vectors = given.spectrum["eigenvector"].values[:, given.shown()]
-    for a, curve in enumerate(found.modes):
+    for a, mode in enumerate(found.modes):
         u = vectors[:, a] @ first
         along = np.einsum("s,tso,o->t", vectors[:, a], f[:, :N], u) / (u @ u)
-        np.testing.assert_allclose(curve, along, atol=100 * RTOL * np.abs(f).max() / np.linalg.norm(u))
+        np.testing.assert_allclose(mode, along, atol=100 * RTOL * np.abs(f).max() / np.linalg.norm(u))
     if degree == 1:
         np.testing.assert_array_equal(found.linear, found.loss)
         assert (found.best.where, found.best.loss) == ("later", found.loss[-1])
@@ -79,7 +81,7 @@ def test_other_losses_are_those_of_the_differential_equation(loss, degree):
     def curve(log_t):
         return derivatives(loss, exact(math.exp(log_t)).reshape(N + M, -1)[:N], y[:N])[1]
 
-    low = minimize_scalar(curve, bounds=(0, 5), method="bounded", options={"xatol": 1e-7})
+    low: Any = minimize_scalar(curve, bounds=(0, 5), method="bounded", options={"xatol": 1e-7})
     assert found.best.time == pytest.approx(math.exp(low.x), rel=1e-4)
     assert found.best.loss == pytest.approx(low.fun, rel=1e-5)
     assert found.best.constant == 0.05 * found.best.time

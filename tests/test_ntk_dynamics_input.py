@@ -1,0 +1,83 @@
+"""Training by kernels: the datasets that come out, and what is repaired or refused."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from linreg_dyn.ntk.dynamics import predict
+from linreg_dyn.schedules import AutoL2
+from tests.ntk_training import LABELS, TIMES, M, N, kernels
+
+
+def test_datasets(tmp_path):
+    kernel, cross = kernels()
+    arguments = {"l2": AutoL2(0.1), "degree": 2, "loss": "softmax", "learning_rate": 0.1}
+    run = predict(kernel, LABELS["softmax"], TIMES, kernel_test_train=cross, y_test=[0, 1, 2], **arguments)
+    run.to_netcdf(tmp_path / "run.nc", engine="h5netcdf")
+    xr.testing.assert_identical(xr.load_dataset(tmp_path / "run.nc", engine="h5netcdf"), run)
+    spec = json.loads(run.attrs["spec"])
+    assert spec["loss"] == "softmax"
+    assert spec["l2"]["type"] == "AutoL2"
+    assert spec["kernel"][0]["shape"] == [N, N]
+    assert all("long_name" in run[name].attrs for name in run)
+    p = np.exp(run.f_test) / np.exp(run.f_test).sum("output")
+    np.testing.assert_allclose(run.loss_test, -np.log(p.values[:, range(3), range(3)]).sum(axis=1), rtol=1e-12)
+
+
+def test_kernels_are_repaired_within_rounding_and_refused_beyond():
+    kernel, _ = kernels()
+    y = np.ones(N)
+    slightly = kernel.copy()
+    slightly[0, 1] += 1e-10
+    run = predict(slightly, y, TIMES, l2=0.05, degree=2)
+    assert 0 < run.attrs["kernel_asymmetry"] < 1e-9
+    np.testing.assert_allclose(run.f, predict(kernel, y, TIMES, l2=0.05, degree=2).f, atol=1e-8)
+    indefinite = np.eye(N) + 0.9 * (np.ones((N, N)) - np.eye(N)) * np.sign(
+        np.add.outer(np.arange(N), np.arange(N)) - 6.5
+    )
+    for loss in ("mse", "huber"):
+        with pytest.raises(ValueError, match="kernel must be positive semi-definite, its lowest eigenvalue is"):
+            predict(indefinite, y, TIMES, l2=0.05, degree=2, loss=loss)
+    slightly[0, 1] += 1.0
+    with pytest.raises(ValueError, match="kernel must be symmetric, entries"):
+        predict(slightly, y, TIMES, l2=0.05, degree=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"l2": -0.1}, ValueError, "l2 must be a finite number >= 0, got -0.1"),
+        ({"degree": -1}, ValueError, "degree must be a finite number >= 0, got -1"),
+        ({"t": [1.0, 0.5]}, ValueError, "t must not decrease"),
+        ({"t": [-1.0]}, ValueError, "t must not decrease, and start at 0 or later"),
+        ({"t": [np.nan]}, ValueError, "t must be finite, got nan"),
+        ({"t": []}, ValueError, r"t must have the shape \(time,\), time >= 1"),
+        ({"y": np.ones(N - 1)}, ValueError, f"y must have as many samples as the kernel, {N}, got {N - 1}"),
+        ({"y": np.full(N, np.inf)}, ValueError, "y must be finite, got inf"),
+        ({"kernel": np.ones((N, N - 1))}, ValueError, "kernel must be square"),
+        ({"kernel": np.full((N, N), np.nan)}, ValueError, "kernel must be finite"),
+        ({"kernel": "relu"}, TypeError, "kernel must be an array of real numbers"),
+        ({"f0": np.ones(N - 1)}, ValueError, "f0 must have as many samples as y"),
+        ({"f0": np.ones((N, 2))}, ValueError, "y must have a shape"),
+        ({"kernel_test_train": np.ones((M, N - 1))}, ValueError, "kernel_test_train must have the shape"),
+        ({"f0_test": np.ones(M)}, ValueError, "f0_test must have as many samples as kernel_test_train, 0, got 3"),
+        ({"y_test": np.ones(M)}, ValueError, "y_test must have as many samples as kernel_test_train, 0, got 3"),
+        ({"loss": "l1"}, ValueError, "loss must be one of"),
+        ({"loss": lambda f, y: np.ones(3)}, ValueError, "must have a finite derivative of the shape of f"),
+        ({"loss": lambda f, y: f * np.nan}, ValueError, "must have a finite derivative"),
+        ({"loss": "huber", "method": "closed"}, ValueError, "method 'closed' is for the loss 'mse', got 'huber'"),
+        ({"method": "euler"}, ValueError, "method must be one of 'auto', 'closed', 'implicit', 'chebyshev'"),
+        ({"l2": AutoL2()}, ValueError, "learning_rate must be given with AutoL2"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be a finite number > 0"),
+        ({"rtol": 1e-15}, ValueError, "rtol must be a finite number >= 1e-12"),
+        ({"max_steps": 0}, ValueError, "max_steps must be an integer from 1"),
+        ({"l2": AutoL2(), "learning_rate": 1, "loss": np.subtract}, ValueError, "loss must tell its value for AutoL2"),
+        ({"t": np.zeros(10**7), "kernel": np.eye(1000), "y": np.ones(1000)}, ValueError, "GiB"),
+    ],
+)
+def test_refusals(change, error, message):
+    good = {"kernel": np.eye(N), "y": np.ones(N), "t": TIMES, "l2": 0.1, "degree": 2}
+    with pytest.raises(error, match=message):
+        predict(**(good | change))
