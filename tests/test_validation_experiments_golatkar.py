@@ -11,10 +11,11 @@ from validation.context import Context, OutOfTime
 from validation.core import Measured
 from validation.data import load
 from validation.experiments import golatkar
+from validation.experiments.common import network
 from validation.experiments.golatkar import measures
 from validation.experiments.golatkar.settings import RUNS
 from validation.experiments.runs import pearson, stacked, train
-from validation.train import Recipe
+from validation.train import Recipe, fit
 
 BY_ID = {experiment.id.removeprefix("golatkar."): experiment for experiment in golatkar.EXPERIMENTS}
 TOY = {"data": "digits", "train": 24, "test": 40, "model": FC, "batch": 24, "unit": 1, "every": 50}
@@ -159,19 +160,23 @@ def test_paths_go_on_after_an_interruption(tmp_path):
 
 
 def test_curves_are_what_the_trainer_says(tmp_path):
-    data = load("digits").subset(24, 40)
-    layer = torch.nn.Linear(64, 10, bias=False)
-    model = torch.nn.Sequential(torch.nn.Flatten(), layer)
-    norm = float(layer.weight.detach().double().square().sum())
-    found = train("one", model, data, Recipe(5, 24, 0.1), Context(tmp_path), every=2)
+    data, how = load("digits").subset(24, 40), Recipe(5, 24, 0.1, seed=3)
+    model = network(FC, data, 3)
+    norms = [(weights_of(model) ** 2).sum()]
+    fit(model, data, how)
+    norms.append((weights_of(model) ** 2).sum())
+    found = train("one", FC, data, how, Context(tmp_path), every=2)
     np.testing.assert_array_equal(found["steps"], [0, 2, 4, 5])
-    assert found["squared_norm"][0] == pytest.approx(norm)
-    assert found["squared_norm"][-1] == pytest.approx(float(layer.weight.detach().double().square().sum()))
+    np.testing.assert_allclose(found["squared_norm"][[0, -1]], norms)
     right = model(Batches(data, 24, seed=0, device="cpu").normalised(torch.as_tensor(data.x_test).permute(0, 3, 1, 2)))
     share = (right.argmax(1).numpy() == data.y_test).mean()
     assert found["test_accuracy"][-1] == pytest.approx(share)
-    again = train("one", model, data, Recipe(5, 24, 0.1), Context(tmp_path), every=2)  # from the file
+    again = train("one", FC, data, how, Context(tmp_path), every=2)  # from the file
     np.testing.assert_array_equal(again["test_loss"], found["test_loss"])
+
+
+def weights_of(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()]).double().numpy()
 
 
 def test_correlations():

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from validation import arrays
+from validation.arrays import Arrays
 
-from linreg_dyn.files import atomic_file
+if TYPE_CHECKING:
+    from validation.trainings import Store
 
 
 class OutOfTime(Exception):
@@ -28,6 +29,7 @@ class Context:
         deadline: `time.monotonic()` at which to stop; None: never.
         data_dir: where datasets are looked for; None: the defaults of `validation.data`.
         say: told what is being done, in a short line.
+        trainings: those that other specs have finished; None: there is no store of them.
     """
 
     folder: Path
@@ -35,26 +37,20 @@ class Context:
     deadline: float | None = None
     data_dir: Path | None = None
     say: Callable[[str], None] = field(default=lambda line: None)
+    trainings: Store | None = None
 
-    def once(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, np.ndarray]:
+    def once(self, name: str, make: Callable[[], dict[str, Any]]) -> Arrays:
         """The arrays that `make()` gives, from the file of an earlier run if there is one.
 
         A part is kept whole or not at all. OutOfTime before it starts if the minutes are over.
         """
         path = self.folder / f"{name}.npz"
-        try:
-            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                return dict(file)
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, BadZipFile, EOFError) as error:
-            self.say(f"{path} is damaged ({error}): made again")
+        found = arrays.read(path, self.say)
+        if found is not None:
+            return found
         self.check_time()
         self.say(name)
-        arrays = {key: np.asarray(value) for key, value in make().items()}
-        with atomic_file(path) as temporary:
-            np.savez_compressed(temporary, **arrays)  # pyright: ignore[reportArgumentType]
-        return arrays
+        return arrays.write(path, make())
 
     def checkpoint(self, name: str) -> Path:
         """Where the training called `name` keeps its checkpoints."""

@@ -123,14 +123,14 @@ class Setting:
         predictions: judged when all seeds are done.
         seeds: how many.
         differs: how this differs from the paper's own setting, in words; empty at scale "paper".
-        minutes: a first guess of the time for all seeds, on the device that the scale is for.
+        minutes: a first guess of the time for all seeds, on the device that the scale is for; None: the experiment's.
     """
 
     values: dict[str, Any]
     predictions: tuple[Prediction, ...]
     seeds: int = 3
     differs: str = ""
-    minutes: float = 1.0
+    minutes: float | None = 1.0
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,7 @@ class Experiment:
         measure: `(values, seed, context) -> Measured`; long parts go through `context.once`.
         priority: order in the queue; smaller is earlier.
         draw: `(arrays by seed, axes)` draws the figure of a record; None: there is none.
+        guess: minutes that a seed takes, from the values, for settings that do not say.
     """
 
     id: str
@@ -156,8 +157,11 @@ class Experiment:
     measure: Callable[[dict[str, Any], int, Context], Measured]
     priority: int = 100
     draw: Callable[..., None] | None = None
+    guess: Callable[[dict[str, Any]], float] | None = None
 
     def __post_init__(self) -> None:
+        if self.guess is None and any(setting.minutes is None for setting in self.scales.values()):
+            raise ValueError(f"guess of {self.id} must be there, as not all of its settings say how long they take")
         if unknown := set(self.scales) - set(SCALES):
             raise ValueError(f"scales of {self.id} must be of {', '.join(SCALES)}, got {', '.join(sorted(unknown))}")
 
@@ -185,6 +189,14 @@ class Spec:
             "seeds": self.setting.seeds,
             "predictions": [prediction.to_json() for prediction in self.setting.predictions],
         }
+
+    @property
+    def minutes(self) -> float:
+        """A first guess of the time for all seeds, as if none of their trainings had been made before."""
+        if self.setting.minutes is not None:
+            return self.setting.minutes
+        assert self.experiment.guess
+        return self.setting.seeds * self.experiment.guess(self.setting.values)
 
     @property
     def digest(self) -> str:

@@ -15,9 +15,13 @@ from linreg_dyn.files import write_text
 from validation import records
 from validation.context import Context, OutOfTime
 from validation.core import Measured, Spec
+from validation.trainings import FOLDER, Store
 
 WORK = Path(__file__).parent / ".work"
-"""Parts and checkpoints of runs that are not recorded yet; not under version control."""
+"""Parts and checkpoints of runs that are not recorded yet, and trainings to share; not under version control."""
+
+SPENT = "seconds.json"
+"""A file in the folder of a run: the seconds it has taken so far."""
 
 
 def missing(specs: Iterable[Spec], folder: Path = records.FOLDER) -> list[Spec]:
@@ -29,7 +33,7 @@ def missing(specs: Iterable[Spec], folder: Path = records.FOLDER) -> list[Spec]:
 
 
 class Estimates:
-    """Seconds that specs take: those of an earlier record of the experiment, or the setting's own guess.
+    """Seconds that specs take: those of an earlier record of the experiment, or the spec's own guess.
 
     Guesses are corrected by how the ones made so far on this kind of device turned out.
     """
@@ -44,12 +48,12 @@ class Estimates:
     def of(self, spec: Spec) -> float:
         """Seconds for all seeds of a spec."""
         known = self._seconds.get((spec.experiment.id, spec.scale))
-        return known if known is not None else 60 * spec.setting.minutes * self._correction
+        return known if known is not None else 60 * spec.minutes * self._correction
 
     def learn(self, spec: Spec, seconds: float) -> None:
         """Remember what a run took."""
         if (spec.experiment.id, spec.scale) not in self._seconds:
-            self._ratios.append(seconds / (60 * spec.setting.minutes))
+            self._ratios.append(seconds / (60 * spec.minutes))
         self._seconds[spec.experiment.id, spec.scale] = seconds
 
     @property
@@ -65,7 +69,8 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
     """Run what is left of a spec and write its record; returns the record's path.
 
     Seeds are kept as they are done, so an interrupted run goes on with the next; within a seed the experiment's
-    parts and checkpoints do the same. A spec that has a record is not run again.
+    parts and checkpoints do the same. A spec that has a record is not run again. Trainings that another spec has made
+    are taken from it; the record's seconds are those of all that its numbers come from, theirs too.
 
     Raises:
         OutOfTime: the context's deadline passed; what was done is kept.
@@ -76,15 +81,16 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
         return path
     home = work / spec.name
     before, start = _spent(home), time.monotonic()
-    measured: list[Measured] = []
+    store, measured = Store(work / FOLDER), []
+    context = replace(context, trainings=store)
     try:
         for seed in range(spec.setting.seeds):
             label = f"{spec.experiment.id}, seed {seed}: "
             say = partial(_say, context.say, label)
             measured.append(_seed(spec, seed, replace(context, folder=home / str(seed), say=say)))
     finally:
-        seconds = before + time.monotonic() - start
-        write_text(home / "seconds.json", json.dumps(seconds))
+        seconds = before + time.monotonic() - start + store.spared
+        write_text(home / SPENT, json.dumps(seconds))
     device = records.describe_device(context.device)
     path = records.write(spec, measured, seconds=seconds, device=device, folder=folder)
     shutil.rmtree(home, ignore_errors=True)
@@ -134,7 +140,22 @@ def run_next(
         waiting.remove(spec)
         if on_record:
             on_record(path)
+    if not (failed or waiting):
+        shutil.rmtree(work / FOLDER, ignore_errors=True)
     return written, failed + waiting
+
+
+def clean(work: Path = WORK) -> tuple[int, int]:
+    """Remove the trainings that are kept to be shared, and unfinished runs; returns the bytes of each.
+
+    Nothing else in the folder is touched.
+    """
+    store = work / FOLDER
+    homes = [path.parent for path in work.glob(f"*/{SPENT}")]
+    freed = _bytes(store), sum(map(_bytes, homes))
+    for folder in (store, *homes):
+        shutil.rmtree(folder, ignore_errors=True)
+    return freed
 
 
 def _seed(spec: Spec, seed: int, context: Context) -> Measured:
@@ -158,8 +179,12 @@ def _say(say: Callable[[str], None], label: str, line: str) -> None:
     say(label + line)
 
 
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def _spent(home: Path) -> float:
     try:
-        return float(json.loads((home / "seconds.json").read_text()))
+        return float(json.loads((home / SPENT).read_text()))
     except (OSError, ValueError):
         return 0.0

@@ -12,17 +12,19 @@ from validation.core import Experiment, Prediction, Setting
 from validation.experiments.golatkar import measures
 from validation.experiments.golatkar.settings import (
     ALL_CNN,
+    ENDING,
     EXPONENTIAL,
     FC,
-    GPU,
+    MANY,
     NO_NORM,
-    PAPER,
     PIECEWISE,
     QUICK,
-    RUNS,
+    SHARED_GPU,
+    SHARED_PAPER,
     SHORT,
     SMALL,
     SMALL_ALONE,
+    SOME,
     UNKNOWN,
     timing_settings,
 )
@@ -104,7 +106,7 @@ def _timing(
     locator: str,
     changes: dict[str, Any],
     quick: dict[str, Any] | None,
-    minutes: tuple[float, ...],
+    minutes: float,
     priority: int,
 ) -> Experiment:
     title = f"{WORDS[regulariser]} {ENDS[kind]}{', ' + suffix if suffix else ''}"
@@ -120,6 +122,7 @@ def _timing(
         measures.timing,
         priority,
         draw_timing,
+        measures.guess,
     )
 
 
@@ -129,20 +132,20 @@ FC_QUICK = {"model": FC}
 NO_BN = {"model": ALL_CNN | {"norms": "none"}, "rate": NO_NORM}
 ALL = ("interrupted", "delayed", "sliding")
 
-# (regulariser, kinds, suffix, locator, changes, quick, minutes of gpu, paper and quick, priority)
-FIGURES: tuple[tuple[str, tuple[str, ...], str, str, dict[str, Any], dict[str, Any] | None, tuple, int], ...] = (
-    ("weight_decay", ALL, "", "Fig. 1", {}, {}, (22, 800, 0.3), 40),
-    ("augmentation", ALL, "", "Fig. 1", {}, CROPS, (22, 800, 0.1), 120),
-    ("mixup", ALL[:1], "", "Fig. 3, centre right", {}, MIXED, (22, 800, 0.3), 123),
-    ("weight_decay", ALL, "all-cnn", "Fig. 1", {"model": ALL_CNN}, None, (15, 500), 130),
-    ("augmentation", ALL, "all-cnn", "Fig. 1", {"model": ALL_CNN}, None, (15, 500), 133),
-    ("weight_decay", ALL, "no-norm", "Fig. 4", NO_BN, FC_QUICK | {"rate": EXPONENTIAL}, (12, 400, 0.1), 126),
-    ("augmentation", ALL, "no-norm", "Fig. 4", NO_BN, None, (12, 400), 136),
-    ("weight_decay", ALL, "piecewise", "Fig. 3, bottom", {"rate": PIECEWISE}, None, (22, 800), 140),
-    ("weight_decay", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, (22, 800), 143),
-    ("augmentation", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, (22, 800), 145),
-    ("weight_decay", ALL[:2], "svhn", "Fig. 3, centre", {"data": "svhn"}, None, (22, 1200), 147),
-    ("weight_decay", ALL[:1], "imagenet", "Fig. 3, centre", {"data": "imagenet", "unit": 10009}, None, (0, 1e5), 149),
+# (regulariser, kinds, suffix, locator, changes, quick, minutes of quick (0: there is none), priority)
+FIGURES: tuple[tuple[str, tuple[str, ...], str, str, dict[str, Any], dict[str, Any] | None, float, int], ...] = (
+    ("weight_decay", ALL, "", "Fig. 1", {}, {}, 0.3, 40),
+    ("augmentation", ALL, "", "Fig. 1", {}, CROPS, 0.1, 120),
+    ("mixup", ALL[:1], "", "Fig. 3, centre right", {}, MIXED, 0.3, 123),
+    ("weight_decay", ALL, "all-cnn", "Fig. 1", {"model": ALL_CNN}, None, 0, 130),
+    ("augmentation", ALL, "all-cnn", "Fig. 1", {"model": ALL_CNN}, None, 0, 133),
+    ("weight_decay", ALL, "no-norm", "Fig. 4", NO_BN, FC_QUICK | {"rate": EXPONENTIAL}, 0.1, 126),
+    ("augmentation", ALL, "no-norm", "Fig. 4", NO_BN, None, 0, 136),
+    ("weight_decay", ALL, "piecewise", "Fig. 3, bottom", {"rate": PIECEWISE}, None, 0, 140),
+    ("weight_decay", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, 0, 143),
+    ("augmentation", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, 0, 145),
+    ("weight_decay", ALL[:2], "svhn", "Fig. 3, centre", {"data": "svhn"}, None, 0, 147),
+    ("weight_decay", ALL[:1], "imagenet", "Fig. 3, centre", {"data": "imagenet", "unit": 10009}, None, 0, 149),
 )
 
 FISHER = (
@@ -165,11 +168,9 @@ PATHS = (
     Prediction("late_weight_decay", "but not in one place: a hundredth of the way apart", low=0.01),
     Prediction("spread_ratio", "with augmentation all runs end nearer together than with weight decay", high=1.0),
 )
-MANY = [*RUNS["interrupted"], *RUNS["delayed"][1:-1], *RUNS["sliding"][1:-1]]
-SOME = ["interrupted-0", "interrupted-50", "interrupted-200", "delayed-50", "sliding-0"]
+FIVE = ["interrupted-0", "interrupted-50", "interrupted-200", "delayed-50", "sliding-0"]
 SIX = ["interrupted-0", "interrupted-25", "interrupted-50", "interrupted-200", "delayed-50", "sliding-0"]
 FOUR = ["interrupted-0", "interrupted-100", "delayed-100", "sliding-0", "sliding-25"]
-ENDING = ["interrupted-25", "interrupted-50", "interrupted-100", "interrupted-150", "interrupted-200"]
 ON = {"regulariser": "weight_decay"}
 PATH_PARTS = {"regularisers": ["weight_decay", "augmentation"], "early": ENDING[:2], "late": ENDING[2:-1]}
 
@@ -182,16 +183,16 @@ def _scales(
     quick: dict[str, Any],
     gpu: dict[str, Any],
     paper: dict[str, Any],
-    minutes: tuple[float, float, float],
+    minutes: float,
     more: str = "",
     unexpected: tuple[str, ...] = (),
     small: str = SMALL_ALONE,
 ) -> dict[str, Setting]:
     judged = tuple(replace(p, says=p.says + SLOW, expected=False) if p.metric in unexpected else p for p in predictions)
     return {
-        "quick": Setting(QUICK | ON | quick, judged, 3, small + more, minutes[0]),
-        "gpu": Setting(GPU | ON | gpu, predictions, 3, SHORT + more, minutes[1]),
-        "paper": Setting(PAPER | ON | paper, predictions, 3, UNKNOWN + more, minutes[2]),
+        "quick": Setting(QUICK | ON | quick, judged, 3, small + more, minutes),
+        "gpu": Setting(SHARED_GPU | ON | gpu, predictions, 3, SHORT + more, None),
+        "paper": Setting(SHARED_PAPER | ON | paper, predictions, 3, UNKNOWN + more, None),
     }
 
 
@@ -210,13 +211,14 @@ EXPERIMENTS = (
         _scales(
             FISHER,
             {"runs": SIX, "images": 200, "every": 10},
-            {"runs": SOME, "images": 512},
-            {"runs": MANY, "images": 5000},
-            (0.7, 40, 6000),
+            {"runs": SOME},
+            {"runs": MANY},
+            0.7,
         ),
         measures.fisher,
         60,
         _over_epochs("fisher", "trace of the Fisher information"),
+        measures.guess,
     ),
     Experiment(
         "golatkar.effective-rate",
@@ -226,15 +228,16 @@ EXPERIMENTS = (
         "(0.85).",
         _scales(
             RATES,
-            {"runs": SOME},
+            {"runs": FIVE},
             {"runs": SOME},
             {"runs": MANY},
-            (0.6, 38, 5000),
+            0.6,
             "; initial is taken as the mean over the first 75 epochs, since all runs start from the same weights",
         ),
         measures.effective_rate,
         125,
         draw_effective,
+        measures.guess,
     ),
     Experiment(
         "golatkar.weight-norm",
@@ -247,12 +250,13 @@ EXPERIMENTS = (
             {"runs": FOUR},
             {"runs": FOUR},
             {"runs": MANY},
-            (0.4, 38, 5000),
+            0.4,
             unexpected=("grows_without", "shrinks_with"),
         ),
         measures.weight_norm,
         126,
         _over_epochs("squared_norm", "|w|²"),
+        measures.guess,
     ),
     Experiment(
         "golatkar.paths",
@@ -263,9 +267,9 @@ EXPERIMENTS = (
         _scales(
             PATHS,
             PATH_PARTS | {"runs": ENDING, "model": FC, "strength": QUICK["strength"] | {"augmentation": 1.0}},
-            PATH_PARTS | {"runs": ENDING, "every": 20},
             PATH_PARTS | {"runs": ENDING},
-            (0.2, 75, 1700),
+            PATH_PARTS | {"runs": ENDING},
+            0.2,
             "; principal components of a sketch of 65,536 numbers, where there are more weights",
             unexpected=("late_weight_decay",),
             small=SMALL.replace("a thin ResNet-8", "two hidden layers of 64"),
@@ -273,5 +277,6 @@ EXPERIMENTS = (
         measures.paths,
         127,
         draw_paths,
+        measures.guess,
     ),
 )

@@ -6,7 +6,7 @@ and windows keep their places in a shorter training.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -19,8 +19,9 @@ from linreg_dyn.schedules.spec import from_spec
 from validation.batches import Augment
 from validation.context import Context
 from validation.core import Measured
-from validation.experiments.common import dataset, network
-from validation.experiments.runs import Curves, pearson, stacked, train
+from validation.experiments.common import dataset
+from validation.experiments.guess import per_sample_seconds, seconds, size
+from validation.experiments.runs import Curves, Watch, pearson, stacked, train
 from validation.measure.curvature import fisher_trace
 from validation.measure.paths import principal_components, snapshot
 from validation.train import Recipe, Trainer
@@ -28,6 +29,8 @@ from validation.train import Recipe, Trainer
 NEVER, ALWAYS = "interrupted-0", "interrupted-200"
 CRITICAL = 75
 """Epochs that the critical period takes: "from epoch 0 to 75" (Fig. 1)."""
+SKETCH = 2**16
+"""Numbers that are kept of a network's weights at a time."""
 
 
 def window(run: str, strength: float, unit: int) -> tuple[Schedule, int]:
@@ -56,16 +59,62 @@ def recipe(values: dict[str, Any], run: str, seed: int) -> Recipe:
     )
 
 
-def trained(values: dict[str, Any], seed: int, context: Context, watch=None) -> dict[str, Curves]:
-    """The curves of every run; all start from the same weights and see the same batches."""
+def trained(values: dict[str, Any], seed: int, context: Context, *watched: str, prefix: str = "") -> dict[str, Curves]:
+    """The curves of every run; all start from the same weights and see the same batches.
+
+    Args:
+        values: the setting; `also` names what else is watched of some runs, as other experiments will ask for it.
+        seed: of weights and batches.
+        context: where parts are kept.
+        watched: what is watched of every run, of `WATCHES`.
+        prefix: of the names of the parts.
+    """
     data = dataset(values, context, seed)
     every = values["every"] * values["unit"]
+    also = values.get("also", {}).get(values["regulariser"], {})
     out = {}
     for run in values["runs"]:
-        model = network(values["model"], data, seed)
-        seen = partial(watch, run) if watch else None
-        out[run] = train(run, model, data, recipe(values, run, seed), context, every=every, watch=seen)
+        kinds = [kind for kind in WATCHES if kind in watched or run in also.get(kind, ())]
+        watch = {kind: WATCHES[kind](values, seed) for kind in kinds}
+        how = recipe(values, run, seed)
+        out[run] = train(prefix + run, values["model"], data, how, context, every=every, watch=watch)
     return out
+
+
+def _fisher(values: dict[str, Any], seed: int) -> Watch:
+    """The trace of the Fisher information on the first images."""
+    count = values["images"]
+
+    def see(trainer: Trainer) -> dict[str, Any]:
+        images = trainer.batches.normalised(trainer.batches.x[:count])
+        return fisher_trace(trainer.model, images, seed=seed)._asdict()
+
+    return Watch(see, {"images": count, "seed": seed})
+
+
+def _path(_: dict[str, Any], seed: int) -> Watch:
+    """All weights, or a sketch of them."""
+
+    def see(trainer: Trainer) -> dict[str, Any]:
+        return {"weights": sketched(snapshot(trainer.model), seed)}
+
+    return Watch(see, {"size": SKETCH, "seed": seed})
+
+
+WATCHES = {"fisher": _fisher, "path": _path}
+
+
+def guess(values: dict[str, Any]) -> float:
+    """Minutes of a seed on one H200."""
+    network, total = size(values["model"], values["data"]), 0.0
+    for regulariser in values.get("regularisers", [values["regulariser"]]):
+        followed = values.get("also", {}).get(regulariser, {}).get("fisher", ())
+        for run in values["runs"]:
+            _, steps = window(run, 1.0, values["unit"])
+            tests = steps // (values["every"] * values["unit"]) + 1
+            total += seconds(network, steps=steps, batch=values["batch"], precision=values["precision"], tests=tests)
+            total += tests * per_sample_seconds(network, values["images"]) if run in followed else 0.0
+    return total / 60
 
 
 def accuracies(curves: dict[str, Curves]) -> dict[str, float]:
@@ -95,19 +144,14 @@ def fisher(values: dict[str, Any], seed: int, context: Context) -> Measured:
     The peak is that of the transient, without the start, which all runs share.
     """
 
-    def watch(_: str, trainer: Trainer) -> dict[str, float]:
-        images = trainer.batches.normalised(trainer.batches.x[: values["images"]])
-        found = fisher_trace(trainer.model, images, seed=seed)
-        return {"fisher": found.value, "fisher_error": found.error}
-
-    curves = trained(values, seed, context, watch)
+    curves = trained(values, seed, context, "fisher")
     final = np.array(list(accuracies(curves).values()))
-    peaks = {run: float(np.max(found["fisher"][1:])) for run, found in curves.items()}
-    ends = {run: float(found["fisher"][-1]) for run, found in curves.items()}
+    peaks = {run: float(np.max(found["fisher.value"][1:])) for run, found in curves.items()}
+    ends = {run: float(found["fisher.value"][-1]) for run, found in curves.items()}
     peak, end = (pearson(np.array(list(x.values())), final) for x in (peaks, ends))
     metrics = {"pearson_peak": peak, "pearson_final": end, "peak_over_final": peak - end}
     metrics["peak_ratio"] = peaks[ALWAYS] / peaks[NEVER]
-    arrays = {"fisher": stacked(curves, "fisher"), "peak": np.array(list(peaks.values()))}
+    arrays = {"fisher": stacked(curves, "fisher.value"), "peak": np.array(list(peaks.values()))}
     return Measured(metrics, _arrays(values, curves) | arrays)
 
 
@@ -161,42 +205,31 @@ def paths(values: dict[str, Any], seed: int, context: Context) -> Measured:
 
 def _plane(values: dict[str, Any], seed: int, context: Context) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates of all snapshots of all runs, (snapshot, 2), and the number of the run of each, (snapshot,)."""
-    regulariser = values["regulariser"]
-
-    def part(run: str, step: int) -> str:
-        return f"{regulariser}-{run}-at-{step}"
-
-    def watch(run: str, trainer: Trainer) -> dict[str, float]:
-        kept = context.once(part(run, trainer.done), lambda: {"weights": sketched(snapshot(trainer.model), seed)})
-        return {"kept": len(kept["weights"])}
-
-    data, every = dataset(values, context, seed), values["every"] * values["unit"]
+    curves = trained(values, seed, context, "path", prefix=f"{values['regulariser']}-")
     rows, where = [], []
-    for k, run in enumerate(values["runs"]):
-        how = recipe(values, run, seed)
-        model = network(values["model"], data, seed)
-        name = f"{regulariser}-{run}"
-        found = train(name, model, data, how, context, every=every, watch=partial(watch, run))
-        for step in found["steps"][np.isfinite(found["kept"])]:
-            rows.append(context.once(part(run, int(step)), _lost)["weights"])
-            where.append(k)
-    return principal_components(torch.as_tensor(np.stack(rows))).coordinates, np.array(where)
+    for k, found in enumerate(curves.values()):
+        kept = found["path.weights"][np.isfinite(found["squared_norm"])]  # up to a divergence
+        rows.append(kept)
+        where += [k] * len(kept)
+    return principal_components(torch.as_tensor(np.concatenate(rows))).coordinates, np.array(where)
 
 
-def sketched(weights: torch.Tensor, seed: int, size: int = 2**16) -> np.ndarray:
+def sketched(weights: torch.Tensor, seed: int, size: int = SKETCH) -> np.ndarray:
     """At most `size` numbers instead of all weights, (weight,): each is added, with a random sign, to one of the cells.
 
     Distances keep within about 1 / sqrt(size) of themselves (CountSketch); few enough weights stay as they are.
     """
     if len(weights) <= size:
         return weights.numpy()
-    rng = np.random.Generator(np.random.Philox(seed))
-    cells, signs = rng.integers(0, size, len(weights)), rng.integers(0, 2, len(weights)) * 2.0 - 1
+    cells, signs = _cells(len(weights), size, seed)
     return np.bincount(cells, weights=weights.numpy() * signs, minlength=size).astype(np.float32)
 
 
-def _lost() -> dict[str, Any]:
-    raise RuntimeError("a snapshot of a training that is over is gone: remove the work folder of this experiment")
+@lru_cache(maxsize=1)
+def _cells(count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The cell and the sign of every weight."""
+    rng = np.random.Generator(np.random.Philox(seed))
+    return rng.integers(0, size, count), rng.integers(0, 2, count) * 2.0 - 1
 
 
 def _arrays(values: dict[str, Any], curves: dict[str, Curves]) -> dict[str, np.ndarray]:

@@ -69,6 +69,20 @@ FEW = {
     "delayed": ["interrupted-0", "delayed-100", "interrupted-200"],
     "sliding": ["interrupted-0", "sliding-0", "sliding-100"],
 }
+MANY = [*RUNS["interrupted"], *RUNS["delayed"][1:-1], *RUNS["sliding"][1:-1]]
+MANY.remove("interrupted-50")  # which is "sliding-0"
+SOME = ["interrupted-0", "interrupted-50", "interrupted-200", "delayed-50", "sliding-25"]
+ENDING = ["interrupted-25", "interrupted-50", "interrupted-100", "interrupted-150", "interrupted-200"]
+
+
+def _also(followed: list[str]) -> dict[str, dict[str, list[str]]]:
+    """What is watched of which runs by whichever experiment trains them first, so that one training does for all."""
+    return {"weight_decay": {"fisher": followed, "path": ENDING}, "augmentation": {"path": ENDING}}
+
+
+SHARED_GPU: dict[str, Any] = GPU | {"also": _also(SOME), "images": 512}
+SHARED_PAPER: dict[str, Any] = PAPER | {"also": _also(MANY), "images": 5000}
+"""ResNet-18 on CIFAR-10 at an exponential rate: the trainings of several figures."""
 MARGIN = {"quick": 0.01, "gpu": 0.003, "paper": 0.003}
 """What counts as no difference of accuracy, where weight decay is worth 0.02 (from 7 % of errors to 5 %): a seventh of
 that; half of it on 359 digits, of which one is 0.0028."""
@@ -103,7 +117,7 @@ def predictions(regulariser: str, kind: str, scale: str) -> tuple[Prediction, ..
 
 
 def timing_settings(
-    regulariser: str, kind: str, changes: dict[str, Any], quick: dict[str, Any] | None, minutes: tuple[float, ...]
+    regulariser: str, kind: str, changes: dict[str, Any], quick: dict[str, Any] | None, minutes: float
 ) -> dict[str, Setting]:
     """The scales of one of the figures.
 
@@ -112,11 +126,11 @@ def timing_settings(
         kind: "interrupted", "delayed" or "sliding".
         changes: of gpu and paper scale, with respect to ResNet-18 on CIFAR-10 at an exponential rate.
         quick: changes of quick scale; None: there is none.
-        minutes: of gpu and paper scale, and quick.
+        minutes: of quick scale.
     """
     on = {"regulariser": regulariser}
-    gpu: dict[str, Any] = GPU | changes | on
-    paper: dict[str, Any] = PAPER | changes | on
+    gpu: dict[str, Any] = (GPU if changes else SHARED_GPU) | changes | on
+    paper: dict[str, Any] = (PAPER if changes else SHARED_PAPER) | changes | on
     if regulariser == "mixup":
         gpu, paper = (one | {"strength": one["strength"] | {"mixup": 1.0}} for one in (gpu, paper))
     out = {}
@@ -124,13 +138,13 @@ def timing_settings(
         values: dict[str, Any] = QUICK | on | quick | {"runs": quick.get("runs", FEW[kind])}
         differs = SMALL if regulariser == "augmentation" else SMALL_ALONE
         differs = differs.replace("a thin ResNet-8", _words(values["model"]))
-        out["quick"] = Setting(values, predictions(regulariser, kind, "quick"), 3, differs, minutes[2])
+        out["quick"] = Setting(values, predictions(regulariser, kind, "quick"), 3, differs, minutes)
     gpu_differs = f"{SHORT}; {len(FEW[kind])} of {len(RUNS[kind])} windows"
-    out["gpu"] = Setting(gpu | {"runs": FEW[kind]}, predictions(regulariser, kind, "gpu"), 3, gpu_differs, minutes[0])
+    out["gpu"] = Setting(gpu | {"runs": FEW[kind]}, predictions(regulariser, kind, "gpu"), 3, gpu_differs, None)
     if changes.get("data") == "imagenet":
         out = {}
     out["paper"] = Setting(
-        paper | {"runs": RUNS[kind]}, predictions(regulariser, kind, "paper"), 5, _unknown(changes), minutes[1]
+        paper | {"runs": RUNS[kind]}, predictions(regulariser, kind, "paper"), 5, _unknown(changes), None
     )
     return out
 
