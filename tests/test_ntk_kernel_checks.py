@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import cholesky
 from scipy.sparse.linalg import aslinearoperator
 
 from linreg_dyn.ntk import kernel_checks
@@ -141,3 +142,29 @@ def test_memory_is_refused_before_it_is_taken(monkeypatch):
     with pytest.raises(ValueError, match=r"100 samples.* would take .* GiB may be used; take fewer samples"):
         check_kernel(np.eye(100))
     assert check_kernel(np.eye(100), definite=False).duplicates == 0  # needs no copy
+
+
+def test_the_factorisation_by_panels_is_the_whole_one(monkeypatch):
+    a = np.random.default_rng(0).standard_normal((333, 400))
+    a = a @ a.T
+    largest = []
+
+    def recorded(matrix, **options):
+        largest.append(len(matrix))
+        return cholesky(matrix, **options)
+
+    monkeypatch.setattr(kernel_checks, "PANEL", 100)
+    monkeypatch.setattr(kernel_checks, "cholesky", recorded)
+    found = a.copy()
+    kernel_checks._factorise(found)
+    np.testing.assert_allclose(np.tril(found), np.linalg.cholesky(a), rtol=1e-10, atol=1e-12 * np.abs(a).max())
+    assert largest == [100, 100, 100, 33]  # never so many rows that BLAS would crash
+    # Indefinite by a little, wherever the panel: refused, and with as much more accepted.
+    values, vectors = np.linalg.eigh(a)
+    for sign, k in ((-1, 0), (-1, 332), (1, 0), (1, 332)):
+        bent = a + (sign * 1e-3 - values[k]) * np.outer(vectors[:, k], vectors[:, k])
+        if sign < 0:
+            with pytest.raises(np.linalg.LinAlgError):
+                kernel_checks._factorise(bent)
+        else:
+            kernel_checks._factorise(bent)

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, eigh
+from scipy.linalg import LinAlgError, cholesky, eigh, solve_triangular
 from scipy.sparse.linalg import LinearOperator
 
 from linreg_dyn._checks import number
 from linreg_dyn.ensemble.memory import available_memory
 
 BLOCK = 512  # rows looked at together, so that temporaries stay small next to the kernel
+PANEL = 2048  # columns factorised together
 
 
 @dataclass(frozen=True)
@@ -190,10 +191,24 @@ def _definite(matrix: np.ndarray, shift: float) -> None:
     factor = matrix.copy()
     factor.flat[:: len(factor) + 1] += shift
     try:
-        cholesky(factor.T, lower=True, overwrite_a=True, check_finite=False)  # .T: as LAPACK lies in memory
+        _factorise(factor)
     except LinAlgError:
         lowest = float(eigh(matrix, eigvals_only=True, subset_by_index=(0, 0), check_finite=False)[0])
         _refuse(min(lowest, -shift), shift)
+
+
+def _factorise(matrix: np.ndarray) -> None:
+    """Cholesky's factor in place of the lower triangle; LinAlgError if the matrix is not positive definite.
+
+    By panels: LAPACK's own factorisation of more than some 16,000 rows calls a routine of OpenBLAS that crashes the
+    process where it is threaded (OpenBLAS issue 2821).
+    """
+    for k in range(0, len(matrix), PANEL):
+        here, below = slice(k, k + PANEL), slice(k + PANEL, None)
+        root = matrix[here, here] = cholesky(matrix[here, here], lower=True, check_finite=False)
+        matrix[below, here] = solve_triangular(root, matrix[below, here].T, lower=True, check_finite=False).T
+        for j in range(k + PANEL, len(matrix), PANEL):
+            matrix[j:, j : j + PANEL] -= matrix[j:, here] @ matrix[j : j + PANEL, here].T
 
 
 def _refuse(lowest: float, shift: float) -> None:
