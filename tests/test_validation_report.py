@@ -1,6 +1,7 @@
 """The page of records: what it shows of toy experiments, and that it hides nothing."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ import pytest
 from validation import experiments, queue
 from validation.__main__ import main
 from validation.context import Context
-from validation.core import Experiment, Measured, Prediction, Setting
-from validation.report import number, region
+from validation.core import Experiment, Judgement, Measured, Prediction, Setting
+from validation.report import duration, number, region, strip
 
 PREDICTIONS = (
     Prediction("slope", "the slope is <-1>", low=-1.1, high=-0.9),
@@ -47,9 +48,13 @@ def page(folder):
 def test_the_page_says_what_was_predicted_and_measured(toys):
     text = page(toys)
     assert "<strong>2</strong> records, <strong>2</strong> missing" in text
-    assert '<span class="agrees">1 agrees</span>' in text
-    assert '<span class="disagrees">1 disagrees</span>' in text
-    assert '<span class="inconclusive">2 inconclusive</span>' in text
+    head = text[: text.index("<table")]
+    assert '<span class="agrees">1 agrees</span>' in head
+    assert '<span class="disagrees">1 disagrees</span>' in head
+    assert '<span class="inconclusive">2 inconclusive</span>' in head[head.index("not expected at their size") :]
+    overview = text[len(head) : text.index("</table>")]
+    assert overview.count("1 not expected") == overview.count("missing</span>") == 2
+    assert overview.count('<a href="#toy.') == 2
     assert text.count("data:image/svg+xml") == 2
     assert "the slope is &lt;-1&gt;" in text
     assert "A toy &amp; no network" in text
@@ -83,6 +88,27 @@ def test_list_and_show(toys, capsys):
     assert "no record" in out
     assert main(["show", "toy", *where]) == 2
     assert "be one experiment" in capsys.readouterr().err
+
+
+def test_strips_show_where_the_interval_lies():
+    one = strip(Prediction("x", "", low=0.0, high=1.0), Judgement("agrees", 0.4, 0.5, 0.6, 3))
+    assert one is not None
+    assert 0 < one["low"] < one["from"] < one["at"] < one["to"] < one["high"] < 100
+    assert one["at"] == 50
+    far = strip(Prediction("x", "", high=1.0), Judgement("disagrees", 5.0, 6.0, math.inf, 2))
+    assert far is not None
+    assert (far["low"], far["to"]) == (0, 100)
+    assert 0 < far["high"] < far["from"] < far["at"] < 100
+    same = strip(Prediction("x", "", low=2.0), Judgement("agrees", 2.0, 2.0, 2.0, 3))
+    assert same == {"low": 50, "high": 100, "from": 50, "to": 50, "at": 50}
+    assert strip(Prediction("x", "", low=2.0), Judgement("inconclusive", -math.inf, math.nan, math.inf, 0)) is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"), [(0.4, "0.4 minutes"), (119, "120 minutes"), (125, "2.1 hours"), (50_000, "35 days")]
+)
+def test_durations(minutes, text):
+    assert duration(minutes) == text
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
@@ -14,7 +15,10 @@ import numpy as np
 from linreg_dyn import provenance
 from linreg_dyn.files import write_text
 from validation import experiments, records
-from validation.core import VERDICTS, Experiment, Judgement, Prediction, Spec
+from validation.core import SCALES, VERDICTS, Experiment, Judgement, Prediction, Spec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -24,7 +28,7 @@ def write(out: str | Path, folder: Path = records.FOLDER) -> Path:
     found, wrong = records.read_all(folder)
     by_name = {Path(record["arrays"]["file"]).stem: record for record in found}
     every = [row(experiment, by_name, folder) for experiment in experiments.registry().values()]
-    verdicts = [one["verdict"] for e in every for s in e["scales"] for one in s["judged"]]
+    judged = [one for e in every for s in e["scales"] for one in s["judged"]]
     names = {s["name"] for e in every for s in e["scales"]}
     page = _environment().get_template("report.html")
     path = Path(out) / "index.html"
@@ -32,7 +36,9 @@ def write(out: str | Path, folder: Path = records.FOLDER) -> Path:
         path,
         page.render(
             experiments=every,
-            counts=[(verdict, verdicts.count(verdict)) for verdict in VERDICTS],
+            scales=SCALES,
+            counts=counts(one for one in judged if one["expected"]),
+            unexpected=counts(one for one in judged if not one["expected"]),
             missing=sum(not s["record"] for e in every for s in e["scales"]),
             recorded=sum(bool(s["record"]) for e in every for s in e["scales"]),
             damaged=wrong,
@@ -59,22 +65,50 @@ def _scale(spec: Spec, found: dict[str, dict[str, Any]], folder: Path) -> dict[s
         "name": spec.name,
         "scale": spec.scale,
         "setting": spec.setting,
+        "time": duration(spec.minutes),
         "record": record,
         "judged": judged,
+        "counts": counts(one for one in judged if one["expected"]),
+        "unexpected": sum(not one["expected"] for one in judged),
         "predictions": [(p.says, region(p)) for p in spec.setting.predictions],
         "picture": picture(spec.experiment, records.arrays(record, folder)) if record else None,
     }
+
+
+def counts(judged: Iterable[dict[str, Any]]) -> list[tuple[str, int]]:
+    """How many predictions came to each verdict; those that none came to are left out."""
+    found = [one["verdict"] for one in judged]
+    return [(verdict, found.count(verdict)) for verdict in VERDICTS if verdict in found]
 
 
 def _judged(prediction: Prediction, judgement: Judgement) -> dict[str, Any]:
     return {
         "says": prediction.says,
         "expected": prediction.expected,
+        "exact": prediction.exact,
         "verdict": judgement.verdict,
         "measured": f"{number(judgement.estimate)} [{number(judgement.low)}, {number(judgement.high)}]",
         "region": region(prediction),
         "metric": prediction.metric,
+        "strip": strip(prediction, judgement),
     }
+
+
+def strip(prediction: Prediction, judgement: Judgement) -> dict[str, float] | None:
+    """Where region, interval and estimate lie along a line of length 100 that shows all of them; None: not measured."""
+    if not math.isfinite(judgement.estimate):
+        return None
+    ends = {
+        "low": prediction.low,
+        "high": prediction.high,
+        "from": judgement.low,
+        "to": judgement.high,
+        "at": judgement.estimate,
+    }
+    seen = [x for x in ends.values() if math.isfinite(x)]
+    margin = 0.2 * (max(seen) - min(seen)) or 1.0
+    least, most = min(seen) - margin, max(seen) + margin
+    return {name: round(100 * (min(max(x, least), most) - least) / (most - least), 2) for name, x in ends.items()}
 
 
 def region(prediction: Prediction) -> str:
@@ -93,6 +127,14 @@ def number(x: float) -> str:
     return ("−∞" if x < 0 else "∞") if math.isinf(x) else f"{x:.4g}"
 
 
+def duration(minutes: float) -> str:
+    """Minutes, hours or days, to two digits."""
+    for unit, size in (("days", 1440), ("hours", 60)):
+        if minutes >= 2 * size:
+            return f"{float(f'{minutes / size:.2g}'):,g} {unit}"
+    return f"{float(f'{minutes:.2g}'):g} minutes"
+
+
 def picture(experiment: Experiment, arrays: list[dict[str, np.ndarray]]) -> str | None:
     """The figure of a record as a `data:` address; None where the experiment draws none."""
     if experiment.draw is None:
@@ -100,12 +142,21 @@ def picture(experiment: Experiment, arrays: list[dict[str, np.ndarray]]) -> str 
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    figure = Figure(figsize=(8.4, 3.8), layout="constrained")
     FigureCanvasSVG(figure)
-    experiment.draw(arrays, figure.add_subplot())
+    axes = figure.add_subplot()
+    experiment.draw(arrays, axes)
+    _beside(axes)
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _beside(axes: Axes) -> None:
+    """The legend to the right of the axes, where it hides no curve."""
+    if legend := axes.get_legend():
+        legend.remove()
+        axes.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
 
 
 def _environment() -> jinja2.Environment:

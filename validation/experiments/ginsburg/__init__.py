@@ -29,10 +29,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from validation.core import Experiment, Prediction, Setting
 from validation.experiments.ginsburg.measures import conserved, decayed, driven, phases
+from validation.experiments.ginsburg.pictures import over_time, powers
 
 FC = {"name": "fc", "width": 32, "depth": 2, "bias": False}
 CONV = {"name": "all_cnn", "norms": "none", "bias": False}
@@ -119,32 +118,6 @@ def _phase_setting(nets: dict[str, Any], values: dict[str, Any], seeds: int, dif
     return Setting({"nets": nets, **values}, predictions, seeds, differs, minutes)
 
 
-def _draw(
-    x: str, pairs: tuple[tuple[str, str], ...], xlabel: str, ylabel: str, *, slope: float | None, log_x: bool = True
-):
-    """A picture: a line for each network and kind of number, all seeds; a dashed line of the predicted slope."""
-
-    def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
-        for prefix, style in pairs:
-            for k, net in enumerate(key.removeprefix(prefix) for key in arrays[0] if key.startswith(prefix)):
-                for j, one in enumerate(arrays):
-                    along = one[x] if x in one else one[x + net]
-                    label = f"{net}, {prefix.strip('_')}" if j == 0 else None
-                    axes.plot(along, one[prefix + net], style, color=f"C{k}", label=label, lw=1, ms=3, alpha=0.8)
-                if slope is not None and prefix == pairs[0][0]:
-                    y = arrays[0][prefix + net]
-                    along = arrays[0][x]
-                    axes.plot(along, y[-1] * (along / along[-1]) ** slope, "--", color="0.5", lw=0.8)
-        axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
-        if log_x:
-            axes.set_xscale("log")
-        axes.legend(fontsize="x-small", ncols=2)
-
-    return draw
-
-
-TIMES = _draw("times_", (("size_", "-"),), "l2 x time", "imbalance / start", slope=None, log_x=False)
-
 FIRST_ORDER = {"shares": [0.2, 0.1, 0.05], "time": 10.0}
 BATCHES = {"noise": "batch", "share": 0.05, "warm_share": 0.5}
 INPUTS = {"noise": "input", "share": 0.05, "warm_share": 0.5, "levels": [0.1, 0.2, 0.3], "batch_size": 8}
@@ -161,12 +134,11 @@ EXPERIMENTS = (
         },
         conserved,
         10,
-        _draw(
+        powers(
             "shares",
-            (("change_", "o-"), ("moved_", "s:")),
+            {"change_": ("o-", "imbalance"), "moved_": ("s:", "squared norms")},
             "learning rate x sharpness at the start",
-            "change over the time",
-            slope=1.0,
+            "largest change over the time",
         ),
     ),
     Experiment(
@@ -180,7 +152,7 @@ EXPERIMENTS = (
         },
         decayed,
         11,
-        TIMES,
+        over_time({"size_": ("-", "imbalance")}, "imbalance / imbalance at the start"),
     ),
     Experiment(
         "ginsburg.imbalance-sgd",
@@ -205,7 +177,9 @@ EXPERIMENTS = (
         },
         driven,
         12,
-        _draw("variances", (("extra_", "o-"),), "1/B - 1/N", "drift beyond that of the full gradient", slope=1.0),
+        powers(
+            "variances", {"extra_": ("o-", "drift")}, "1/B - 1/N", "drift of the imbalance, less the full gradient's"
+        ),
     ),
     Experiment(
         "ginsburg.imbalance-noise",
@@ -220,7 +194,7 @@ EXPERIMENTS = (
         },
         driven,
         110,
-        _draw("variances", (("extra_", "o-"),), "squared half width", "drift beyond that without noise", slope=1.0),
+        powers("variances", {"extra_": ("o-", "drift")}, "squared half width", "drift of the imbalance by noise"),
     ),
     Experiment(
         "ginsburg.two-phases",
@@ -234,6 +208,6 @@ EXPERIMENTS = (
         },
         phases,
         111,
-        _draw("times_", (("fallen_", "-"), ("size_", ":")), "l2 x time", "share left", slope=None),
+        over_time({"fallen_": ("-", "loss"), "size_": (":", "imbalance")}, "share left"),
     ),
 )
