@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -192,14 +193,16 @@ def _plan(net: _Net, first: Tensor, second: Tensor, method: str, outputs: Any, b
     item = net.dtype.itemsize
     room = number("max_memory", memory, above=0) if memory is not None else 0.5 * _available(first)
     values = len(first) * len(second) * (net.outputs**2 if outputs == "full" else 1)
-    left = room - item * values
+    left = room - (item + 1) * values  # with a mask of what is finite
     # Of jacobians: two blocks of them, and what makes them; of products: a gradient, a direction, what makes them.
     sample = item * net.outputs * (4 * net.count + 2 * net.activations)
+    pair = 3 * item * (net.outputs**2 if outputs == "full" else 1)  # of a block's kernel, and of what it is summed from
     gradient = item * (3 * net.count + 2 * net.activations)
     if method == "auto":
-        method = "jacobian" if sample <= left else "vjp"
+        method = "jacobian" if sample + pair <= left else "vjp"
     if method == "jacobian":
-        fit, batch = int(left // sample) if left > 0 else 0, 0
+        # The largest block with pair * block^2 + sample * block <= left.
+        fit, batch = int(2 * left / (sample + math.sqrt(sample**2 + 4 * pair * left))) if left > 0 else 0, 0
         most = max(len(first), len(second))
     else:
         along = 3 * item * (net.activations + net.outputs)  # numbers, derivatives, and what comes next, per sample
