@@ -42,7 +42,7 @@ def training_curves(
         spectrum: of `ntk.spectrum` with the labels of `samples`, all modes.
         samples: what is trained on and tested with; their targets suit the loss.
         cross: kernel between test and training samples, [test sample, sample]; None where there is no test.
-        l2, degree: as of `loss_curve`.
+        l2, degree: as of `predictions`.
         loss: one of `LOSSES`. "mse" is solved in closed form, others to `histories.RTOL`.
         times: first and last (default: from before the first mode is learned until the last has decayed).
 

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble import provenance
 from linreg_dyn.ntk._adaptive import Adapted, adapted
-from linreg_dyn.ntk._evolution import Network, chebyshev, closed, implicit
+from linreg_dyn.ntk._evolution import Network, Solver, State, chebyshev, closed, implicit
 from linreg_dyn.ntk._training import Training, checked_training
 from linreg_dyn.ntk.kernel_checks import refuse_memory
 from linreg_dyn.ntk.losses import Loss, mse
@@ -91,37 +91,53 @@ def predict(
     Raises:
         TypeError, ValueError: an argument is not as above, or memory does not suffice; nothing was solved.
     """
-    times, degree = _checked_times(t), number("degree", degree, least=0)
-    if not isinstance(l2, AutoL2):
-        l2 = number("l2", l2, least=0)
-    if learning_rate is not None:
-        learning_rate = number("learning_rate", learning_rate, above=0)
+    times, l2, learning_rate = _checked_times(t), _checked_l2(l2), _checked_rate(learning_rate)
     choice("method", method, ("auto", *METHODS))
+    degree, max_steps = number("degree", degree, least=0), integer("max_steps", max_steps, least=1, most=2**62)
     training = checked_training(kernel, y, loss, f0, kernel_test_train, f0_test, y_test)
     method = _checked_method(method, training, l2, learning_rate)
-    network = _network(training, degree, method, rtol, atol, integer("max_steps", max_steps, least=1, most=2**62))
+    network = _network(training, degree, method, rtol, atol, max_steps)
     _refuse_too_large(training, times, method)
     training.refuse_indefinite()
-    solver = METHODS[method](network)
+    record = _trained(network, METHODS[method](network), training.start, times, l2, learning_rate)
+    return _dataset(training, times, record, _spec(training, network, method, l2, learning_rate))
+
+
+def _trained(
+    network: Network, solver: Solver, start: State, times: Array, l2: float | AutoL2, learning_rate: float | None
+) -> Adapted:
     if isinstance(l2, AutoL2):
-        assert learning_rate is not None
-        record = adapted(network, solver, l2, learning_rate, training.start, times)
-    else:
-        record = Adapted.at(times, training.start)
-        (f, test), reached = solver(training.start, l2, 1.0, times)
-        record.extend((f[:reached], test[:reached]), l2, network.kernel_at(times[:reached], l2, 1.0))
-    spec = {
+        assert learning_rate is not None  # as _checked_method has it
+        return adapted(network, solver, l2, learning_rate, start, times)
+    record = Adapted.at(times, start)
+    (f, test), reached = solver(start, l2, 1.0, times)
+    record.extend((f[:reached], test[:reached]), l2, network.kernel_at(times[:reached], l2, 1.0))
+    return record
+
+
+def _spec(
+    training: Training, network: Network, method: str, l2: float | AutoL2, learning_rate: float | None
+) -> dict[str, Any]:
+    tolerances = {"rtol": network.rtol, "atol": network.atol, "max_steps": network.max_steps}
+    return {
         "kernel": training.described_kernel(),
         "y": provenance.described(training.y),
         "start": [provenance.described(x) for x in training.start],
         "l2": l2,
         "learning_rate": learning_rate,
-        "degree": degree,
+        "degree": network.degree,
         "loss": training.loss.name,
         "method": method,
-        **({} if method == "closed" else {"rtol": network.rtol, "atol": network.atol, "max_steps": max_steps}),
+        **({} if method == "closed" else tolerances),
     }
-    return _dataset(training, times, record, spec, isinstance(l2, AutoL2))
+
+
+def _checked_l2(l2: Any) -> float | AutoL2:
+    return l2 if isinstance(l2, AutoL2) else number("l2", l2, least=0)
+
+
+def _checked_rate(learning_rate: Any) -> float | None:
+    return None if learning_rate is None else number("learning_rate", learning_rate, above=0)
 
 
 def _checked_times(t: ArrayLike) -> Array:
@@ -170,7 +186,7 @@ def _refuse_too_large(training: Training, times: Array, method: str) -> None:
     refuse_memory(what, recorded + system, "take fewer times or samples, or the method 'chebyshev'")
 
 
-def _dataset(training: Training, times: Array, record: Adapted, spec: dict[str, Any], adaptive: bool) -> xr.Dataset:
+def _dataset(training: Training, times: Array, record: Adapted, spec: dict[str, Any]) -> xr.Dataset:
     squeezed, wide = training.squeezed, () if training.squeezed else ("output",)
     f, test = (x[..., 0] if squeezed else x for x in record.outputs)
     loss, known = training.loss, slice(0, record.reached)
@@ -194,7 +210,7 @@ def _dataset(training: Training, times: Array, record: Adapted, spec: dict[str, 
                 curve = np.full(times.size, np.nan)
                 curve[known] = [reduced(function(x, labels)) for x in values[known]]
                 variables[name + end] = ("time", curve, {"long_name": meaning + of, "units": "1"})
-    if adaptive:
+    if isinstance(spec["l2"], AutoL2):
         variables["l2"] = ("time", record.l2, {"long_name": "L2 parameter lambda of l2/2 |theta|^2", "units": "1"})
         step = {"long_name": "step after which the L2 parameter decayed", "units": "steps"}
         variables["decay_step"] = ("decay", np.array(record.decay_step, dtype=np.int64), step)

@@ -4,6 +4,15 @@ Conventions: loss `sum (f - y)^2 / 2` over samples, total loss `+ l2/2 |theta|^2
 is k; `modes` are what is left of labels and of the start in the kernel's eigenbasis, `y_a = e_a . y` (Lewkowycz and
 Gur-Ari 2020, Theorem 2). For MSE everything follows from `gamma_a`, `y_a` and `f_a(0)`, without any training run.
 
+Arguments of all functions here, of which TypeError or ValueError says if they are not so:
+
+    t               gradient-flow times, >= 0, of any shape
+    eigenvalues     gamma_a of the kernel at t = 0, (mode,), >= 0
+    y_modes         labels in the eigenbasis, (mode,) or (mode, output)
+    f0_modes        the start in the eigenbasis, of the shape of `y_modes`; default 0
+    l2, degree      lambda and k, >= 0
+    threads         how many work; None takes every core this process may use
+
 **When is the loss lowest?** The paper expects its minimum "at a time proportional to 1/l2". Write `s = l2 t`,
 `g = gamma / l2`, `q = e^(-2 (k - 1) s)`, `tau = (1 - q) / (2 (k - 1))`; start at f = 0. Then:
 
@@ -57,13 +66,7 @@ from linreg_dyn.problem import Array, as_floats
 
 
 def kernel_eigenvalues(t: ArrayLike, eigenvalues: ArrayLike, *, l2: float, degree: float) -> Array:
-    """`gamma_a(t) = gamma_a e^(-2 (k - 1) l2 t)`, [time, mode] (eq. 2).
-
-    Args:
-        t: gradient-flow times, (time,) or one.
-        eigenvalues: of the kernel at t = 0, (mode,).
-        l2, degree: at least 0.
-    """
+    """`gamma_a(t) = gamma_a e^(-2 (k - 1) l2 t)`, [time, mode] (eq. 2; arguments: see the module)."""
     at, gamma = _times(t), as_floats("eigenvalues", eigenvalues)
     l2, degree = _rates(l2, degree)
     return np.exp(-2 * (degree - 1) * l2 * at)[..., np.newaxis] * gamma
@@ -81,16 +84,7 @@ def loss_curve(
 ) -> Array:
     """The loss `1/2 sum_a (f_a(t) - y_a)^2` (eq. 3), without the L2 term, to full relative accuracy; of the shape of t.
 
-    Args:
-        t: gradient-flow times, at least 0.
-        eigenvalues: (mode,), at least 0.
-        y_modes: labels in the eigenbasis, (mode,) or (mode, output).
-        l2, degree: at least 0.
-        f0_modes: the start in the eigenbasis, of the shape of `y_modes`; default 0.
-        threads: how many threads work; None takes every core this process may use.
-
-    Raises:
-        TypeError, ValueError: an argument is not as above.
+    Arguments: see the module.
     """
     modes = Modes.of(eigenvalues, y_modes, f0_modes, *_rates(l2, degree), workers(threads))
     at = _times(t)
@@ -111,13 +105,10 @@ def loss_minimum(
     From f = 0 it is sought between the best times of the largest and of the smallest eigenvalue, between which it
     lies (see the module). From other starts every change of sign of the loss's slope is refined, seen at twelve
     times per decade from before the fastest mode moves until after the last is gone: minima closer to each other
-    than that may be taken for one.
-
-    Args: as of `loss_curve`.
+    than that may be taken for one. Arguments: see the module.
 
     Raises:
-        TypeError, ValueError: an argument is not as there, or l2 is above 0 and below 1e-100 of the smallest
-            eigenvalue that the labels have.
+        ValueError: l2 is above 0 and below 1e-100 of the smallest eigenvalue that the labels have.
     """
     modes = Modes.of(eigenvalues, y_modes, f0_modes, *_rates(l2, degree), workers(threads))
     return modes.minimum()
@@ -140,15 +131,13 @@ def predict_l2(
     infinity at every l2; of several solutions the smallest is returned, "the smallest L2 parameter such that model
     performance will peak within training time T" (section 3).
 
-    Args:
-        eigenvalues, y_modes, f0_modes, threads: as of `loss_curve`.
+    Args (others: see the module):
         budget: T > 0, gradient-flow time: steps times learning rate.
         degree: k > 1; for others the loss of a model that starts at 0 has no minimum.
 
     Raises:
-        TypeError: an argument is not as above.
-        ValueError: likewise; or no l2 has its loss minimum at the budget, or only one below 1e-100 of the
-            smallest eigenvalue that the labels have.
+        ValueError: no l2 has its loss minimum at the budget, or only one below 1e-100 of the smallest eigenvalue that
+            the labels have.
     """
     budget = number("budget", budget, above=0)
     degree = number("degree", degree, above=1)

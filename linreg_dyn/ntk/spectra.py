@@ -81,22 +81,27 @@ def spectrum(
     store = Store(cache)
     check = check_kernel(kernel, rtol=rtol, definite=False)
     size = check.matrix.shape[0]
-    dense = isinstance(check.matrix, np.ndarray)
     labels = None if y is None else _labels(y, size)
-    if top is not None:
-        top = integer("top", top, least=1, most=size)
-    if method == "auto":
-        method = "full" if top is None or top >= size - 1 or (dense and top > size / 10) else "lanczos"
-    if method == "full" and not dense:
-        check = check_kernel(_entries(check.matrix), rtol=check.rtol, definite=False)
-    elif method != "full" and top is None:
-        raise ValueError(f"method {method!r} computes the largest eigenvalues; say how many as top")
-    elif store.folder is not None and not dense:
-        raise ValueError("cache needs a matrix: an operator has no digest by which its results could be found")
+    top = None if top is None else integer("top", top, least=1, most=size)
+    check, method = _chosen_method(check, method, top, store)
     options = {"top": top, "tolerance": float(tolerance), "iterations": iterations, "seed": seed}
     options = {"method": method, **{name: options[name] for name in USED[method]}}
     modes, note = _stored(check, options, store)
     return _dataset(check, modes, labels, options, note)
+
+
+def _chosen_method(check: KernelCheck, method: str, top: int | None, store: Store) -> tuple[KernelCheck, str]:
+    """The kernel, of an operator its matrix if that is needed, and the method that "auto" is; or ValueError."""
+    size, dense = check.matrix.shape[0], isinstance(check.matrix, np.ndarray)
+    if method == "auto":
+        method = "full" if top is None or top >= size - 1 or (dense and top > size / 10) else "lanczos"
+    if method == "full":
+        return check if dense else check_kernel(_entries(check.matrix), rtol=check.rtol, definite=False), method
+    if top is None:
+        raise ValueError(f"method {method!r} computes the largest eigenvalues; say how many as top")
+    if store.folder is not None and not dense:
+        raise ValueError("cache needs a matrix: an operator has no digest by which its results could be found")
+    return check, method
 
 
 def _labels(y: Any, samples: int) -> np.ndarray:
