@@ -199,6 +199,8 @@ def test_settings_last_as_long_as_they_are_asked_for(monkeypatch):
     with numerics(torch.device("cpu"), "tf32", True):
         assert _settings() == start
     assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    with numerics(gpu, "float32", False):
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     expected = {
         ("float32", False): (True, False, False, False, False),
         ("tf32", False): (True, False, True, True, False),
@@ -212,7 +214,6 @@ def test_settings_last_as_long_as_they_are_asked_for(monkeypatch):
             assert _settings() == settings
             raise KeyError
         assert _settings() == start
-    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
 
 

@@ -53,6 +53,8 @@ def numerics(device: torch.device, precision: str, deterministic: bool) -> Itera
     if device.type != "cuda":
         yield
         return
+    # Deterministic mode asks for it, and torch looks once for all, at the first product in any mode.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     tf32 = precision != "float32"
     with (
         _set(not deterministic, deterministic, tf32, tf32, False),
@@ -76,10 +78,6 @@ def _set(*values: bool) -> Iterator[None]:
             warnings.simplefilter("ignore")
             for (owner, name), value in zip(SWITCHES, before, strict=True):
                 setattr(owner, name, value)
-
-
-# torch asks for it in deterministic mode, and has looked by the first product in any mode; Hopper's default.
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 @contextmanager
