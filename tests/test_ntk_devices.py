@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from linreg_dyn.ntk import _convolutional_torch, _device, _infinite_torch, convolutional
 from linreg_dyn.ntk.convolutional import convolutional_kernel
+from linreg_dyn.ntk.empirical import empirical_kernel
 from linreg_dyn.ntk.infinite import infinite_width
 from tests.test_ntk_convolutional import NETS as IMAGE_NETS
 from tests.test_ntk_convolutional import images
@@ -137,6 +138,13 @@ def test_pairs_of_images_take_what_they_ask_for(activation, layers):
     block = 8.0 * _convolutional_torch._TEMPORARIES * (64 if "flatten" in layers else 64**2) * 45
     held = 8.0 * 9 * 64 * (2 + 2 * 2)  # images of two channels, and moments of two activations
     assert 0.4 < live.most / (block + held) <= 1
+
+
+@pytest.mark.parametrize("room", [14e6, 16e6, 25e6, 60e6])
+def test_empirical_kernels_of_many_outputs_take_what_they_may(room):
+    with Live() as live:
+        kernel = empirical_kernel(torch.nn.Linear(3, 30).double(), samples(40, 3), outputs="full", max_memory=room)
+    assert 0.6 < (live.most + kernel.nbytes * 9 / 8) / room <= 1
 
 
 @every_image_net

@@ -196,7 +196,7 @@ def _plan(net: _Net, first: Tensor, second: Tensor, method: str, outputs: Any, b
     left = room - (item + 1) * values  # with a mask of what is finite
     # Of jacobians: two blocks of them, and what makes them; of products: a gradient, a direction, what makes them.
     sample = item * net.outputs * (4 * net.count + 2 * net.activations)
-    pair = 3 * item * (net.outputs**2 if outputs == "full" else 1)  # of a block's kernel, and of what it is summed from
+    pair = 4 * item * (net.outputs**2 if outputs == "full" else 1)  # of one block's kernel, and of a sum of three
     gradient = item * (3 * net.count + 2 * net.activations)
     if method == "auto":
         method = "jacobian" if sample + pair <= left else "vjp"
