@@ -8,6 +8,7 @@ from importlib import import_module
 _SECTIONS = (
     "networks",
     "width",
+    "wide",
     "modes",
     "limits",
     "times",
