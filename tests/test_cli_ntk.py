@@ -14,7 +14,7 @@ from scipy.integrate import solve_ivp
 
 import paper_figures
 from linreg_dyn.cli import main
-from linreg_dyn.commands import ntk as command
+from linreg_dyn.commands import ntk_kernels
 from linreg_dyn.ntk.convolutional import convolutional_kernel
 from linreg_dyn.ntk.datasets import load, wrong
 from linreg_dyn.ntk.dynamics import predict
@@ -244,7 +244,7 @@ def test_numbers_in_legends_are_short():
     ]
 
 
-@pytest.mark.parametrize("name", command.KERNELS)
+@pytest.mark.parametrize("name", ntk_kernels.KERNELS)
 def test_every_kernel_of_the_help_is_known(name):
     x = np.random.default_rng(0).standard_normal((4, 3))
     assert np.shape(infinite_width(x, activation=name)) == (4, 4)

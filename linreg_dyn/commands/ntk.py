@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from linreg_dyn.commands import ntk_kernels, options
-from linreg_dyn.commands.ntk_kernels import DEFAULT_DEPTH, KERNELS, Setting
+from linreg_dyn.commands.ntk_kernels import Setting
 from linreg_dyn.commands.options import whole
 
 if TYPE_CHECKING:
@@ -53,6 +53,27 @@ def add_parser(subparsers: Any) -> None:
     options.accept_negative_numbers(parser)
     add = parser.add_argument
     add("action", metavar="|".join(ACTIONS), choices=ACTIONS, help="what to compute")
+    _add_data_options(parser)
+    ntk_kernels.add_options(parser)
+    loss = (
+        "of predict: mse (default, in closed form), softmax (with --target one-hot), logistic (labels of -1 and 1) or "
+        "huber (of width 1), which are integrated"
+    )
+    add("--loss", metavar="LOSS", choices=LOSSES, help=loss)
+    add("--l2", metavar="L2", type=float, help=f"lambda, in lambda/2 |theta|^2 (default: {DEFAULT_L2:g})")
+    add("--times", metavar="T", type=float, nargs=2, help="the curves' first and last time (default: all that happens)")
+    add("--budget", metavar="T", type=float, nargs="+", help="training budgets: steps times learning rate")
+    add("--top", metavar="K", type=whole, help="only the K largest eigenvalues, with bounds (default: all)")
+    rtol = "asymmetry and negative eigenvalues to take for rounding, relative to the kernel (default: 1.5e-8)"
+    add("--rtol", metavar="R", type=float, help=rtol)
+    add("--cache", metavar="DIR", help="where eigendecompositions are kept (default: the user's cache folder)")
+    add("--no-cache", action="store_true", help="keep none, and look for none")
+    add("--out", metavar="DIR", required=True, help="where to write: a new or an empty directory")
+    parser.set_defaults(run=run)
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     data = (
         "digits (of scikit-learn, no download), or a .npz file with x and y, with x_train, y_train, x_test and y_test, "
         "or with a kernel of your own and y (default: %(default)s)"
@@ -72,39 +93,6 @@ def add_parser(subparsers: Any) -> None:
     add("--samples", metavar="N", type=whole, help="how many to train on, drawn at random (default: 1000 or all)")
     add("--test", metavar="N", type=whole, help="how many others to test with (default: 1000, or what is left)")
     add("--seed", metavar="S", type=whole, default=0, help="seed of the draw (default: 0)")
-    add("--kernel", metavar="ACTIVATION", choices=KERNELS, help=f"one of {', '.join(KERNELS)} (default: relu)")
-    add("--slope", metavar="S", type=float, help="of leaky_relu, where its input is negative (default: 0.01)")
-    depth = f"layers of weights, one more than hidden layers (default: {DEFAULT_DEPTH})"
-    add("--depth", metavar="L", type=whole, help=depth)
-    layers = (
-        "a convolutional network instead, on images (x of the shape sample, height, width[, channel]): words of conv "
-        "(3 x 3), pool (2 x 2) and activations, gap or flatten, dense, in quotes, such as 'conv relu conv relu gap "
-        "dense'"
-    )
-    add("--layers", metavar="WORDS", help=layers)
-    add("--weight-std", metavar="W", type=float, help="standard deviation of weights, over root fan-in (default: 1)")
-    add("--bias-std", metavar="B", type=float, help="standard deviation of biases (default: 0, no biases)")
-    degree = (
-        "degree of homogeneity k (default: the layers of weights, which it is for relu, leaky_relu and linear without "
-        "biases)"
-    )
-    add("--degree", metavar="K", type=float, help=degree)
-    loss = (
-        "of predict: mse (default, in closed form), softmax (with --target one-hot), logistic (labels of -1 and 1) or "
-        "huber (of width 1), which are integrated"
-    )
-    add("--loss", metavar="LOSS", choices=LOSSES, help=loss)
-    add("--l2", metavar="L2", type=float, help=f"lambda, in lambda/2 |theta|^2 (default: {DEFAULT_L2:g})")
-    add("--times", metavar="T", type=float, nargs=2, help="the curves' first and last time (default: all that happens)")
-    add("--budget", metavar="T", type=float, nargs="+", help="training budgets: steps times learning rate")
-    add("--top", metavar="K", type=whole, help="only the K largest eigenvalues, with bounds (default: all)")
-    rtol = "asymmetry and negative eigenvalues to take for rounding, relative to the kernel (default: 1.5e-8)"
-    add("--rtol", metavar="R", type=float, help=rtol)
-    add("--cache", metavar="DIR", help="where eigendecompositions are kept (default: the user's cache folder)")
-    add("--no-cache", action="store_true", help="keep none, and look for none")
-    add("--threads", metavar="N", type=whole, help="threads of the kernel (default: all cores)")
-    add("--out", metavar="DIR", required=True, help="where to write: a new or an empty directory")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from linreg_dyn.commands.options import whole
+
 if TYPE_CHECKING:
     from linreg_dyn.ntk.datasets import Samples
 
@@ -14,6 +16,29 @@ KERNELS = ("relu", "leaky_relu", "erf", "linear")
 HOMOGENEOUS = ("relu", "leaky_relu", "linear")
 NO_WEIGHTS = ("pool", "gap", "flatten")
 DEFAULT_DEPTH = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the kernel."""
+    add = parser.add_argument
+    add("--kernel", metavar="ACTIVATION", choices=KERNELS, help=f"one of {', '.join(KERNELS)} (default: relu)")
+    add("--slope", metavar="S", type=float, help="of leaky_relu, where its input is negative (default: 0.01)")
+    depth = f"layers of weights, one more than hidden layers (default: {DEFAULT_DEPTH})"
+    add("--depth", metavar="L", type=whole, help=depth)
+    layers = (
+        "a convolutional network instead, on images (x of the shape sample, height, width[, channel]): words of conv "
+        "(3 x 3), pool (2 x 2) and activations, gap or flatten, dense, in quotes, such as 'conv relu conv relu gap "
+        "dense'"
+    )
+    add("--layers", metavar="WORDS", help=layers)
+    add("--weight-std", metavar="W", type=float, help="standard deviation of weights, over root fan-in (default: 1)")
+    add("--bias-std", metavar="B", type=float, help="standard deviation of biases (default: 0, no biases)")
+    degree = (
+        "degree of homogeneity k (default: the layers of weights, which it is for relu, leaky_relu and linear without "
+        "biases)"
+    )
+    add("--degree", metavar="K", type=float, help=degree)
+    add("--threads", metavar="N", type=whole, help="threads of the kernel (default: all cores)")
 
 
 @dataclass(frozen=True)
