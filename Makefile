@@ -48,7 +48,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks.run
 
 bench-gpu:  # in the environment if there is one, else from the source tree with what is installed
-	@export PYTHONPATH=.; python="$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))"; \
+	@export PYTHONPATH=".$${PYTHONPATH:+:$$PYTHONPATH}"; python="$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))"; \
 	$$python -m tests.benchmarks.gpu; first=$$?; \
 	$$python -m tests.benchmarks.gpu_training; exit $$((first | $$?))
 
