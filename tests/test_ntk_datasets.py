@@ -62,3 +62,14 @@ def test_a_part_of_a_kernel_keeps_its_labels(tmp_path):
     assert data.kernel is not None
     assert np.array_equal(np.diag(data.kernel), data.y)
     assert data.kernel.shape == (5, 5)
+
+
+def test_labels_of_minus_one_and_one_are_kept(tmp_path):
+    """All of them are odd; as numbers like others they would all be -1."""
+    path, y = str(tmp_path / "signs.npz"), np.array([1, -1, -1, 1])
+    np.savez(path, x=np.arange(48.0).reshape(4, 3, 4), y=y)
+    data = load(path, samples=4, test=None, seed=0, inputs="raw")
+    order = data.x[:, 0].astype(int) // 12
+    assert (data.target, data.shape) == ("sign", (3, 4))
+    assert np.array_equal(data.y, y[order])
+    assert np.array_equal(load(path, samples=4, test=None, seed=0, target="even-odd").y, -np.ones(4))
