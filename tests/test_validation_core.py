@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validation import queue, records
+from validation import experiments, queue, records
 from validation.__main__ import main
 from validation.context import Context, OutOfTime
 from validation.core import Experiment, Measured, Prediction, Setting
@@ -310,3 +310,35 @@ def test_bad_input_is_one_line(arguments, message, capsys, tmp_path):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_an_experiment_says_how_long_it_takes(context, where):
+    setting = Setting({"steps": 6}, (WITHIN,), 2, minutes=None)
+    with pytest.raises(ValueError, match=r"guess of toy\.one must be there"):
+        Experiment("toy.one", "A toy", "nobody", "", {"quick": setting}, near(-1))
+    told = Experiment("toy.one", "A toy", "nobody", "", {"quick": setting}, near(-1), guess=lambda v: v["steps"] / 2)
+    assert told.spec("quick").minutes == 6
+    assert queue.Estimates([], "cpu").of(told.spec("quick")) == 360
+    assert experiment(near(-1), minutes=7).spec("quick").minutes == 7
+
+
+def test_the_list_shows_whole_ids_and_what_each_takes(tmp_path, capsys):
+    """However narrow the terminal is; a record's own time, and a guess where there is none."""
+    assert main(["list", "--scale", "quick", "--records", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = experiments.specs("quick")
+    assert len(lines) == 1 + len(found)
+    for line, spec in zip(lines[1:], found, strict=True):
+        assert line.split() == [
+            *(spec.experiment.id, "quick", "missing", "about", f"{spec.minutes:.1f}"),
+            *spec.experiment.source.split(),
+        ]
+
+
+def test_clean_says_what_it_removed(tmp_path, capsys):
+    part = tmp_path / "toy.one-quick-0123456789abcdef"
+    part.mkdir()
+    (part / queue.SPENT).write_text("1.0" + " " * 99_997)
+    assert main(["clean", "--work", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("removed 0.0 MB of trainings and 0.1 MB of unfinished runs in ")
+    assert not part.exists()

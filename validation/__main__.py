@@ -1,4 +1,4 @@
-"""`python -m validation list | show | run | next | report`."""
+"""`python -m validation list | show | run | next | clean | report`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     add = commands.add_parser("next", parents=[shared], help="run what is missing, within some minutes")
     add.add_argument("--minutes", type=float, required=True)
     add.set_defaults(command=_next)
+    add = commands.add_parser("clean", help="remove unfinished runs, and trainings kept for other experiments")
+    add.add_argument("--work", type=Path, default=queue.WORK, help="where they are")
+    add.set_defaults(command=_clean)
     add = commands.add_parser("report", help="an HTML page of all records, and of what is missing")
     add.add_argument("--records", type=Path, default=records.FOLDER, help="where records are kept")
     add.add_argument("--out", type=Path, default=Path("report/validation"))
@@ -64,18 +67,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list(arguments: argparse.Namespace) -> int:
     table = Table(box=None, pad_edge=False)
-    for title in ("experiment", "scale", "record", "predictions", "source"):
-        table.add_column(title, no_wrap=True)
+    for title in ("experiment", "scale", "record", "minutes", "predictions", "source"):
+        table.add_column(title, no_wrap=True, justify="right" if title == "minutes" else "left")
     found = _found(arguments.records)
     for experiment in experiments.registry().values():
         for scale in experiment.scales if arguments.scale is None else {arguments.scale} & set(experiment.scales):
-            record = found.get(experiment.spec(scale).name)
+            spec = experiment.spec(scale)
+            record = found.get(spec.name)
             verdicts = [row["verdict"] for row in record["judgements"]] if record else []
             count = ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICTS if v in verdicts)
             when = record["written"][:10] if record else "missing"
-            table.add_row(experiment.id, scale, when, count, experiment.source)
+            minutes = f"{record['seconds'] / 60:.1f}" if record else f"about {spec.minutes:.1f}"
+            table.add_row(experiment.id, scale, when, minutes, count, experiment.source)
     console = _console()
-    console.width = max(console.width, 140)  # whole ids, so that they can be copied
+    console.width = 10_000
+    console.width = console.measure(table).maximum  # whole ids, so that they can be copied
     console.print(table)
     return 0
 
@@ -96,7 +102,7 @@ def _show(arguments: argparse.Namespace) -> int:
         if record is None:
             for prediction in spec.setting.predictions:
                 console.print(f"  {_region(prediction)}: {prediction.says}")
-            console.print("  no record\n")
+            console.print(f"  no record; about {spec.minutes:.1f} minutes\n")
             continue
         for prediction, judgement in records.judgements(record):
             console.print(f"  {_judged(prediction, judgement)}")
@@ -133,6 +139,12 @@ def _next(arguments: argparse.Namespace) -> int:
     )
     print(f"{len(written)} records written, {len(left)} missing")
     return 1 if failed else 0
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    trainings, unfinished = (size / 1e6 for size in queue.clean(arguments.work))
+    print(f"removed {trainings:.1f} MB of trainings and {unfinished:.1f} MB of unfinished runs in {arguments.work}")
+    return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
