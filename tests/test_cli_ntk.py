@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.integrate import solve_ivp
 
 import paper_figures
@@ -132,6 +133,18 @@ def test_convolutional_kernels_of_images(tmp_path, capsys):
     assert np.allclose(result["test_loss"], run["loss_test"], rtol=0, atol=1e-9)
     assert ntk(tmp_path / "signs", "predict", *words, "--loss", "logistic") == 0
     assert ", sign" in said(capsys)["data"]
+
+
+@pytest.mark.parametrize("layers", [(), ("--layers", "conv relu gap dense")], ids=["vectors", "images"])
+def test_kernels_of_a_device(tmp_path, monkeypatch, layers):
+    places, original = [], torch.device
+    monkeypatch.setattr(torch, "device", lambda name: places.append(name) or original(name))
+    for name in ("here", "cpu"):
+        device = () if name == "here" else ("--device", name)
+        assert ntk(tmp_path / name, "spectrum", "--samples", 30, *layers, *device) == 0
+        assert bool(places) is bool(device)
+    here, there = (read(tmp_path / name / "spectrum.nc").eigenvalue for name in ("here", "cpu"))
+    np.testing.assert_allclose(here, there, rtol=0, atol=1e-12 * float(here[0]))
 
 
 @pytest.mark.parametrize("top", [None, 5])

@@ -80,6 +80,7 @@ BAD_WORDS = [
     (("predict", "--layers", "conv erf gap dense"), "--degree is needed: erf is not homogeneous"),
     (("predict", "--layers", "conv relu gap dense", "--bias-std", "1"), "--degree is needed: biases are not"),
     (("predict", "--layers", "pool pool pool pool gap dense"), "layers must leave 2 x 2 pixels for each 'pool'"),
+    (("predict", "--device", "abacus"), "device must be None, 'cuda', 'cuda:0' or 'cpu', got 'abacus'"),
     (("train",), "invalid choice: 'train'"),
     ((), "required: predict|spectrum|lambda-pred"),
 ]
@@ -96,6 +97,7 @@ def test_a_kernel_of_ones_own_refuses_what_is_not_its(tmp_path, capsys):
         (("predict", "--kernel", "relu", "--degree", 2), "--kernel is of a kernel computed from inputs"),
         (("predict", "--layers", "gap dense", "--degree", 2), "--layers is of a kernel computed from inputs"),
         (("predict", "--inputs", "raw", "--degree", 2), "--inputs is of a kernel computed from inputs"),
+        (("predict", "--device", "cpu", "--degree", 2), "--device is of a kernel computed from inputs"),
         (("predict",), "--degree is needed with the kernel of"),
         (("predict", "--test", 1, "--degree", 2), "test must be 0 with the kernel in"),
         (("spectrum", "--samples", 13), "has 12 samples, and 13 were asked for"),

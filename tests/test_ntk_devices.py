@@ -1,5 +1,6 @@
 """Kernels on torch devices: as those of compiled code, and within the memory that they ask for."""
 
+import sys
 import weakref
 
 import numpy as np
@@ -176,6 +177,12 @@ def test_what_is_no_device(kernel, device):
 def test_no_gpu_is_one_line(kernel):
     with pytest.raises(ValueError, match=r"^device 'cuda' must be a GPU that torch can use, it finds 0$"):
         kernel(inputs[kernel], device="cuda")
+
+
+def test_without_torch_a_device_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ValueError, match=r"device 'cpu' needs torch, which is not installed: pip install"):
+        _device.place_of("cpu")
 
 
 @kernels

@@ -7,6 +7,7 @@ import pytest
 
 from linreg_dyn.ntk import _chebyshev, _evolution
 from linreg_dyn.ntk.dynamics import predict
+from linreg_dyn.ntk.losses import Loss
 from linreg_dyn.schedules import AutoL2
 from tests.ntk_training import LABELS, METHODS, RTOLS, TIMES, M, N, direct, kernels
 
@@ -76,6 +77,20 @@ def test_stiff_kernels_take_few_products():
         assert calls[0] < most < explicit
     # A step of "chebyshev" may be off by 1e-5 of the outputs; stiff modes forget it, of others there are two at most.
     np.testing.assert_allclose(runs[0].f, runs[1].f, atol=2e-5 * np.abs(runs[0].f.values).max())
+
+
+def test_the_curvature_of_many_outputs_is_looked_at_in_pieces(monkeypatch):
+    sizes = []
+
+    def curvature(f, y):
+        sizes.append(len(f))
+        return f[:, :, None] * np.ones(f.shape[1])
+
+    loss = Loss("pieces", lambda f, y: f, curvature=curvature)
+    f = np.random.default_rng(0).standard_normal((50, 600))
+    assert _evolution._steepest(loss, f, f) == 600 * np.abs(f).max()
+    assert max(sizes) * 600**2 <= 2**22
+    assert sum(sizes) == 50
 
 
 @pytest.mark.parametrize("stages", [2, 5, 40, 700])

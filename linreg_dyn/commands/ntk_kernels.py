@@ -39,6 +39,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--degree", metavar="K", type=float, help=degree)
     add("--threads", metavar="N", type=whole, help="threads of the kernel (default: all cores)")
+    add(
+        "--device",
+        metavar="DEVICE",
+        help="where torch computes the kernel, such as cuda (default: without torch)",
+    )
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def setting(args: argparse.Namespace, samples: Samples) -> Setting:
 
 
 def _given(args: argparse.Namespace) -> Setting:
-    for option in ("kernel", "slope", "depth", "layers", "weight_std", "bias_std", "inputs"):
+    for option in ("kernel", "slope", "depth", "layers", "weight_std", "bias_std", "inputs", "device"):
         if getattr(args, option) is not None:
             name = option.replace("_", "-")
             raise ValueError(f"--{name} is of a kernel computed from inputs, and {args.data} brings its own")
@@ -122,7 +127,7 @@ def _convolutional(args: argparse.Namespace, samples: Samples) -> Setting:
 
 def _common(args: argparse.Namespace) -> dict[str, Any]:
     deviations = {"weight_std": args.weight_std or 1.0, "bias_std": args.bias_std or 0.0}
-    return {**deviations, "slope": args.slope, "threads": args.threads}
+    return {**deviations, "slope": args.slope, "threads": args.threads, "device": args.device}
 
 
 def _degree(args: argparse.Namespace, activations: list[str], layers: int, source: str) -> float | None:

@@ -15,12 +15,15 @@ def place_of(device: Any) -> torch.device | None:
     """The device of that name, checked; None for compiled code without torch.
 
     Raises:
-        ModuleNotFoundError: torch is not installed.
-        ValueError: torch knows no such device, or it cannot be used.
+        ValueError: torch is not installed, knows no such device, or it cannot be used.
     """
     if device is None:
         return None
-    import torch
+    try:
+        import torch
+    except ModuleNotFoundError:
+        message = f"device {device!r} needs torch, which is not installed: pip install 'linreg-dyn[validation]'"
+        raise ValueError(message) from None
 
     try:
         place = torch.device(device)

@@ -126,8 +126,7 @@ def chebyshev(network: Network) -> Solver:
         def radius(t: float, z: Array) -> float:
             steepest = loss.steepest
             if not np.isfinite(steepest):
-                curvature = loss.curvature_at(outputs(network.kernel, z, start[0]), y)
-                steepest = 2 * float(np.abs(curvature).sum(axis=-1).max())
+                steepest = 2 * _steepest(loss, outputs(network.kernel, z, start[0]), y)
             growing = 4 if degree < 1 else 1  # during a step, by so much if anything happens in it
             return growing * network.kernel_at(t, l2, scale) * largest * steepest + degree * l2
 
@@ -146,6 +145,13 @@ def chebyshev(network: Network) -> Solver:
         return (f, test), reached
 
     return solve
+
+
+def _steepest(loss: Loss, f: Array, y: Array) -> float:
+    """A bound of the loss's curvature at these outputs; of some samples at a time, as they are squares of outputs."""
+    rows = max(2**22 // f.shape[1] ** 2, 1)
+    pieces = (slice(first, first + rows) for first in range(0, len(f), rows))
+    return max(float(np.abs(loss.curvature_at(f[some], y[some])).sum(axis=-1).max()) for some in pieces)
 
 
 def _times(kernel: Any, v: Array) -> Array:

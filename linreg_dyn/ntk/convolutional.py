@@ -85,7 +85,6 @@ def convolutional_kernel(
     Raises:
         TypeError, ValueError: an argument is not as above, images are not finite, numbers overflow, or the memory
             does not suffice; then nothing was computed (but overflow is seen in what was).
-        ModuleNotFoundError: `device` needs torch, which is not installed.
     """
     choice("kind", kind, KINDS)
     choice("dtype", dtype, ("float64", "float32"))

@@ -88,7 +88,6 @@ def infinite_width(
     Raises:
         TypeError, ValueError: an argument is not as above, inputs are not finite or their squares overflow, or the
             memory does not suffice; then nothing was computed.
-        ModuleNotFoundError: `device` needs torch, which is not installed.
     """
     chosen = activation_of(activation, slope)
     layers = _layers(hidden_layers, chosen, weight_std, bias_std)
