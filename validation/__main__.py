@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 2 for bad input, 1 for a run that failed."""
     arguments = _parser().parse_args(argv)
     try:
+        _check_folders(arguments)
         return arguments.command(arguments)
     except (ValueError, OSError) as error:
         print(f"validation: {error}", file=sys.stderr)
@@ -65,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_folders(arguments: argparse.Namespace) -> None:
+    """ValueError, before any work, where a folder that is written to or read is something else."""
+    for name in ("records", "work"):
+        path = getattr(arguments, name, None)
+        if path is not None and path.exists() and not path.is_dir():
+            raise ValueError(f"--{name} must be a folder, got {path}")
+
+
 def _list(arguments: argparse.Namespace) -> int:
     table = Table(box=None, pad_edge=False)
     for title in ("experiment", "scale", "record", "minutes", "predictions", "source"):
@@ -91,11 +100,11 @@ def _show(arguments: argparse.Namespace) -> int:
     if len(chosen) > 1:
         raise ValueError(f"experiment must be one experiment, got {', '.join(e.id for e in chosen)}")
     (experiment,) = chosen
+    specs = [experiment.spec(scale) for scale in ((arguments.scale,) if arguments.scale else experiment.scales)]
     console, found = _console(), _found(arguments.records)
     console.print(f"[bold]{experiment.id}[/]  {experiment.title}\n{experiment.source}\n{experiment.statement}\n")
-    for scale in experiment.scales if arguments.scale is None else (arguments.scale,):
-        spec = experiment.spec(scale)
-        console.print(f"[bold]{scale}[/]  {spec.setting.seeds} seeds  {spec.setting.values}")
+    for spec in specs:
+        console.print(f"[bold]{spec.scale}[/]  {spec.setting.seeds} seeds  {spec.setting.values}")
         if spec.setting.differs:
             console.print(f"  differs from the paper: {spec.setting.differs}")
         record = found.get(spec.name)
@@ -113,9 +122,11 @@ def _show(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     context = _context(arguments)
     scale = arguments.scale or _default_scale(context.device)
-    for experiment in _chosen(arguments.experiment):
-        path = queue.run(experiment.spec(scale), context, folder=arguments.records, work=arguments.work)
-        _tell(path)
+    named = [e for e in _chosen(arguments.experiment) if scale in e.scales or e.id in arguments.experiment]
+    if not named:
+        raise ValueError(f"experiment: none of {', '.join(arguments.experiment)} has the scale {scale!r}")
+    for spec in [experiment.spec(scale) for experiment in named]:  # all are there before the first is run
+        _tell(queue.run(spec, context, folder=arguments.records, work=arguments.work))
     return 0
 
 
