@@ -22,7 +22,7 @@ SMALLER = {
     "imbalance-conserved": {"train": 32},
     "imbalance-weight-decay": {"train": 32, "steps": STEPS, "points": 5},
     "imbalance-sgd": {"train": 64, "levels": [4, 8, 16, 32], "share": 0.02},
-    "imbalance-noise": {"train": 64, "draws": 6},
+    "imbalance-noise": {"train": 64, "steps": 64, "draws": 6},
     "two-phases": {"train": 32, "steps": STEPS, "points": 41},
 }
 BY_NAME = {experiment.id.removeprefix("ginsburg."): experiment for experiment in EXPERIMENTS}
