@@ -114,9 +114,9 @@ def drawn(y: str, ylabel: str, x: str = "l2", log: bool = False):
             for k, value in enumerate(np.unique(one[other])):
                 row = np.flatnonzero((one[other] == value) & (one[x] > 0))
                 row = row[np.argsort(one[x][row])]
-                label = f"{other} {value:g}" if one is arrays[0] else None
+                label = f"{other.removesuffix('s')} {value:g}" if one is arrays[0] else None
                 axes.plot(one[x][row], one[y][row], "o-", color=f"C{k % 10}", ms=3, lw=1, alpha=0.8, label=label)
-        axes.set(xlabel=x, ylabel=ylabel, xscale="log", yscale="log" if log else "linear")
+        axes.set(xlabel=x.removesuffix("s"), ylabel=ylabel, xscale="log", yscale="log" if log else "linear")
         axes.legend(fontsize="x-small")
 
     return draw
