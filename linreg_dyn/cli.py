@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -43,6 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code, and raises nothing for bad usage or bad input."""
     parser = build_parser()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # terminals and locales that lack a sign still get the rest
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped is interrupted: clean up the same way
     try:
@@ -67,8 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError) as error:
         if os.environ.get("LINREG_DYN_TRACEBACK"):
             raise
-        print(f"linreg-dyn: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"linreg-dyn: error: {' '.join(_told(error).split())}", file=sys.stderr)
         return 2
+
+
+def _told(error: Exception) -> str:
+    """What an error says, without the number that the operating system has for it."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ that fails, is interrupted or is refused leaves nothing half-written, and what w
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -33,7 +34,8 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     with _parents(target):
         temporary = _temporary(target)
         try:
-            temporary.touch()
+            with _named(path):
+                temporary.touch()
             yield temporary
             os.replace(temporary, target)
         finally:
@@ -55,7 +57,8 @@ def atomic_directory(path: str | Path, *, replace: Sequence[str] = ()) -> Iterat
     _check_replaceable(target, replace)
     with _parents(target):
         temporary = _temporary(target)
-        temporary.mkdir()
+        with _named(path):
+            temporary.mkdir()
         try:
             yield temporary
             _check_replaceable(target, replace)  # the block may have taken minutes
@@ -105,11 +108,24 @@ def _swap(new: Path, target: Path) -> None:
 
 
 @contextmanager
+def _named(path: str | Path) -> Iterator[None]:
+    """Name `path`, which the user gave, in an error that a temporary or a parent of it meets."""
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(error.errno, f"{path} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
 def _parents(target: Path) -> Iterator[None]:
     """Make the missing parents of `target`; on an error remove again those that are still empty."""
     missing = [parent for parent in target.parents if not parent.exists()]
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        with _named(target):
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
         yield
     except BaseException:
         for parent in missing:

@@ -21,23 +21,23 @@ def draw_training(figure: Figure, result: xr.Dataset) -> None:
     shown = np.unique(np.linspace(0, steps - 1, min(steps, MOST_POINTS)).round().astype(int))
     thinned = result.isel(step=shown)
     for axes, name in zip(panels, ("loss", "layer_imbalance"), strict=True):
-        values = thinned[name].values
-        _lines(axes, thinned["step"].values, values)
-        _scale(axes, values)
+        _scale(axes, _lines(axes, thinned["step"].values, thinned[name].values))
         axes.set(xlabel="step", title={"loss": "loss $(W - 1)^2$"}.get(name, "layer imbalance $D$"))
     if panels[0].get_legend_handles_labels()[0]:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
 
 
-def _lines(axes: Axes, step: np.ndarray, values: np.ndarray) -> None:
+def _lines(axes: Axes, step: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Draw the values (step, net), and return those that are seen."""
     if values.shape[1] <= MOST_LINES:
         axes.plot(step, values, "-", color="C1", linewidth=0.8)
-        return
+        return values
     kept = np.isfinite(values).any(axis=1)
     step, values = step[kept], values[kept]
     low, middle, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=1)
     axes.fill_between(step, low, high, color="0.85", linewidth=0, label="10 to 90 % of nets")
     axes.plot(step, middle, "-", color="C1", linewidth=0.8, label="median")
+    return np.stack([low, high])
 
 
 def _scale(axes: Axes, values: np.ndarray) -> None:
@@ -47,7 +47,7 @@ def _scale(axes: Axes, values: np.ndarray) -> None:
         axes.set_yscale("log")
         axes.set_ylim(min(positive.min(), TOP) / 2, min(positive.max(), TOP) * 2)
     else:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.05 * positive.max() if positive.size else None)
 
 
 def draw_fit(figure: Figure, result: xr.Dataset) -> None:

@@ -1,5 +1,6 @@
 """The program itself: its commands, its help, its errors."""
 
+import os
 import re
 import subprocess
 import sys
@@ -48,6 +49,18 @@ def test_a_reader_that_stops_early_is_no_error():
     command = f"{sys.executable} -m linreg_dyn.cli audit --help | head -c 0"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
+
+
+def test_a_locale_without_a_sign_still_gets_the_rest():
+    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    command = [sys.executable, "-m", "linreg_dyn.cli", "claims", "ginsburg.flow-invariant"]
+    done = subprocess.run(command, capture_output=True, env=ascii_only, check=True)
+    assert b"The flow conserves w\\u1d62\\xb2" in done.stdout
+
+
+def test_an_error_of_the_system_is_told_in_words(capsys):
+    assert cli.main(["audit", "chen.rate", "--json", "/proc/claims.json"]) == 2
+    assert one_line_error(capsys).startswith("linreg-dyn: error: /proc/claims.json cannot be written: ")
 
 
 def test_every_verdict_has_a_style():

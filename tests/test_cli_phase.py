@@ -194,8 +194,8 @@ BAD = [
     (("--layers", "1", "1"), "layers must be two different ones, got 1 twice"),
     (("--layers", "1", "3"), "layers must be an integer from 1 to 2, got 3"),
     (("--depth", "1"), "depth must be an integer from 2"),
-    (("--fixed", "1"), "others must give the 0 other layers of depth 2, got 1"),
-    (("--depth", "3", "--fixed", "x"), "others must be finite numbers, w1 or w2, got 'x'"),
+    (("--fixed", "1"), "--fixed must give the 0 other layers of depth 2, got 1"),
+    (("--depth", "3", "--fixed", "x"), "--fixed must be finite numbers, w1 or w2, got 'x'"),
     (("--box", "2", "2"), "box must reach from a smaller to a larger weight, got 2 to 2"),
     (("--box", "0", "1", "2"), "--box takes 2 or 4 numbers, got 3"),
     (("--size", "0"), "size must be an integer from 1"),
@@ -251,6 +251,9 @@ def test_out_is_a_new_picture_or_directory(tmp_path, capsys):
     assert "is a directory" in capsys.readouterr().err
     assert phase(tmp_path / "b.png", "--size", 8, "--format", "png") == 2
     assert "--format is for a directory" in capsys.readouterr().err
+    for name in ("c.jpg", "c.PNG"):
+        assert phase(tmp_path / name, "--size", 8) == 2
+        assert "--out must be FILE.pdf, .png or .svg, or a directory" in capsys.readouterr().err
     assert listing(tmp_path) == ["file"]
 
 

@@ -235,10 +235,15 @@ def test_training_figure_plots_the_recorded_values():
     assert [line.get_ydata().tolist() for line in left.lines] == few["loss"].values.T.tolist()
     assert [line.get_ydata().tolist() for line in right.lines] == few["layer_imbalance"].values.T.tolist()
     assert (left.get_yscale(), right.get_yscale()) == ("log", "linear")
+    assert right.get_ylim()[0] == 0
+    assert right.get_ylim()[1] > float(few["layer_imbalance"].max())
     many = dataset(41)
+    many["loss"][1, 7] = 1e-30  # one net alone, which is not drawn, does not set the scale
     left, _ = paper_figures.drawn(run.draw_training, run.TRAINING_SIZE, many).axes
     (median,) = left.lines
     assert np.array_equal(median.get_ydata(), np.median(many["loss"], axis=1))
+    low, high = np.quantile(many["loss"], (0.1, 0.9), axis=1)
+    assert left.get_ylim() == (low.min() / 2, high.max() * 2)
 
 
 def test_fit_figure_plots_the_lines_in_the_users_units(tmp_path):

@@ -1,6 +1,8 @@
 """Files and directories appear whole or not at all."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +127,15 @@ def test_what_is_of_the_other_kind_is_refused(tmp_path, atomic):
     path.mkdir() if atomic is atomic_file else path.touch()
     with pytest.raises(ValueError, match="x is not a"), atomic(path):
         raise AssertionError("the block must not run")
+
+
+@pytest.mark.parametrize("atomic", [atomic_file, atomic_directory])
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path, atomic):
+    (tmp_path / "file").touch()
+    for path in (Path("/proc/x"), tmp_path / "file" / "x"):
+        told = f"{path} cannot be written: {'Not a directory' if path.parent.is_file() else ''}"
+        with pytest.raises(OSError, match=re.escape(told)), atomic(path):
+            raise AssertionError("the block must not run")
 
 
 def test_canonical_json_is_the_same_for_the_same_value():

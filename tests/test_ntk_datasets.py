@@ -1,6 +1,7 @@
 """Samples that are drawn, how they are scaled, and what is learned of them; refusals are tested with the command."""
 
 import numpy as np
+import pytest
 
 from linreg_dyn.ntk.datasets import load, wrong
 
@@ -73,3 +74,11 @@ def test_labels_of_minus_one_and_one_are_kept(tmp_path):
     assert (data.target, data.shape) == ("sign", (3, 4))
     assert np.array_equal(data.y, y[order])
     assert np.array_equal(load(path, samples=4, test=None, seed=0, target="even-odd").y, -np.ones(4))
+
+
+@pytest.mark.parametrize("write", [lambda path: np.save(path, np.ones(3)), lambda path: path.write_text("x,y\n1,2\n")])
+def test_what_is_no_archive_is_refused(tmp_path, write):
+    path = tmp_path / "data.npy"
+    write(path)
+    with pytest.raises(ValueError, match=r"data must be a \.npz file .* is none \(it is no zip archive, "):
+        load(str(path), samples=None, test=None, seed=0)

@@ -33,6 +33,7 @@ USED_BY = {
     "line": ("rates",),
     "trajectories": (None,),
 }
+OTHER_PICTURES = (".eps", ".gif", ".jpeg", ".jpg", ".ps", ".tif", ".tiff", ".webp")
 DEFAULT_RATE, DEFAULT_RATES = "0.2", (0.01, 1.0)
 
 
@@ -181,6 +182,9 @@ def _formats(args: argparse.Namespace, alone: bool) -> tuple[str, ...]:
         if Path(args.out).is_dir():
             raise ValueError(f"--out must be a file that can be replaced; {args.out} is a directory")
         return (Path(args.out).suffix[1:],)
+    suffix = Path(args.out).suffix.lower()
+    if suffix in OTHER_PICTURES or suffix[1:] in paper_figures.FORMATS:
+        raise ValueError(f"--out must be FILE.pdf, .png or .svg, or a directory, got {args.out}")
     formats = tuple(dict.fromkeys(part.strip() for part in (args.format or "pdf,png").split(",")))
     paper_figures.check_formats(formats)
     return formats
@@ -190,7 +194,10 @@ def _plane(args: argparse.Namespace) -> Plane:
     from linreg_dyn.phase import Plane
 
     box = tuple(args.box) if len(args.box) == 4 else (*args.box, *args.box)
-    return Plane(args.depth, tuple(args.layers), box, tuple(args.fixed))
+    try:
+        return Plane(args.depth, tuple(args.layers), box, tuple(args.fixed))
+    except ValueError as error:
+        raise ValueError(str(error).replace("others must", "--fixed must", 1)) from None
 
 
 def _method(args: argparse.Namespace) -> Method:

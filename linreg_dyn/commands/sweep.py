@@ -141,7 +141,8 @@ def _size(count: float) -> str:
 
 def _summary(outcome: Outcome, out: str) -> list[str]:
     damaged = f" ({outcome.damaged} of them damaged on disk)" if outcome.damaged else ""
-    lines = [f"{outcome.total} chunks: {outcome.found} found, {outcome.computed} computed{damaged}"]
+    chunks = f"{outcome.total} chunk{'s' * (outcome.total != 1)}"
+    lines = [f"{chunks}: {outcome.found} found, {outcome.computed} computed{damaged}"]
     for chunk, error in outcome.failures:
         points = ", ".join(f"{path} {values}" for fields in chunk.spec["axes"] for path, values in fields.items())
         why = " ".join(str(error).split()) or type(error).__name__  # a MemoryError has no words

@@ -111,9 +111,9 @@ def _read(source: str) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"data must be 'digits' or a .npz file, there is no file {source}")
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array without a name")
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no zip archive, as np.savez writes them")
+        with np.load(path, allow_pickle=False) as file:
             found = set(file.files)
             wanted = next(
                 (names for names in (("kernel", "y"), (*TRAIN, *TEST), ("x", "y")) if found.issuperset(names)), None
