@@ -28,9 +28,9 @@ audit: $(VENV)/.base
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-validate: $(VENV)/.dev
-	$(BIN)/python -m validation next --scale quick --device cpu --minutes 60
-	$(BIN)/python -m validation report
+validate: $(VENV)/.dev  # into records of its own: those of validation/records are not touched
+	$(BIN)/python -m validation next --scale quick --device cpu --minutes 60 --records report/records
+	$(BIN)/python -m validation report --records report/records
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
