@@ -12,10 +12,28 @@ from linreg_dyn.ensemble.threads import spread
 
 @pytest.mark.parametrize("threads", [1, 2, 5, 64])
 @pytest.mark.parametrize("items", [0, 1, 3, 1000])
-def test_every_item_is_done_once(items, threads):
-    done = []
-    spread(lambda first, last: done.extend(range(first, last)), items, threads)
+@pytest.mark.parametrize("pieces", [0, 1, 7, 5000])
+def test_every_item_is_done_once(items, threads, pieces):
+    done, most = [], 0
+
+    def work(first, last):
+        nonlocal most
+        most = max(most, last - first)
+        done.extend(range(first, last))
+
+    spread(work, items, threads, pieces)
     assert sorted(done) == list(range(items))
+    assert most <= max(1, items // max(1, pieces))
+
+
+def test_chunks_become_smaller_so_that_threads_end_together():
+    sizes = []
+    spread(lambda first, last: sizes.append((first, last - first)), 10_000, 2)
+    in_order = [size for _, size in sorted(sizes)]
+    assert in_order == sorted(in_order, reverse=True)
+    assert in_order[0] == 2500
+    assert in_order[-1] <= 10_000 // 64
+    assert len(in_order) < 20
 
 
 def test_threads_work_at_the_same_time_and_stay_for_the_next_call():
@@ -48,7 +66,7 @@ def test_what_is_raised_comes_out_when_nobody_works_any_more(kind):
         busy[0] -= 1
 
     with pytest.raises(kind, match="stop"):
-        spread(work, 8, 2)
+        spread(work, 4, 2)
     assert busy == [1]  # only the one that raised never left
 
 

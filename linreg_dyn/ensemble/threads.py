@@ -31,14 +31,24 @@ def workers(threads: int | None) -> int:
         return os.cpu_count() or 1
 
 
-def spread(work: Callable[[int, int], None], items: int, threads: int) -> None:
+def _edges(items: int, threads: int, pieces: int) -> list[int]:
+    """Where chunks begin, and the end: large ones first, then smaller ones, so that threads end together."""
+    edges, most = [0], max(1, items // max(1, pieces))
+    least = items // (32 * threads)
+    while edges[-1] < items:
+        left = items - edges[-1]
+        share = left // (2 * threads) if threads > 1 else left
+        edges.append(edges[-1] + min(left, most, max(1, least, share)))
+    return edges
+
+
+def spread(work: Callable[[int, int], None], items: int, threads: int, pieces: int = 1) -> None:
     """Call `work(first, last)` for all items, in chunks, in so many threads, this one among them; wait for the end.
 
-    What `work` raises is raised here, Ctrl-C too, after every thread has ended the chunk it was at.
+    A chunk is at most one of so many equal `pieces`. What `work` raises is raised here, Ctrl-C too, after every
+    thread has ended the chunk it was at.
     """
-    chunks = min(items, 4 * threads if threads > 1 else 1)
-    edges = [items * k // chunks for k in range(chunks + 1)] if chunks else []
-    left = list(pairwise(edges))[::-1]
+    left = list(pairwise(_edges(items, threads, pieces)))[::-1]
 
     def take() -> None:
         while left:
@@ -48,13 +58,14 @@ def spread(work: Callable[[int, int], None], items: int, threads: int) -> None:
                 return
             work(*chunk)
 
-    if threads > 1 and chunks > 1 and not _pool:
+    helpers = min(threads, len(left)) - 1
+    if helpers > 0 and not _pool:
         _pool.append(ThreadPoolExecutor(MOST, thread_name_prefix="linreg_dyn"))
-    helpers = [_pool[0].submit(take) for _ in range(min(threads, chunks) - 1)]
+    helping = [_pool[0].submit(take) for _ in range(helpers)]
     try:
         take()
     finally:
         left.clear()
-        wait(helpers)
-    for helper in helpers:
+        wait(helping)
+    for helper in helping:
         helper.result()
