@@ -8,7 +8,7 @@ import xarray as xr
 
 import linreg_dyn as ld
 from linreg_dyn import observables
-from linreg_dyn.ensemble import _cpu, _kernels, provenance
+from linreg_dyn.ensemble import _kernels, provenance
 from tests import naive
 
 SEED = 2**40 + 12345  # both words of the key matter
@@ -155,12 +155,27 @@ def test_a_part_of_an_ensemble_draws_as_in_the_whole():
 
 @pytest.mark.parametrize("depth", [1, 4, 32, 200])
 def test_blocks_keep_every_weight(depth):
+    """Rows become lanes, and rows again; a step of a rate that is lost in rounding moves nothing."""
     for trajectories in (1, 8, 9, 64, 1000):
-        shape = _kernels.shape_for(depth, "float64")
-        state = _cpu.pack(starts(trajectories, depth), shape)
-        assert state.ctypes.data % 64 == 0
-        assert state.shape[0] == -(-trajectories // shape.lanes)
-        np.testing.assert_array_equal(_cpu.unpack(state, trajectories), starts(trajectories, depth))
+        initial = starts(trajectories, depth)
+        record = ld.Record(observables=("weights", "largest_square"))
+        run = {"steps": 2, "learning_rate": 1e-300, "record": record, "backend": "cpu"}
+        for momentum in (0.0, 0.5):
+            ds = ld.simulate(initial, ld.GradientDescent(), momentum=momentum, **run)
+            for rows in (*ds.weights.values, ds.final_weights.values):
+                np.testing.assert_array_equal(rows, initial)
+            np.testing.assert_array_equal(ds.largest_square.values, np.tile((initial**2).max(axis=1), (3, 1)))
+
+
+def test_no_run_writes_into_the_starts_or_into_an_earlier_result():
+    initial = starts(64, 4)
+    kept, run = initial.copy(), {"learning_rate": 0.1, "momentum": 0.5, "backend": "cpu"}
+    first = ld.simulate(initial, ld.GradientDescent(), steps=3, **run)
+    before = first.copy(deep=True)
+    more = ld.simulate(initial, ld.GradientDescent(), steps=6, resume=first, **run)
+    np.testing.assert_array_equal(initial, kept)
+    xr.testing.assert_identical(first, before)
+    assert (more.final_weights != first.final_weights).any()
 
 
 def test_full_batch_is_gradient_descent_up_to_rounding():

@@ -127,7 +127,7 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_runs(monkeypatch):
     with pytest.raises(ValueError, match=r"would take 64 GiB .* 0\.8 GiB may be used; take fewer"):
         ld.simulate([1.0, 2.0], ld.GradientDescent(), record=ld.Record(), **run)
     with pytest.raises(ValueError, match="may be used; take fewer trajectories"):
-        ld.simulate(np.broadcast_to(1.0, (2**22, 8)), ld.GradientDescent(), **run)
+        ld.simulate(np.broadcast_to(1.0, (2**23, 8)), ld.GradientDescent(), **run)
 
 
 def test_available_memory_is_a_plausible_number_of_bytes():

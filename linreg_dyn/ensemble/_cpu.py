@@ -10,7 +10,7 @@ import numpy as np
 from linreg_dyn import noise
 from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import _kernels
-from linreg_dyn.ensemble._blocks import PADDING, SOURCES, Shape, observe_kernel
+from linreg_dyn.ensemble._blocks import PADDING, SOURCES, merged, observe_kernel, stored
 from linreg_dyn.ensemble._vector import aligned
 from linreg_dyn.ensemble.engine import Engine, Seen
 from linreg_dyn.ensemble.plan import NEVER, Plan
@@ -24,7 +24,7 @@ PIECE = 2**30
 MOMENTS = 2**26
 """Bytes of moments of blocks that wait to be merged."""
 TABLE = 2**16
-"""Steps whose scheduled values are tabulated at a time."""
+"""Steps that a block takes in one go at most; their scheduled values are tabulated."""
 
 
 class CpuEngine(Engine):
@@ -47,12 +47,11 @@ class CpuEngine(Engine):
         self.plan = plan
         self.trajectories = len(weights)
         self.shape = _kernels.shape_for(plan.depth, plan.dtype, plan.draw == "amplitude", plan.momentum > 0)
-        self.state = pack(weights, self.shape)
-        blocks, lanes = len(self.state), self.shape.lanes
-        self.velocities = aligned((blocks if plan.momentum else 0, *self.state.shape[1:]), plan.dtype)
-        if plan.momentum:
-            self.velocities[:] = 0 if velocities is None else pack(velocities, self.shape)
-        self.diverged = np.full((blocks, lanes), NEVER)
+        lanes = self.shape.lanes
+        self.blocks = -(-self.trajectories // lanes)
+        self.state = self._rows(self.blocks, weights, 1)  # lanes left over rest at the minimum of weights 1
+        self.velocities = self._rows(self.blocks if plan.momentum else 0, velocities, 0)
+        self.diverged = np.full((self.blocks, lanes), NEVER)
         self.diverged.reshape(-1)[self.trajectories :] = PADDING
         if diverged_step is not None:
             self.diverged.reshape(-1)[: self.trajectories] = diverged_step
@@ -62,6 +61,15 @@ class CpuEngine(Engine):
         self.moments: dict[str, Moments] = {}
         self.values: dict[str, Array] = {}
         self.threads = threads
+
+    def _rows(self, blocks: int, values: Array | None, rest: float) -> Array:
+        """(trajectory, layer) of whole blocks: `values`, and `rest` where there are none."""
+        rows = aligned((blocks * self.shape.lanes, self.plan.depth), self.plan.dtype)
+        given = 0 if values is None else len(values)
+        if values is not None:
+            rows[:given] = values
+        rows[given:] = rest
+        return rows
 
     def _factors(self, values: Array | None, own: bool) -> Array:
         """Factors of every lane, (block, lane), 1 where there is none; empty if no trajectory has its own."""
@@ -83,7 +91,7 @@ class CpuEngine(Engine):
         """Take the steps start, ..., stop - 1; then measure: `moments` of `reduced`, `values` of `kept`."""
         every = self.plan.auto_l2.every if self.plan.auto_l2 else stop
         while start < stop:
-            pause = min(stop, start + self._span, (start // every + 1) * every)
+            pause = min(stop, start + TABLE, (start // every + 1) * every)
             self._run_through([start, pause])
             if self.plan.auto_l2 and pause % every == 0:
                 self._measure_l2(pause)
@@ -100,21 +108,17 @@ class CpuEngine(Engine):
             yield from super().records(start, stops, record)
             return
         reduced, wanted = record.reduced, record.moments
-        most = max(1, MOMENTS // (5 * 8 * len(reduced) * len(self.state)))
+        most = max(1, MOMENTS // (8 * (1 + len(stored(wanted)) * len(reduced)) * self.blocks))
         while stops:
-            if stops[0] - start > self._span:
+            if stops[0] - start > TABLE:
                 self.advance(start, stops[0])
                 start = stops[0]
             count = 1
-            while count < min(most, len(stops)) and stops[count] - start <= self._span:
+            while count < min(most, len(stops)) and stops[count] - start <= TABLE:
                 count += 1
             for moments in self._run_through([start, *stops[:count]], reduced, wanted):
                 yield Seen(moments, {})
             start, stops = stops[count - 1], stops[count:]
-
-    @property
-    def _span(self) -> int:
-        return max(1, min(TABLE, PIECE // self.state.size))
 
     def _run_through(
         self, edges: Sequence[int], reduced: tuple[str, ...] = (), wanted: frozenset[str] = ALL
@@ -125,22 +129,26 @@ class CpuEngine(Engine):
         random = (*key, np.array(noise.round_keys(*key)), plan.first_trajectory, plan.quantiles)
         table = plan.table(edges[0], edges[-1])
         shared = (table, self.own, self.state.dtype.type(plan.momentum), random, plan.batches)
-        moments = np.zeros((len(edges) - 1 if reduced else 0, 5, len(reduced), len(self.state)))
+        width = 1 + len(stored(wanted)) * len(reduced)
+        moments = np.empty((len(edges) - 1 if reduced else 0, width, self.blocks))
         observed = tuple(OBSERVABLES[name][0] for name in reduced)
         advance = _kernels.advance_kernel(self.shape, plan, observed, wanted if reduced else frozenset())  # pyright: ignore[reportArgumentType]
         memory, at = (self.state, self.velocities, self.diverged), np.array(edges)
-        spread(lambda first, last: advance(*memory, first, last, at, moments, *shared), len(self.state), self.threads)
-        return [dict(zip(reduced, Moments.merged(*row, wanted=wanted), strict=True)) for row in moments]
+        pieces = self.state.size * (edges[-1] - edges[0]) // PIECE
+        spread(
+            lambda first, last: advance(*memory, first, last, at, moments, *shared), self.blocks, self.threads, pieces
+        )
+        return [dict(zip(reduced, merged(row, len(reduced), wanted), strict=True)) for row in moments]
 
     def _observe(self, kept: tuple[str, ...]) -> dict[str, Array]:
         values: dict[str, Array] = {}
         for name in kept:
             function = OBSERVABLES[name][0]
             if function is None:
-                values[name] = unpack(self.state, self.trajectories)
+                values[name] = self.state[: self.trajectories]
                 continue
             observe, out = observe_kernel(self.shape, function), aligned(self.diverged.shape, np.float64)
-            spread(partial(observe, self.state, out), len(self.state), self.threads)
+            spread(partial(observe, self.state, out), self.blocks, self.threads)
             values[name] = out.reshape(-1)[: self.trajectories]
         return values
 
@@ -159,8 +167,8 @@ class CpuEngine(Engine):
 
     def fetch(self) -> tuple[Array, Array | None]:
         """Weights and, with momentum, velocities: (trajectory, layer)."""
-        velocities = unpack(self.velocities, self.trajectories) if self.plan.momentum else None
-        return unpack(self.state, self.trajectories), velocities
+        velocities = self.velocities[: self.trajectories] if self.plan.momentum else None
+        return self.state[: self.trajectories], velocities
 
 
 @kernel(SOURCES)
@@ -171,27 +179,3 @@ def _update_l2(states, step, loss, factor, refractory):
         new = auto_l2(l2, low, low_error, pause, last, error, step, loss[k], 0.0, factor, refractory)
         for j in range(6):
             states[j, k] = new[j]
-
-
-def pack(rows: Array, shape: Shape) -> Array:
-    """(trajectory, layer) to [block, section, layer, lane]; lanes left over rest at the minimum of weights 1."""
-    lanes, blocks = shape.lanes // shape.sections, -(-len(rows) // shape.lanes)
-    state = aligned((blocks * shape.sections, shape.depth, lanes), shape.dtype)
-    whole, left = divmod(len(rows), lanes)
-    state[:whole] = rows[: whole * lanes].reshape(whole, lanes, shape.depth).swapaxes(1, 2)
-    state[whole:] = 1
-    if left:
-        state[whole, :, :left] = rows[whole * lanes :].T
-    return state.reshape(blocks, shape.sections, shape.depth, lanes)
-
-
-def unpack(state: Array, trajectories: int) -> Array:
-    """[block, section, layer, lane] back to (trajectory, layer)."""
-    *_, depth, lanes = state.shape
-    state = state.reshape(-1, depth, lanes)
-    whole, left = divmod(trajectories, lanes)
-    rows = np.empty((trajectories, depth), dtype=state.dtype)
-    rows[: whole * lanes].reshape(whole, lanes, depth)[:] = state[:whole].swapaxes(1, 2)
-    if left:
-        rows[whole * lanes :] = state[whole, :, :left].T
-    return rows

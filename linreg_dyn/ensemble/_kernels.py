@@ -19,7 +19,7 @@ from numba.extending import register_jitable
 from linreg_dyn import arithmetic, noise, rules
 from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble import methods
-from linreg_dyn.ensemble._blocks import SOURCES, Shape, copy, reducer
+from linreg_dyn.ensemble._blocks import SOURCES, Shape, copy, exchange, reducer
 from linreg_dyn.ensemble._lanewise import exceeds, where
 from linreg_dyn.ensemble._vector import cast, local, section, view
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
@@ -60,6 +60,11 @@ RESIDUALS: dict[type, Callable[..., Any]] = {
 }
 
 
+@cache
+def _wide() -> bool:
+    return bool(llvm.get_host_cpu_features().get("avx512f"))
+
+
 def shape_for(depth: int, dtype: str, draws_amplitude: bool = False, heavy: bool = False) -> Shape:
     """The blocks for this machine: whole vector registers, enough of them to keep its arithmetic units busy.
 
@@ -68,7 +73,7 @@ def shape_for(depth: int, dtype: str, draws_amplitude: bool = False, heavy: bool
     need registers too, and with a heavy ball the velocities. Deeper nets live in cache, and there four vectors of a
     layer are in step.
     """
-    wide = bool(llvm.get_host_cpu_features().get("avx512f"))
+    wide = _wide()
     width = (64 if wide else 32) // np.dtype(dtype).itemsize
     if depth > SHALLOW:
         return Shape(depth, dtype, width, 4 if wide else 2)
@@ -208,6 +213,7 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
     part_of = view(width, parts // sections, 1)
     new_block, new_row, new_units = (local(kind, width, parts, length, sections) for length in (depth, 1, 4))
     new_net = local(kind, width, parts // sections, depth)
+    new_lanes, load, store = exchange(shape)
     draws_amplitude, draws_batch = draw == "amplitude", draw == "batch"
     heavy = inertia != "none"
     gather, move = _stepper(depth, adaptive, decaying, inertia)
@@ -218,9 +224,10 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
 
     @kernel(shape, *observed, sorted(wanted), residual, draw, distribution, adaptive, decaying, own, inertia, SOURCES)
     def advance(state, velocities, diverged, first, last, edges, moments, table, own_table, momentum, random, batches):
-        """Take the steps from `edges[0]` to `edges[-1]` with the blocks `first`, ..., `last - 1` of `state`.
+        """Take the steps from `edges[0]` to `edges[-1]` with the blocks `first`, ..., `last - 1`.
 
-        At each later edge reduce the observables: `moments` [edge, 5, observable, block].
+        `state` and `velocities` are (trajectory, layer). At each later edge reduce the observables to `moments`
+        [edge, ..., block].
         """
         lrs, decays, amplitudes = table
         own_rates, own_decays = own_table
@@ -229,12 +236,16 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
         w, before, v, v_before = new_block(), new_block(), new_block(), new_block()
         shares, largest, units = new_net(), new_row(), new_units()
         held, m2, m1 = np.empty(lanes, kind), np.empty(lanes, kind), np.empty(lanes, kind)
+        rest, rest_speeds = new_lanes(), new_lanes()
+        here, speeds = block_of(rest, 0), block_of(rest_speeds, 0)
         order, swaps = np.arange(len(squares)), np.empty(batch, np.int64)
         lane_numbers = np.arange(lanes)
         for block in range(first, last):
-            here, speeds, marks = block_of(state, block), block_of(velocities, block), row_of(diverged, block)
+            marks = row_of(diverged, block)
+            load(state, block, rest)
             copy(here, w)
             if heavy:
+                load(velocities, block, rest_speeds)
                 copy(speeds, v)
             numbers = row_of(lane_numbers, 0)[0] + (origin + block * lanes)
             row_of(held, 0)[0] = rules.end_to_end(w)
@@ -247,7 +258,7 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
                 stop = edges[edge]
                 if step == stop or not alive(diverged[block]):
                     step = stop
-                    reduce(w, marks[0], moments, edge - 1, block)
+                    reduce(w, marks[0], moments[edge - 1, :, block])
                     edge += 1
                     continue
                 count = 1 if step < careful else min(check, stop - step)
@@ -302,5 +313,8 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
                 here[i] = where(marks[0], never, w[i], here[i])
                 if heavy:
                     speeds[i] = where(marks[0], never, v[i], speeds[i])
+            store(rest, state, block)
+            if heavy:
+                store(rest_speeds, velocities, block)
 
     return advance

@@ -218,7 +218,7 @@ def _refuse_too_large(trajectories: int, plan: Plan, record: Record | None, step
         passing += 10
     elif plan.rates is not None or plan.decays is not None:
         passing += 3
-    copies = 6 if plan.momentum else 3
+    copies = 3 if plan.momentum else 2
     refuse_too_large(trajectories, plan.depth, rows, width, advice, copies=copies, more=8 * passing * trajectories)
 
 
