@@ -125,7 +125,7 @@ def reducer(shape: Shape, observed: tuple[Callable[..., Any], ...], wanted: froz
     new_block = local(types.float64, shape.width, shape.parts, shape.depth, shape.sections)
     each, never = _each_reduced(observed, len(observed), wanted), NEVER
 
-    @register_jitable(inline="always")  # a call would keep the weights in memory
+    @register_jitable(forceinline=True)  # a call would keep the weights in memory
     def reduce(w, marks, moments):
         seen = new_block()  # a copy, so that the weights themselves can stay in registers
         copy(w, seen)
@@ -145,7 +145,7 @@ def _each_reduced(observed: tuple[Callable[..., Any], ...], count: int, wanted: 
     mean_at, squares_at, min_at, max_at = (place.get(name, 0) for name in FIELDS)
     never, infinity = NEVER, np.inf
 
-    @register_jitable(inline="always")  # a call would keep the weights in memory
+    @register_jitable(forceinline=True)  # a call would keep the weights in memory
     def reduce(w, marks, number, moments):
         others(w, marks, number, moments)
         x = observable(w)
