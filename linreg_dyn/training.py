@@ -13,6 +13,7 @@ from linreg_dyn.ensemble import Record, backends, simulate
 from linreg_dyn.ensemble.discrete import DIVERGED, MOST_STEPS, STATUSES
 from linreg_dyn.ensemble.memory import refuse_too_large
 from linreg_dyn.ensemble.methods import Method
+from linreg_dyn.ensemble.plan import MOST_LAYERS
 from linreg_dyn.problem import Array
 from linreg_dyn.regression import Regression
 
@@ -27,9 +28,9 @@ def random_starts(depth: int, count: int, *, seed: int = 0) -> Array:
 
     So the hypothesis `|W - 1| < 1/2` of Ginsburg's Theorems 3.1 and 3.2 holds at every depth. The first
     starts of a larger `count` are those of a smaller one. TypeError or ValueError when `depth` or `count`
-    is no integer from 1 on, `seed` none from 0 to 2^64 - 1, or the starts would not fit in memory.
+    is no integer from 1 on (`depth`: to 4096), `seed` none from 0 to 2^64 - 1, or the starts would not fit in memory.
     """
-    depth = integer("depth", depth, least=1, most=2**31)
+    depth = integer("depth", depth, least=1, most=MOST_LAYERS)
     count = integer("starts", count, least=1, most=2**31)
     refuse_too_large(count, depth, 0, 0, "take fewer starts or layers")
     for_weights, for_end_to_end = np.random.default_rng(integer("seed", seed, least=0, most=2**64 - 1)).spawn(2)

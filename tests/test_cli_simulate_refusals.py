@@ -12,6 +12,7 @@ BAD_OPTIONS = [
     (("--y", "same"), "same must vary"),
     (("--data", "nowhere.csv"), "nowhere.csv"),
     (("--depth", "0"), "depth must be an integer from 1"),
+    (("--depth", "10000000"), "depth must be an integer from 1 to 4096"),
     (("--depth", "two"), "expected a whole number, got 'two'"),
     (("--lr", "0"), "--lr must be a finite number > 0, got 0"),
     (("--lr", "-0.1"), "--lr must be a finite number > 0, got -0.1"),

@@ -9,6 +9,7 @@ import xarray as xr
 import linreg_dyn as ld
 from linreg_dyn import observables
 from linreg_dyn.ensemble import _kernels, provenance
+from linreg_dyn.ensemble.plan import MOST_LAYERS
 from tests import naive
 
 SEED = 2**40 + 12345  # both words of the key matter
@@ -165,6 +166,16 @@ def test_blocks_keep_every_weight(depth):
             for rows in (*ds.weights.values, ds.final_weights.values):
                 np.testing.assert_array_equal(rows, initial)
             np.testing.assert_array_equal(ds.largest_square.values, np.tile((initial**2).max(axis=1), (3, 1)))
+
+
+def test_the_deepest_net_is_as_a_naive_loop():
+    """With all that a kernel keeps of it on the stack; compiled no longer than others."""
+    initial = np.exp(np.random.default_rng(0).normal(0, 1e-3, (3, MOST_LAYERS)))
+    run: dict = {"steps": 3, "weight_decay": 0.01, "momentum": 0.5, "nesterov": True}
+    record = ld.Record(every=1, observables=("loss", "layer_imbalance"), reduce="mean")
+    ds = ld.simulate(initial, ld.NoiseAugmentation(0.1), learning_rate=1e-5, record=record, threads=2, **run)
+    path = naive.run(initial[2], ld.NoiseAugmentation(0.1), 3, 1e-5, 0.01, momentum=0.5, nesterov=True, trajectory=2)
+    np.testing.assert_array_equal(ds.final_weights[2], path[-1])
 
 
 def test_no_run_writes_into_the_starts_or_into_an_earlier_result():

@@ -20,6 +20,11 @@ GOOD = {"starts": [1.0, 2.0], "method": ld.GradientDescent(), "steps": 3, "learn
     ("change", "error", "message"),
     [
         ({"starts": [1.0, math.nan]}, ValueError, "starts must be finite"),
+        (
+            {"starts": np.ones(4097)},
+            ValueError,
+            "starts must have at most 4096 layers, got 4097 (flow takes any number)",
+        ),
         ({"method": ld.GradientDescent}, TypeError, "method must be one of GradientDescent, "),
         ({"method": "gd"}, TypeError, "method must be one of"),
         ({"steps": -1}, ValueError, "steps must be an integer from 0 to 4294967295, got -1"),

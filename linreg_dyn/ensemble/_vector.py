@@ -267,7 +267,8 @@ def local(dtype: types.Type, width: int, parts: int, length: int, sections: int 
     def block(typing):
         def lower(context, builder, sig, args):
             vectors = ir.ArrayType(context.get_value_type(kind.lanes).element, kind.lanes.parts * length)
-            stack = cgutils.alloca_once(builder, vectors)
+            with builder.goto_entry_block():
+                stack = builder.alloca(vectors)  # numba's own helper writes zeros, which LLVM spells out one by one
             stack.align = 64  # a cache line
             return builder.bitcast(stack, context.get_value_type(kind))
 

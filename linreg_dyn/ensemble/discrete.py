@@ -13,7 +13,7 @@ from linreg_dyn.ensemble import backends, provenance, resuming
 from linreg_dyn.ensemble.dataset import labelled
 from linreg_dyn.ensemble.memory import refuse_too_large
 from linreg_dyn.ensemble.methods import METHODS, Method
-from linreg_dyn.ensemble.plan import NEVER, Plan
+from linreg_dyn.ensemble.plan import MOST_LAYERS, NEVER, Plan
 from linreg_dyn.ensemble.record import WEIGHTS, Record
 from linreg_dyn.ensemble.recorder import Recorder
 from linreg_dyn.ensemble.threads import workers
@@ -113,6 +113,8 @@ def _plan(
 ) -> Plan:
     """The arguments of `simulate`, checked, as engines understand them."""
     trajectories, depth = weights.shape
+    if depth > MOST_LAYERS:
+        raise ValueError(f"starts must have at most {MOST_LAYERS} layers, got {depth} (flow takes any number)")
     rates = _each("learning_rate", learning_rate, trajectories, above=0)
     decays = _each("weight_decay", weight_decay, trajectories, least=0)
     auto_l2 = weight_decay if isinstance(weight_decay, AutoL2) else None

@@ -13,6 +13,8 @@ from linreg_dyn.ensemble.methods import Method, MiniBatch, Table, TruncatedGauss
 from linreg_dyn.problem import Array
 from linreg_dyn.schedules import AutoL2, Schedule
 
+MOST_LAYERS = 4096
+"""Kernels keep the weights of a block on the stack, 256 bytes a layer several times over."""
 NEVER = -1
 """`diverged_step` of a trajectory that has not diverged."""
 OVERFLOW = {"float64": 2.0**200, "float32": 2.0**40}

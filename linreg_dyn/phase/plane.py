@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linreg_dyn._checks import integer, number
+from linreg_dyn.ensemble.plan import MOST_LAYERS
 from linreg_dyn.problem import Array
 
 Other = float | str
@@ -38,7 +39,7 @@ class Plane:
     others: tuple[Other, ...] = ()
 
     def __post_init__(self):
-        depth = integer("depth", self.depth, least=2, most=4096)
+        depth = integer("depth", self.depth, least=2, most=MOST_LAYERS)
         layers, box, others = tuple(self.layers), tuple(self.box), tuple(self.others)
         if len(layers) != 2:
             raise ValueError(f"layers must be two layers, got {layers}")

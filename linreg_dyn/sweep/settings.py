@@ -10,6 +10,7 @@ from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble import methods
 from linreg_dyn.ensemble.backends import BACKENDS
 from linreg_dyn.ensemble.discrete import MOST_STEPS
+from linreg_dyn.ensemble.plan import MOST_LAYERS
 from linreg_dyn.problem import NormalizedData
 from linreg_dyn.sweep import starts
 from linreg_dyn.sweep.tables import made, unknown
@@ -57,7 +58,7 @@ def arguments(where: str, settings: dict[str, Any], data: NormalizedData | None)
     for name in REQUIRED:
         if name not in settings:
             raise ValueError(f"{where}.{name}: missing; set it in [run], [grid] or [zip]")
-    integer(f"{where}.depth", settings["depth"], least=1, most=2**16)
+    integer(f"{where}.depth", settings["depth"], least=1, most=MOST_LAYERS)
     integer(f"{where}.trajectories", settings["trajectories"], least=1, most=MOST_TRAJECTORIES)
     steps = integer(f"{where}.steps", settings["steps"], least=0, most=MOST_STEPS)
     if not isinstance(settings["starts"], dict):
