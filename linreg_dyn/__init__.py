@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from linreg_dyn import closed_form, equilibria, ntk, schedules, symbolic
     from linreg_dyn.claims.core import Evidence
+    from linreg_dyn.claims.own import judge
     from linreg_dyn.eigenvalues import spectrum
     from linreg_dyn.ensemble.continuous import flow
     from linreg_dyn.ensemble.discrete import simulate
@@ -41,6 +42,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "closed_form": ("closed_form", None),
     "equilibria": ("equilibria", None),
     "flow": ("ensemble.continuous", "flow"),
+    "judge": ("claims.own", "judge"),
     "ntk": ("ntk", None),
     "schedules": ("schedules", None),
     "simulate": ("ensemble.discrete", "simulate"),
@@ -65,6 +67,7 @@ __all__ = [
     "closed_form",
     "equilibria",
     "flow",
+    "judge",
     "ntk",
     "schedules",
     "simulate",

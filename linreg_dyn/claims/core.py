@@ -173,7 +173,7 @@ class Claim:
         return tuple(v.about for v in (self.measurement.controls if self.measurement else self.mutants))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evidence:
     """What an audit found about one claim; `to_json` gives the row of `claims.json`."""
 
@@ -187,6 +187,13 @@ class Evidence:
     admitted: int = 0
     certificate: dict[str, Any] | None = None
     seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        witness = ""
+        if self.witness:
+            numbers = (f"{n} = {', '.join([x] if isinstance(x, str) else x)}" for n, x in self.witness["given"].items())
+            witness = f" ({'; '.join(numbers)} breaks {self.witness['breaks']})"
+        return f"<Evidence: {self.claim.id} {self.verdict}, {self.method}{witness}>"
 
     def to_json(self, certificate_path: str | None = None) -> dict[str, Any]:
         """The row of `claims.json`, with the path of the certificate that was written (or None)."""

@@ -1,0 +1,103 @@
+"""Statements of one's own, judged as those of the papers are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from linreg_dyn.certify import checker
+from linreg_dyn.certify.find import Tactic
+from linreg_dyn.claims.core import Claim, Evidence, Mutant, Part, Sampler, Source
+from linreg_dyn.claims.verdict import examine
+
+
+def judge(
+    conclude: str | Sequence[str],
+    *,
+    given: Mapping[str, str],
+    where: Mapping[str, str] | None = None,
+    assume: str | Sequence[str] = (),
+    mutants: Mapping[str, tuple[str, str]] | None = None,
+    tactics: Sequence[Tactic] | None = None,
+    sample: Sampler | None = None,
+    seed: int = 0,
+) -> Evidence:
+    """Judge a statement: for all `given` for which `assume` holds, with the definitions `where`, `conclude` holds.
+
+    Expressions are text: `w` is a generic layer of a net of any depth, `w[i]` and `w[j]` are two different ones,
+    `Sum(...)` and `Prod(...)` go over the layers, `D(f, w)` is a derivative, `exp`, `abs` and `Integral(f, s, a, b)`
+    are known; relations are `==`, `!=`, `<`, `<=`, `>`, `>=`. For example, that gradient descent at the rate
+    `c / Sum(1/w**2)` never increases the loss near the minimum:
+
+        judge(
+            "abs(Prod(v) - 1) <= abs(W - 1)",
+            given={"w": "layers", "c": "real"},
+            where={"W": "Prod(w)", "v": "w - 2*c/Sum(1/w**2)*(W - 1)*W/w"},
+            assume=["abs(W - 1) < 1/2", "0 < c", "c <= 1"],
+        )
+
+    Args:
+        conclude: relations, all of which are to hold.
+        given: names, and what they stand for: "layers" (the weights of a net of any depth), "layers:3", "real",
+            "sample" (numbers with their mean), "simplex".
+        where: definitions, in order.
+        assume: relations.
+        mutants: false variants by what is false about them, each a text to replace and its replacement. Without two
+            at least, all of which are refuted, a statement that is not refuted stays undecided: the search may be
+            unable to find anything.
+        tactics: how to prove each relation (`linreg_dyn.certify.find`); without, the statement can only survive.
+        sample: draws instances, `(rng, depth, level) -> given` (default: of all sizes and shapes).
+        seed: of the search.
+
+    Returns:
+        The evidence: `verdict` ("refuted", "proved", "certified", "survived", "undecided"), `method`, `witness` (exact
+        numbers for which all is assumed and a conclusion fails), `certificate` for the stand-alone checker.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above, a statement cannot be read, or a mutant changes nothing.
+    """
+    part = Part(
+        given={name: _kind(name, kind) for name, kind in given.items()},
+        conclude=_texts("conclude", conclude),
+        where=tuple(zip(where or {}, _texts("where", (where or {}).values()), strict=True)),
+        assume=_texts("assume", assume),
+        tactics=None if tactics is None else tuple(tactics),
+        sample=sample,
+    )
+    if not part.given or not part.conclude:
+        raise ValueError("conclude and given must not be empty")
+    if part.tactics is not None and len(part.tactics) != len(part.conclude):
+        raise ValueError(f"tactics must be one for each of {len(part.conclude)} relations, got {len(part.tactics)}")
+    statement = " and ".join(part.conclude)
+    fixed = tuple(int(kind.partition(":")[2]) for kind in part.given.values() if ":" in kind)
+    claim = Claim(
+        id="own",
+        title=statement,
+        statement=statement,
+        source=Source("own", "given"),
+        kind="printed",
+        parts=(part,),
+        mutants=tuple(Mutant(about, replace=(change,)) for about, change in (mutants or {}).items()),
+        depths=fixed or "all",
+    )
+    try:
+        return examine(claim, {}, {}, seed=seed)
+    except checker.Refused as error:
+        raise ValueError(f"the statement cannot be read: {error}") from None
+    except SyntaxError as error:
+        raise ValueError(f"the statement cannot be read: {error.msg} in {(error.text or '').strip()!r}") from None
+
+
+def _kind(name: str, kind: Any) -> str:
+    if not isinstance(kind, str) or not re.fullmatch(r"layers(:[1-9]\d*)?|real|sample|simplex", kind):
+        raise ValueError(f"given[{name!r}] must be 'layers', 'layers:N', 'real', 'sample' or 'simplex', got {kind!r}")
+    return kind
+
+
+def _texts(name: str, given: Any) -> tuple[str, ...]:
+    texts = (given,) if isinstance(given, str) else tuple(given) if hasattr(given, "__iter__") else (given,)
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"{name} must be text, or several, got {text!r}")
+    return texts
