@@ -8,6 +8,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraint
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "linreg_dyn needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	@echo "Installing into $(VENV): a minute or two."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e .
 	@touch $@

@@ -16,6 +16,8 @@ MOST_SAMPLES = 2**31 - 1
 def as_floats(name: str, values: Any) -> Array:
     """`values` as a float64 array of finite numbers: the very same array if it is one."""
     try:
+        if values is None:  # numpy takes it for NaN
+            raise TypeError
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be an array of numbers, got {values!r:.80}") from None

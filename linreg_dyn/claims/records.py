@@ -171,7 +171,7 @@ class Evidenced:
                     raise Unmeasured(f"all but one of {names} are of superseded specs: remove those")
                 found[experiment] = record
         if not found:
-            raise Unmeasured("no record")
+            raise Unmeasured(f"no record ({VARIABLE} may name a folder that has one)")
         return list(found.values())
 
     def _paths(self, scale: str) -> dict[str, list[Path]]:

@@ -58,7 +58,7 @@ def portrait(
     """
     size = checked_size(size, 0)
     cells = integer("cells", cells, least=2, most=4096)
-    samples = integer("trajectories", trajectories, least=0, most=10_000)
+    samples = integer("trajectories", trajectories, least=0, most=1000)
     rate, momentum = as_schedule(learning_rate), training.get("momentum", 0.0)
     decay = number("weight_decay of a portrait", training.get("weight_decay", 0.0), least=0)
     training = settled({"steps": steps, "learning_rate": rate, **training}, size[0] * size[1])
