@@ -5,23 +5,33 @@ kernels is different in every process; it watches only the file that a function 
 it calls; it fails the run when its folder cannot be written or a file in it is damaged; and two processes that
 compile different variants at the same moment can leave one's machine code under the other's name. Here a variant
 is named by whoever makes it and has files of its own, and whatever goes wrong means to compile again.
+
+Machine code kept by two processes meets in a third, which links functions of one name as one. numba tells closures of
+the same text apart by a number that it counts from 1 in every process, so that variants compiled apart had the same
+names, and one ran with the other's helpers: here every process counts from a random number.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from numba import njit
+from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+FORMAT = "2"  # of what is kept: another where it can no longer be used
+FunctionIdentity._unique_ids = itertools.count(int.from_bytes(os.urandom(6), "big"))
 
 
 class _Cache(FunctionCache):
     def __init__(self, py_func: Any, variant: str):
         super().__init__(py_func)
-        self._variant = hashlib.sha256(variant.encode() + py_func.__code__.co_code).hexdigest()[:20]
+        self._variant = hashlib.sha256((FORMAT + variant).encode() + py_func.__code__.co_code).hexdigest()[:20]
         self._cache_file = IndexDataCacheFile(
             cache_path=self._cache_path,
             filename_base=f"{self._impl.filename_base}.{self._variant}",

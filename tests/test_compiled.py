@@ -73,3 +73,28 @@ def test_a_rule_that_changed_is_not_run_from_the_cache(cached):
     cache, weights = cached
     changed = RUN.replace("ds = ld", "_kernels.SOURCES += 1\nds = ld")
     assert run(cache, changed) == (weights, 0)
+
+
+DEPTHS = """
+import sys
+import numpy as np
+import linreg_dyn as ld
+for depth in map(int, sys.argv[1:]):
+    starts = np.random.default_rng(depth).uniform(0.9, 1.1, (333, depth))
+    ds = ld.simulate(starts, ld.GradientDescent(), steps=8, learning_rate=0.01, threads=1, backend="cpu")
+    print(depth, ds.final_weights.values.tobytes().hex())
+"""
+
+
+def test_code_kept_by_two_processes_is_not_mixed_up_in_a_third(tmp_path):
+    """Kernels of other depths have helpers of one name and other loops; linked as one, they write beyond the weights."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+
+    def printed(*depths):
+        command = [sys.executable, "-c", DEPTHS, *map(str, depths)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    apart = [*printed(16), *printed(2), *printed(5)]
+    assert printed(16, 2, 5) == apart
