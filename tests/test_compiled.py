@@ -87,7 +87,7 @@ for depth in map(int, sys.argv[1:]):
 
 
 def test_code_kept_by_two_processes_is_not_mixed_up_in_a_third(tmp_path):
-    """Kernels of other depths have helpers of one name, other loops in them; linked as one, they write beyond weights."""
+    """Kernels of other depths have helpers of one name with other loops; linked as one, they write beyond weights."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
 
     def printed(*depths):
