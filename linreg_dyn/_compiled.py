@@ -8,7 +8,7 @@ is named by whoever makes it and has files of its own, and whatever goes wrong m
 
 Machine code kept by two processes meets in a third, which links functions of one name as one. numba tells closures of
 the same text apart by a number that it counts from 1 in every process, so that variants compiled apart had the same
-names, and one ran with the other's helpers: here every process counts from a random number.
+names, and one ran with the other's helpers: here every process, forked ones too, counts from a random number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ from numba.core.bytecode import FunctionIdentity
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 FORMAT = "2"  # of what is kept: another where it can no longer be used
-FunctionIdentity._unique_ids = itertools.count(int.from_bytes(os.urandom(6), "big"))
+
+
+def _count_from_a_random_number() -> None:
+    FunctionIdentity._unique_ids = itertools.count(int.from_bytes(os.urandom(6), "big"))
+
+
+_count_from_a_random_number()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_from_a_random_number)
 
 
 class _Cache(FunctionCache):

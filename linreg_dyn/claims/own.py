@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from linreg_dyn._checks import integer
 from linreg_dyn.certify import checker
 from linreg_dyn.certify.find import Tactic
 from linreg_dyn.claims.core import Claim, Evidence, Mutant, Part, Sampler, Source
@@ -39,8 +40,9 @@ def judge(
 
     Args:
         conclude: relations, all of which are to hold.
-        given: names, and what they stand for: "layers" (the weights of a net of any depth), "layers:3", "real",
-            "sample" (numbers with their mean), "simplex".
+        given: names, and what they stand for: "layers" (the weights of a net of any depth), "layers:3" (of one depth),
+            "real", "vector:3" (numbers), "simplex" (a point of it, of any size), "sample" (numbers, as many as there
+            may be; needs a `sample` of yours).
         where: definitions, in order.
         assume: relations.
         mutants: false variants by what is false about them, each a text to replace and its replacement. Without two
@@ -69,29 +71,41 @@ def judge(
         raise ValueError("conclude and given must not be empty")
     if part.tactics is not None and len(part.tactics) != len(part.conclude):
         raise ValueError(f"tactics must be one for each of {len(part.conclude)} relations, got {len(part.tactics)}")
-    statement = " and ".join(part.conclude)
-    fixed = tuple(int(kind.partition(":")[2]) for kind in part.given.values() if ":" in kind)
-    claim = Claim(
-        id="own",
-        title=statement,
-        statement=statement,
-        source=Source("own", "given"),
-        kind="printed",
-        parts=(part,),
-        mutants=tuple(Mutant(about, replace=(change,)) for about, change in (mutants or {}).items()),
-        depths=fixed or "all",
-    )
+    variants = tuple(Mutant(about, replace=(_change(about, pair),)) for about, pair in (mutants or {}).items())
     try:
-        return examine(claim, {}, {}, seed=seed)
+        return examine(_claim(part, variants), {}, {}, seed=integer("seed", seed, least=0, most=2**64 - 1))
     except checker.Refused as error:
         raise ValueError(f"the statement cannot be read: {error}") from None
     except SyntaxError as error:
         raise ValueError(f"the statement cannot be read: {error.msg} in {(error.text or '').strip()!r}") from None
 
 
+def _claim(part: Part, mutants: tuple[Mutant, ...]) -> Claim:
+    statement = " and ".join(part.conclude)
+    fixed = {int(kind.partition(":")[2]) for kind in part.given.values() if kind.startswith("layers:")}
+    return Claim(
+        id="own",
+        title=statement,
+        statement=statement,
+        source=Source("own", "given"),
+        kind="printed",
+        parts=(part,),
+        mutants=mutants,
+        depths=tuple(sorted(fixed)) or "all",
+    )
+
+
+def _change(about: str, pair: Any) -> tuple[str, str]:
+    change = _texts(f"mutants[{about!r}]", pair)
+    if len(change) != 2:
+        raise ValueError(f"mutants[{about!r}] must be a text and its replacement, got {pair!r}")
+    return change[0], change[1]
+
+
 def _kind(name: str, kind: Any) -> str:
-    if not isinstance(kind, str) or not re.fullmatch(r"layers(:[1-9]\d*)?|real|sample|simplex", kind):
-        raise ValueError(f"given[{name!r}] must be 'layers', 'layers:N', 'real', 'sample' or 'simplex', got {kind!r}")
+    if not isinstance(kind, str) or not re.fullmatch(r"(layers|vector):[1-9]\d*|layers|real|sample|simplex", kind):
+        kinds = "'layers', 'layers:N', 'vector:N', 'real', 'sample' or 'simplex'"
+        raise ValueError(f"given[{name!r}] must be {kinds}, got {kind!r}")
     return kind
 
 
