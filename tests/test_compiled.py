@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ def test_a_rule_that_changed_is_not_run_from_the_cache(cached):
 
 DEPTHS = """
 import sys
+from itertools import combinations
 import numpy as np
 import linreg_dyn as ld
 for depth in map(int, sys.argv[1:]):
@@ -98,3 +100,20 @@ def test_code_kept_by_two_processes_is_not_mixed_up_in_a_third(tmp_path):
 
     apart = [*printed(16), *printed(2), *printed(5)]
     assert printed(16, 2, 5) == apart
+
+
+def test_processes_and_their_forks_name_helpers_apart():
+    code = (
+        "import os, linreg_dyn._compiled\n"
+        "from numba.core.bytecode import FunctionIdentity as F\n"
+        "child = os.fork()\n"
+        "os.write(1, f'{next(F._unique_ids)}\\n'.encode())\n"
+        "child and os.waitpid(child, 0)\n"
+    )
+    numbers = []
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        numbers += [int(line) for line in done.stdout.split()]
+    assert len(numbers) == 4
+    assert min(abs(a - b) for a, b in combinations(numbers, 2)) > 2**24  # more than a process ever counts
