@@ -1,0 +1,72 @@
+"""`python -m validation` as a user calls it, without training anything."""
+
+import pytest
+
+from validation import experiments, queue
+from validation.__main__ import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "no.such"], "none has the id or prefix 'no.such'"),
+        (["next", "--minutes", "0"], "--minutes must be a positive number, got 0.0"),
+        (["next", "--minutes", "1", "--data-dir", "/no/such"], "--data-dir must be a folder, got /no/such"),
+        (
+            ["run", "golatkar.fisher", "--scale", "quick", "--work", __file__],
+            f"--work must be a folder, got {__file__}",
+        ),
+        (["show", "chen.theorem-1", "--scale", "paper"], "scale must be one of quick, gpu for chen.theorem-1"),
+        (
+            ["run", "ginsburg", "golatkar.weight-decay-interrupted-imagenet", "--scale", "quick"],
+            "scale must be one of paper for golatkar.weight-decay-interrupted-imagenet",
+        ),
+        (["run", "golatkar.weight-decay-interrupted-im", "--scale", "gpu"], "has the scale 'gpu'"),
+        (["run", "x", "--device", "gpu7"], "--device must be auto, cpu, cuda or cuda:N, got 'gpu7'"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, message, capsys, tmp_path):
+    assert main([*arguments, "--records", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_the_list_shows_whole_ids_and_what_each_takes(tmp_path, capsys):
+    """However narrow the terminal is; a record's own time, and a guess where there is none."""
+    assert main(["list", "--scale", "quick", "--records", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = experiments.specs("quick")
+    assert len(lines) == 1 + len(found)
+    for line, spec in zip(lines[1:], found, strict=True):
+        assert line.split() == [
+            *(spec.experiment.id, "quick", "missing", "about", f"{spec.minutes:.1f}"),
+            *spec.experiment.source.split(),
+        ]
+
+
+def test_records_are_kept_in_a_folder(capsys):
+    for command in (["list"], ["run", "golatkar.fisher"], ["next", "--minutes", "1"], ["report"]):
+        assert main([*command, "--records", __file__]) == 2
+        assert capsys.readouterr().err == f"validation: --records must be a folder, got {__file__}\n"
+
+
+def test_a_prefix_runs_those_that_have_the_scale(tmp_path, monkeypatch):
+    run = []
+    kept = ["--device", "cpu", "--records", str(tmp_path / "records"), "--work", str(tmp_path / "work")]
+    monkeypatch.setattr("validation.__main__._tell", lambda path: None)
+    monkeypatch.setattr(queue, "run", lambda spec, *_, **__: run.append(spec))
+    assert main(["run", "golatkar.weight-decay-d", "--scale", "quick", *kept]) == 0
+    assert [spec.experiment.id.removeprefix("golatkar.weight-decay-") for spec in run] == [
+        "delayed",
+        "delayed-no-norm",  # and not delayed-svhn, which has no such scale
+    ]
+
+
+def test_clean_says_what_it_removed(tmp_path, capsys):
+    part = tmp_path / "toy.one-quick-0123456789abcdef"
+    part.mkdir()
+    (part / queue.SPENT).write_text("1.0" + " " * 99_997)
+    assert main(["clean", "--work", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("removed 0.0 MB of trainings and 0.1 MB of unfinished runs in ")
+    assert not part.exists()
