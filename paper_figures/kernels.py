@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures.labels import log_ticks
+from paper_figures.labels import log_ticks, short
 
 ROUNDING = 1e-14  # of eigenvalues relative to the largest, of losses to that at the start: nothing is seen below
 
@@ -104,16 +104,6 @@ def draw_budgets(figure: Figure, result: xr.Dataset) -> None:
 def _legend(axes: Axes, entries: int) -> None:
     if entries <= 8:
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 if entries <= 3 else 2)
-
-
-def short(value: float) -> str:
-    """Three digits, and a power of ten where the number is far from 1."""
-    if 1e-3 <= abs(value) < 1e4 or value == 0:
-        return f"{float(f'{value:.3g}'):g}"
-    mantissa, exponent = f"{value:.2e}".split("e")
-    mantissa = mantissa.rstrip("0").rstrip(".")
-    factor = "" if mantissa == "1" else f"{mantissa} \\cdot "
-    return f"${factor}10^{{{int(exponent)}}}$"
 
 
 DRAW = {

@@ -25,16 +25,17 @@ def log_ticks(axis: Axis, low: float, high: float, *, of_log: bool = False) -> N
     minor = [k * 10.0**n for n in decades for k in range(1, 10)]
     place = np.log10 if of_log else np.asarray
     axis.set_major_locator(FixedLocator(place(major).tolist()))
-    axis.set_major_formatter(FixedFormatter([number(value) for value in major]))
+    axis.set_major_formatter(FixedFormatter([short(value) for value in major]))
     axis.set_minor_locator(FixedLocator(place(minor).tolist()))
     axis.set_minor_formatter(NullFormatter())
 
 
-def number(value: float) -> str:
-    """Plain digits where they are few, else a power of ten."""
-    if 1e-3 < value < 1e5:
-        return f"{value:.6g}"
-    mantissa, exponent = f"{value:.0e}".split("e")
+def short(value: float) -> str:
+    """Three digits, and a power of ten where the number is far from 1."""
+    if 1e-3 <= abs(value) < 1e5 or value == 0:
+        return f"{float(f'{value:.3g}'):g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".")
     factor = "" if mantissa == "1" else f"{mantissa} \\cdot "
     return f"${factor}10^{{{int(exponent)}}}$"
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from linreg_dyn import ntk
-from paper_figures.labels import number
+from paper_figures.labels import short
 
 SIZE = (6.0, 3.5)
 CLAIMS = (
@@ -46,7 +46,7 @@ def draw(figure: Figure) -> None:
         axes.set(xlim=RATIOS[[0, -1]], ylim=TIMES[[0, -1]])
     panels[0].set_ylabel(r"$\lambda t$")
     bar = figure.colorbar(filled, ax=panels, label="$f/y$", pad=0.02)
-    bar.set_ticks(_logit(np.array(LEVELS)).tolist(), labels=[number(level) for level in LEVELS])
+    bar.set_ticks(_logit(np.array(LEVELS)).tolist(), labels=[short(level) for level in LEVELS])
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=3)
 

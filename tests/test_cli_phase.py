@@ -16,7 +16,7 @@ from linreg_dyn.cli import main
 from linreg_dyn.ensemble import GradientDescent
 from linreg_dyn.phase import OUTCOMES, Plane, start_map
 from linreg_dyn.schedules import Cosine, Window, to_spec
-from paper_figures.labels import number, seen, wrapped
+from paper_figures.labels import seen, wrapped
 from paper_figures.phase import _bar, _equilibria, _span
 
 
@@ -268,14 +268,6 @@ def test_a_failure_midway_leaves_nothing(tmp_path, capsys, monkeypatch, error, c
     assert phase(tmp_path / "new" / "out", "--map", "basin", "--size", 8, "--format", "png") == code
     assert capsys.readouterr().err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.002, "0.002"), (1.5, "1.5"), (30000, "30000"), (1e5, "$10^{5}$"), (2e-7, "$2 \\cdot 10^{-7}$")],
-)
-def test_ticks_say_numbers_plainly(value, text):
-    assert number(value) == text
 
 
 def test_help_has_an_example(capsys):
