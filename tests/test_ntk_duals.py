@@ -81,6 +81,7 @@ def test_erf_pairs(form, r1, r2):
             assert abs((more[k] - less[k]) / 2 - image / norm) <= 8 * EPS, c
             assert min(less[k], more[k]) >= 0
             assert less[k] + more[k] == 2
+            assert r1 != r2 or min(minus[k], plus[k]) > 0 or (less[k], more[k]) == (minus[k], plus[k])
             assert abs(slopes[k] / derivative - 1) <= 16 * EPS, c
 
 

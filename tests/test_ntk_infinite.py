@@ -144,6 +144,21 @@ def test_samples_that_coincide_are_the_same():
             assert kernel[0, 0] == kernel[0, 1] == kernel[1, 1]
 
 
+@pytest.mark.parametrize("device", [None, "cpu"])
+@pytest.mark.parametrize(("weight_std", "hidden_layers"), [(3.0, 30), (100.0, 10)])
+def test_deep_erf_networks_multiply_no_rounding_of_samples_that_coincide(weight_std, hidden_layers, device):
+    """Their slopes are above 1 there: what a pair that coincides were off by would grow by them in every layer."""
+    x = samples(6, features=5)
+    x[1], x[2] = x[0], -x[0]
+    net = {"hidden_layers": hidden_layers, "activation": "erf", "weight_std": weight_std, "kind": "both"}
+    for K, diagonal in zip(
+        infinite_width(x, device=device, **net), infinite_width(x, diagonal=True, **net), strict=True
+    ):
+        rounding = 10 * hidden_layers * EPS * diagonal  # ten roundings a layer beside it
+        assert (np.abs(K.diagonal() - diagonal) <= rounding).all()
+        assert K[0, 0] == K[0, 1] == K[1, 1] == -K[0, 2] == -K[1, 2]
+
+
 @every_net
 def test_float32(net):
     x = samples(60).astype("float32")

@@ -122,8 +122,9 @@ def rectified(minus, plus, bend, straight):
 def error_function(minus, plus, r1, r2, o1, o2):
     """Pairs after `erf(x)`, and `E[phi' phi']`; `o = sqrt(E[phi^2])` (Williams 1997: `2/pi asin(2 q12 / ...)`).
 
-    What is returned for pairs is off by eps, not by digits of its own: erf is smooth, and where it follows erf, next
-    to nothing is lost (eps times the standard deviation of the next pre-activations).
+    Samples that coincide, or are opposite, do so exactly. Other pairs come out off by eps, not by digits of their own,
+    which is next to nothing at first, as erf is smooth. But the layers behind multiply it as they do a distance of
+    samples, by `weight_std^2 E[phi'^2]` each: much, where deep networks have large weights.
     """
     positive = plus >= minus
     least = select(positive, minus, plus)
@@ -136,7 +137,7 @@ def error_function(minus, plus, r1, r2, o1, o2):
     norm = o1 * o2
     norm = select(norm > _TINY, norm, 0.0 * norm + _TINY)
     cosine = 2.0 / math.pi * select(small, arc, _HALF_PI - 2.0 * arc) / norm
-    cosine = select(cosine < 1.0, cosine, 0.0 * cosine + 1.0)
+    cosine = select((cosine < 1.0) & ((least > 0.0) | (r1 != r2)), cosine, 0.0 * cosine + 1.0)
     cosine = select(positive, cosine, -cosine)
     return 1.0 - cosine, 1.0 + cosine, 4.0 / math.pi / (width * root(complement * (2.0 - complement)))
 
