@@ -56,6 +56,9 @@ def spectrum(weights) -> np.ndarray:
 
 @kernel()
 def _spectra(rows, out):
+    if rows.shape[1] == 1:
+        out[:] = 2.0
+        return
     for n in range(rows.shape[0]):
         zeros = np.sum(rows[n] == 0)
         if zeros == 0:
@@ -71,29 +74,33 @@ def _with_zeros(w, zeros, out):
     out[:] = 0.0
     if zeros > 2:
         return
-    high, _, exponent = _product(w[w != 0])
+    high, _, exponent = _product(w[w != 0])  # P, the product of the others
     if zeros == 2:
         out[0] = -abs(math.ldexp(2 * high, exponent))
         out[-1] = -out[0]
         return
-    # H_kk = 2 P^2 and H_kj = -2 P / w_j, P the product of the others: x^2 - 2 P^2 x - 4 P^2 sum 1/w_j^2 = 0.
-    P = abs(math.ldexp(high, exponent))
-    spread = 0.0
+    # H_kk = 2 P^2 and H_kj = -2 P / w_j: x^2 - 2 P^2 x - (P s)^2 = 0 with s^2 = 4 sum 1/w_j^2. Its solutions
+    # P s t and -P s / t, t = u + sqrt(u^2 + 1), u = |P| / s, are P^2 v and -s^2 / v, v = t / u, where u is large.
+    s = 0.0
     for x in w:
         if x != 0:
-            spread += 1 / x**2
-    root = math.sqrt(P * P + 4 * spread)
-    out[-1] = P * (P + root)
-    if w.size > 1:
-        out[0] = -4 * P * spread / (P + root)
+            s += 4 / x**2
+    s = math.sqrt(s)
+    high = abs(high)
+    u = math.ldexp(high / s, exponent)
+    if u < 1:
+        t = u + math.sqrt(u**2 + 1)
+        out[-1] = math.ldexp(high * s * t, exponent)
+        out[0] = -math.ldexp(high * s / t, exponent)
+    else:
+        v = 1 + math.sqrt(1 + 1 / u**2)
+        out[-1] = math.ldexp(high**2 * v, 2 * exponent)
+        out[0] = -(s**2) / v
 
 
 @kernel()
 def _without_zeros(w, out):
     d = w.size
-    if d == 1:
-        out[0] = 2.0
-        return
     a = 1 / np.sort(np.abs(w))[::-1] ** 2
     high, low, exponent = _product(w)
     # c is a bounded function of large W, so there W may stop short of overflow (but not in the factor).
