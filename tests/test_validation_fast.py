@@ -1,6 +1,8 @@
 """Steps that are recorded and replayed, without a GPU: the recorder repeats the run, the device has no numbers."""
 
+import gc
 import os
+import weakref
 from contextlib import contextmanager, nullcontext, suppress
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from linreg_dyn.schedules import Cosine, Window
-from validation import data, fast, members, trainer
+from validation import data, fast, members, train, trainer
 from validation.batches import Augment
 from validation.fast import Captured, numerics
 from validation.models import build
@@ -267,14 +269,38 @@ def test_a_sweep_is_recorded_anew_when_members_leave(monkeypatch):
     plain = members.sweep(net("fc", depth=2), DIGITS, **kwargs)
     recorder = Recorder()
 
-    def fresh(self):
-        self.captured = Captured(self._update, lambda: list(self.stack.tensors), recorder)
-
-    monkeypatch.setattr(members._Sweep, "_fresh", fresh)
+    monkeypatch.setattr(fast, "RECORDS", ("cpu",))
+    monkeypatch.setattr(fast, "record", recorder)
     captured = members.sweep(net("fc", depth=2), DIGITS, **kwargs)
     assert recorder.recorded == 3
     for name in members.NAMES:
         np.testing.assert_array_equal(captured.history[name], plain.history[name])
+
+
+@pytest.mark.parametrize("kind", ["trainer", "sweep"])
+def test_nothing_outlives_a_training(kind, monkeypatch):
+    """Its memory on the device is free at once: no cycle waits for a collection."""
+    recorder, seen = Recorder(), []
+    monkeypatch.setattr(fast, "RECORDS", ("cpu",))
+    monkeypatch.setattr(fast, "record", recorder)
+    monkeypatch.setattr(trainer, "record", recorder)
+    gc.disable()
+    try:
+        if kind == "trainer":
+            run = Trainer(net(), DIGITS, Recipe(3, 24, 0.05, augment=AUGMENT, **OPTIMISERS["adam"]))
+            fit = train.drive(
+                run, follow=lambda t: t.parameters[0].detach().sum(), measure=Trainer.evaluate, measure_at=[0, 3]
+            )
+            assert fit.diverged is None
+        else:
+            run = members._Sweep(net("fc", depth=2), DIGITS, [0.1], [0.0], [3], 24, [0, 3], "mse", "float32", 0, "cpu")
+            members._run(run, None, 1e9, None)
+        assert recorder.recorded
+        seen.extend(weakref.ref(x) for x in (run, run.batches, run.batches.x))
+        del run
+        assert [x() for x in seen] == [None] * 3
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ import torch
 from torch import Tensor
 
 PRECISIONS = ("float32", "tf32", "bf16")
+RECORDS = ("cuda",)
+"""Kinds of device whose steps are recorded."""
 WARM_UP = 3
 """Runs before a capture: libraries choose their kernels, compilers compile."""
 
@@ -168,3 +171,25 @@ class Captured:
                 for x, before in zip(state, kept, strict=True):
                     x.copy_(before)
         return _Recorded(mine, replay, output)
+
+
+def capture(
+    device: torch.device,
+    step: Callable[..., Tensor],
+    state: Callable[[], Sequence[Tensor]],
+    recorder: Record | None = None,
+) -> Captured | None:
+    """An object's own step as `Captured`, where the device's steps are recorded; None elsewhere.
+
+    The methods do not keep their object alive. It owns what is recorded, so that it would be in a cycle, and the
+    device's memory that it holds would stay taken until Python next looks for cycles, whenever that is.
+    """
+    if device.type not in RECORDS:
+        return None
+    return Captured(_weak(step), _weak(state), _weak(recorder) if recorder else None)
+
+
+def _weak(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A bound method that is of use as long as others keep its object."""
+    found: Any = weakref.WeakMethod(method)
+    return lambda *args: found()(*args)

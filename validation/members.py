@@ -23,7 +23,7 @@ from linreg_dyn.files import atomic_file
 from validation.batches import Batches
 from validation.context import OutOfTime
 from validation.data import Dataset
-from validation.fast import PRECISIONS, Captured, Inputs, numerics, upload
+from validation.fast import PRECISIONS, Inputs, capture, numerics, upload
 from validation.losses import LOSSES, correct
 from validation.models.fc import NTKLinear
 from validation.models.layers import Flatten
@@ -205,7 +205,7 @@ class _Sweep:
         """All members' next weights, from the batch of the draws; returns the sum of their losses."""
         x, y = self.batches.make(draws)
         total = torch.vmap(self.loss, in_dims=(0, None))(self._outputs(x), y).sum()  # members do not mix
-        weights = list(self.stack.tensors)
+        weights = self._weights()
         with torch.no_grad():
             for w, g in zip(weights, torch.autograd.grad(total, weights), strict=True):
                 shape = (-1,) + (1,) * (w.ndim - 1)
@@ -218,9 +218,10 @@ class _Sweep:
 
     def _fresh(self) -> None:
         """Have the step captured anew, as its tensors are others."""
-        self.captured = None
-        if self.device.type == "cuda":
-            self.captured = Captured(self._update, lambda: list(self.stack.tensors))
+        self.captured = capture(self.device, self._update, self._weights)
+
+    def _weights(self) -> list[Tensor]:
+        return list(self.stack.tensors)
 
     @torch.no_grad()
     def _measure(self, block: int = 2048) -> None:

@@ -16,7 +16,7 @@ from linreg_dyn._checks import choice, integer
 from linreg_dyn.schedules import AutoL2, GradientMask, Schedule, as_schedule
 from validation.batches import Augment, Batches
 from validation.data import Dataset
-from validation.fast import PRECISIONS, Captured, Inputs, Repeat, Run, numerics, record, upload
+from validation.fast import PRECISIONS, Inputs, Repeat, Run, capture, numerics, record, upload
 from validation.losses import LOSSES, correct
 from validation.optimisers import Optimiser
 
@@ -107,11 +107,9 @@ class Trainer:
         self._auto = recipe.l2.start() if isinstance(recipe.l2, AutoL2) else None
         self._loss = LOSSES[recipe.loss]
         self._network: Callable[[Tensor], Tensor] = self.model
-        self._captured: Captured | None = None
-        if self.device.type == "cuda":
-            self._captured = Captured(self._step, self._changing, self._record)
-            if recipe.compile:
-                self._network = torch.compile(self.model, dynamic=False)
+        self._captured = capture(self.device, self._step, self._changing, self._record)
+        if self._captured and recipe.compile:
+            self._network = torch.compile(self.model, dynamic=False)
 
     def numerics(self) -> AbstractContextManager[None]:
         """The libraries' settings that the recipe asks for."""
