@@ -212,6 +212,34 @@ def test_bad_input_is_one_line(message):
     assert "\n" not in str(error.value)
 
 
+OVERFLOWS = [
+    ({"hidden_layers": 140, "weight_std": 2.0, "dtype": "float32"}, "float32"),
+    ({"hidden_layers": 140, "weight_std": 2.0, "dtype": "float32", "kind": "nngp"}, "float32"),
+    ({"hidden_layers": 170, "weight_std": 100.0, "activation": "erf"}, "float64"),
+]
+
+
+@pytest.mark.parametrize(("net", "dtype"), OVERFLOWS)
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_kernels_that_overflow_are_refused(net, dtype, device):
+    x = samples(4)
+    for how in ({}, {"diagonal": True}, {"x2": samples(2, seed=1)}):
+        with pytest.raises(ValueError, match=f"^the kernel overflows {dtype}: scale x1, x2, weight_std or bias_std"):
+            infinite_width(x, device=device, **how, **net)
+    assert np.isfinite(infinite_width(x, device=device, **{**net, "hidden_layers": 60})).all()
+
+
+def test_kernels_that_fit_are_not_refused_for_others():
+    """The NNGP for the NTK; numbers between small and large samples for those of the large."""
+    net = {"hidden_layers": 140, "weight_std": 2.0, "dtype": "float32"}
+    for device in (None, "cpu"):
+        across = infinite_width(samples(4), 1e-10 * samples(2), device=device, **net)
+        assert np.isfinite(across).all()
+    net = {"hidden_layers": 170, "weight_std": 100.0, "activation": "erf", "kind": "nngp"}
+    for device in (None, "cpu"):
+        assert np.isfinite(infinite_width(samples(4), device=device, **net)).all()
+
+
 def test_what_does_not_fit_is_refused_beforehand(monkeypatch):
     monkeypatch.setattr(infinite, "fill_tiles", None)
     x = np.zeros((200_000, 1))

@@ -28,7 +28,7 @@ from linreg_dyn.ntk._activations import NAMES, activation_of
 from linreg_dyn.ntk._convolutional import CONV, DENSE, ERF, FLATTEN, GAP, POOL, RECTIFIED, Images, Program, fill_pairs
 from linreg_dyn.ntk._convolutional_torch import TorchRun
 from linreg_dyn.ntk._device import place_of
-from linreg_dyn.ntk.infinite import KINDS, Kernels, empty, per_layer, selected
+from linreg_dyn.ntk.infinite import KINDS, Kernels, empty, per_layer, rounded, selected
 from linreg_dyn.problem import Array, as_floats
 
 CODES = {"conv": CONV, "pool": POOL, "gap": GAP, "flatten": FLATTEN, "dense": DENSE}
@@ -96,7 +96,7 @@ def convolutional_kernel(
     _refuse_memory(first, second, shape, run, kind, dtype, max_memory)
     side1, own = run.alone(_by_channel(first))
     if diagonal:
-        return selected(kind, *(_rounded(values, dtype) for values in own))
+        return selected(kind, *(rounded(values, dtype) for values in own))
     side2 = side1 if second is first else run.alone(_by_channel(second))[0]
     return selected(kind, *_matrices(run, side1, side2, empty(kind, dtype, shape), watch))
 
@@ -141,20 +141,12 @@ def _matrices(run: _Run | TorchRun, side1: Images, side2: Images, kernels: Kerne
         i, j = pairs.T
         for matrix, values in zip(kernels, run.together(side1, side2, pairs), strict=True):
             if matrix.size:
-                matrix[i, j] = rounded = _rounded(values, matrix.dtype)
+                matrix[i, j] = some = rounded(values, matrix.dtype)
                 if symmetric:
-                    matrix[j, i] = rounded
+                    matrix[j, i] = some
         if watch is not None:
             watch(done)
     return kernels
-
-
-def _rounded(values: Array, dtype: Any) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        rounded = values.astype(dtype, copy=False)
-    if not np.isfinite(rounded).all():
-        raise ValueError(f"the kernel overflows {np.dtype(dtype)}: scale x1, x2, weight_std or bias_std down")
-    return rounded
 
 
 def _pairs(rows: int, columns: int, symmetric: bool, size: int) -> Iterator[tuple[np.ndarray, float]]:

@@ -87,8 +87,8 @@ def infinite_width(
         [sample of x1, sample of x2] (or [sample]), for "both" the pair (nngp, ntk).
 
     Raises:
-        TypeError, ValueError: an argument is not as above, inputs are not finite or their squares overflow, or the
-            memory does not suffice; then nothing was computed.
+        TypeError, ValueError: an argument is not as above, inputs are not finite, their squares or kernels overflow,
+            or the memory does not suffice; then nothing was computed.
     """
     chosen = activation_of(activation, slope)
     layers = _layers(hidden_layers, chosen, weight_std, bias_std)
@@ -96,11 +96,15 @@ def infinite_width(
     choice("dtype", dtype, ("float64", "float32"))
     count, place = workers(threads), place_of(device)
     first, second = _both(x1, x2, dtype, diagonal)
-    if diagonal:
-        return selected(kind, *_diagonal(_side(first, layers, chosen), layers, chosen, dtype))
-    _refuse_memory(first, second, layers, kind, dtype, place, max_memory)
+    if not diagonal:
+        _refuse_memory(first, second, layers, kind, dtype, place, max_memory)
     side1 = _side(first, layers, chosen)
+    own1 = _diagonal(side1, layers, chosen, kind)
+    if diagonal:
+        return selected(kind, *(rounded(values, dtype) for values in own1))
     side2 = side1 if second is first else _side(second, layers, chosen)
+    for one, other in zip(own1, _diagonal(side2, layers, chosen, kind), strict=True):
+        rounded(np.sqrt(one.max(initial=0.0)) * np.sqrt(other.max(initial=0.0)), dtype)  # no number is larger
     kernels = empty(kind, dtype, (len(first), len(second)))
     fill = _fill(count) if place is None else filler(place)
     fill(*kernels, side1, side2, layers, second is first)
@@ -123,6 +127,15 @@ def per_layer(name: str, values: Any, layers: int) -> Array:
 def selected(kind: str, nngp: np.ndarray, ntk: np.ndarray) -> np.ndarray | Kernels:
     """What the argument `kind` asks for."""
     return {"nngp": nngp, "ntk": ntk, "both": Kernels(nngp, ntk)}[kind]
+
+
+def rounded(values: Any, dtype: Any) -> np.ndarray:
+    """`values` in that dtype; ValueError if one is not finite then."""
+    with np.errstate(over="ignore"):
+        result = values.astype(dtype, copy=False)
+    if not np.isfinite(result).all():
+        raise ValueError(f"the kernel overflows {np.dtype(dtype)}: scale x1, x2, weight_std or bias_std down")
+    return result
 
 
 def empty(kind: str, dtype: str, shape: tuple[int, ...]) -> Kernels:
@@ -188,13 +201,14 @@ def _side(x: np.ndarray, layers: Layers, activation: Activation) -> Side:
     return Side(x, inverse, before, after, output)
 
 
-def _diagonal(side: Side, layers: Layers, activation: Activation, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """K(x, x) and Theta(x, x)."""
+def _diagonal(side: Side, layers: Layers, activation: Activation, kind: str) -> Kernels:
+    """K(x, x) and Theta(x, x), in float64; empty where `kind` does not ask for it."""
     variance = side.after**2
     tangent = variance[0].copy()
-    for k in range(1, len(layers.weight)):
-        tangent = variance[k] + layers.weight[k] * activation.slope_moment(variance[k - 1]) * tangent
-    return variance[-1].astype(dtype), tangent.astype(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(1, len(layers.weight)):
+            tangent = variance[k] + layers.weight[k] * activation.slope_moment(variance[k - 1]) * tangent
+    return Kernels(variance[-1][: None if kind != "ntk" else 0], tangent[: None if kind != "nngp" else 0])
 
 
 def _fill(threads: int) -> Callable[..., None]:
