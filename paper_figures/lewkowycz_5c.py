@@ -1,13 +1,12 @@
 """Fig. 5c of Lewkowycz and Gur-Ari 2020: training loss of a wide network under L2, of its linear model, and measured.
 
-The theory is drawn from data alone. What a trained network did is read from the newest record of the experiment
+The theory is drawn from data alone. What a trained network did is read from the record of the experiment
 `lewkowycz.kernel-vs-network` at the largest scale, and drawn beside it with the curves of its own kernel; without a
 record there is none.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from linreg_dyn import ntk
+from linreg_dyn.claims import records
+from linreg_dyn.claims.core import Unmeasured
 from linreg_dyn.ntk import datasets
+from paper_figures.labels import wrapped
 
 SIZE = (5.8, 3.2)
 CLAIMS = ("lewkowycz.thm-1-f", "lewkowycz.thm-2", "lewkowycz.min-loss-time", "lewkowycz.min-loss-time.amended")
@@ -25,17 +27,17 @@ L2, SAMPLES, HIDDEN = 0.002, 200, 1
 DEGREES = ((1, "C1", "--", "linear model, $k = 1$"), (2, "C2", "-", "network, $k = 2$"))
 TIMES = np.geomspace(1e-2, 1e4, 401)
 FOLDER = "LINREG_DYN_DATA"
-RECORDS = Path(__file__).parents[1] / "validation" / "records"
-EXPERIMENT, SCALES = "lewkowycz.kernel-vs-network", ("paper", "gpu", "quick")
+EXPERIMENT = "lewkowycz.kernel-vs-network"
 RECORDED = {"k=1": "linear", "k=2": "quadratic", "trained": "network"}  # arrays of a record, over its `t`
 CAPTION = rf"""
     Training loss $\sum (f - y)^2 / 2$ against gradient-flow time under L2, $\lambda = {L2}$, on {SAMPLES} images with
-    labels $+1$ (even) and $-1$ (odd): MNIST's where the folder that the variable LINREG\_DYN\_DATA names has
+    labels $+1$ (even) and $-1$ (odd): MNIST's where the folder that the variable LINREG_DYN_DATA names has
     mnist.npz, else those of scikit-learn's digits. Lines: the solution of eq. 3 with the infinite-width kernel of a
     ReLU network with one hidden layer, at $k = 2$ and, with the same kernel, at $k = 1$; the mean over random networks
     at the start, whose outputs are a Gaussian process. They agree until the linear model is almost trained; then the
     network forgets (star: its minimum), and its loss ends at that of $f = 0$. Right, where the experiment has been
-    run: a network trained by gradient descent beside the two solutions with its own kernel at the start.
+    run: a network trained by gradient descent beside the two solutions with its own kernel at the start; where its
+    $\lambda$, its images or widths are not those of the paper, the panel says so.
 """
 
 
@@ -48,13 +50,13 @@ class Theory(NamedTuple):
     f0_modes: np.ndarray
 
 
-def draw(figure: Figure, records: Path = RECORDS) -> None:
+def draw(figure: Figure) -> None:
     """Draw the theory, and beside it a trained network if there is a record, into an empty figure."""
-    record = newest(records)
+    record = measured()
     panels = figure.subplots(1, 1 if record is None else 2, sharey=True, squeeze=False)[0]
     _draw_theory(panels[0])
     if record is not None:
-        _draw_record(panels[1], *record)
+        _draw_record(panels[1], record)
     panels[0].set_ylabel(r"training loss $\Sigma\,(f - y)^2/2$")
     entries: dict[str, Any] = {}
     for axes in panels:
@@ -83,15 +85,12 @@ def theory() -> Theory:
     return Theory("MNIST" if has else "digits", found["eigenvalue"].values, y_modes, f0_modes)
 
 
-def newest(folder: Path) -> tuple[str, dict[str, np.ndarray]] | None:
-    """Scale and arrays (of the first seed) of the newest record at the largest scale; None if there is none."""
-    for scale in SCALES:
-        found = [json.loads(path.read_text()) for path in folder.glob(f"{EXPERIMENT}-{scale}-*.json")]
-        if found:
-            record = max(found, key=lambda one: (one["written"], one["digest"]))
-            with np.load(folder / record["arrays"]["file"], allow_pickle=False) as arrays:
-                return scale, {name: arrays[f"0.{name}"] for name in ("t", *RECORDED.values())}
-    return None
+def measured() -> dict[str, Any] | None:
+    """The record at the largest scale, checked; None if there is none, ValueError if one is damaged."""
+    try:
+        return records.that_count(EXPERIMENT.__eq__).get(EXPERIMENT)
+    except Unmeasured as error:
+        raise ValueError(str(error)) from None
 
 
 def _draw_theory(axes: Axes) -> None:
@@ -110,8 +109,12 @@ def _draw_theory(axes: Axes) -> None:
     axes.set_title(f"{known.source}, infinite width")
 
 
-def _draw_record(axes: Axes, scale: str, arrays: dict[str, np.ndarray]) -> None:
+def _draw_record(axes: Axes, record: dict[str, Any]) -> None:
+    """The first seed of a record, under what its setting has else than the paper's."""
+    losses = {name.removeprefix("0."): values for name, values in records.arrays(record).items()}
     for degree, color, style, label in DEGREES:
-        axes.plot(arrays["t"], arrays[RECORDED[f"k={degree}"]], style, color=color, label=label)
-    axes.plot(arrays["t"], arrays[RECORDED["trained"]], ":", color="C3", linewidth=1.6, label="trained network")
-    axes.set_title(f"measured ({scale}), finite width")
+        axes.plot(losses["t"], losses[RECORDED[f"k={degree}"]], style, color=color, label=label)
+    axes.plot(losses["t"], losses[RECORDED["trained"]], ":", color="C3", linewidth=1.6, label="trained network")
+    axes.set_title(f"measured ({record['spec']['scale']}), finite width")
+    # Losses begin high: below them, on the left, there is room.
+    axes.text(0.02, 0.02, wrapped(record["differs"], 36), transform=axes.transAxes, fontsize=7, va="bottom")

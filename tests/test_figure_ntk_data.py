@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,18 +94,19 @@ def relu_kernels(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture
-def without_records(tmp_path, monkeypatch):
+def records(tmp_path, monkeypatch):
+    """An empty folder of records, in place of the checkout's."""
     monkeypatch.delenv("LINREG_DYN_DATA", raising=False)
-    return tmp_path / "none"
+    folder = tmp_path / "records"
+    folder.mkdir()
+    monkeypatch.setenv("LINREG_DYN_RECORDS", str(folder))
+    return folder
 
 
-def drawn_5c(records) -> Figure:
-    return paper_figures.drawn(lewkowycz_5c.draw, lewkowycz_5c.SIZE, records)
-
-
-def test_losses_are_the_mean_over_random_networks(without_records):
+@pytest.mark.usefixtures("records")
+def test_losses_are_the_mean_over_random_networks():
     """The mean output by an integrator, the covariance by matrix exponentials."""
-    (axes,) = drawn_5c(without_records).axes
+    (axes,) = paper_figures.make("lewkowycz-5c").axes
     drawn = lines(axes)
     assert axes.get_title() == "digits, infinite width"
     x, y = digits()
@@ -132,7 +134,8 @@ def test_losses_are_the_mean_over_random_networks(without_records):
     assert 0 <= loss.min() - least < 1e-3 * least
 
 
-def test_mnist_is_used_where_it_is(without_records, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("records")
+def test_mnist_is_used_where_it_is(tmp_path, monkeypatch):
     folder = tmp_path / "data"
     folder.mkdir()
     monkeypatch.setenv("LINREG_DYN_DATA", str(folder))
@@ -150,14 +153,14 @@ def test_mnist_is_used_where_it_is(without_records, tmp_path, monkeypatch):
 ARRAYS = ("linear", "quadratic", "network")
 
 
-def record(folder, scale: str, offset: float) -> None:
+def record(folder, scale: str, offset: float, differs: str = "") -> Path:
     """A record of two seeds as `python -m validation run` would write it, of losses that tell what they are."""
     pytest.importorskip("torch")
     from validation import records
     from validation.core import Experiment, Measured, Prediction, Setting
 
     prediction = Prediction("distance", "small", high=1.0)
-    setting = Setting({"width": 8, "offset": offset}, (prediction,), seeds=2)
+    setting = Setting({"width": 8, "offset": offset}, (prediction,), 2, differs)
 
     def measure(values, seed, context):
         raise AssertionError("a toy, not to be run")
@@ -168,20 +171,35 @@ def record(folder, scale: str, offset: float) -> None:
     for seed in range(2):
         losses = {name: np.array([3.0, 2.0, 1.0]) + offset + seed + j for j, name in enumerate(ARRAYS)}
         measured.append(Measured({"distance": 0.5}, {"t": time, **losses}))
-    records.write(toy.spec(scale), measured, seconds=1.0, device={"kind": "cpu"}, folder=folder)
+    return records.write(toy.spec(scale), measured, seconds=1.0, device={"kind": "cpu"}, folder=folder)
 
 
-def test_a_trained_network_is_drawn_from_its_record(without_records, tmp_path):
-    record(tmp_path, "quick", 10.0)
-    panels = drawn_5c(tmp_path).axes
+def test_a_trained_network_is_drawn_from_its_record(records):
+    differs = "40 digits, not 200; l2 = 0.05, a good deal more than 0.002"
+    record(records, "quick", 10.0, differs)
+    panels = paper_figures.make("lewkowycz-5c").axes
     assert [axes.get_title() for axes in panels] == ["digits, infinite width", "measured (quick), finite width"]
+    assert [" ".join(text.get_text().split()) for text in panels[1].texts] == [differs]
     drawn = lines(panels[1])
     shown = [drawn[name][:, 1].tolist() for name in ("linear model, $k = 1$", "network, $k = 2$", "trained network")]
     assert shown == [[13, 12, 11], [14, 13, 12], [15, 14, 13]]
     assert drawn["trained network"][:, 0].tolist() == [1, 10, 100]
-    record(tmp_path, "gpu", 20.0)
-    drawn = lines(drawn_5c(tmp_path).axes[1])
+    record(records, "gpu", 20.0)
+    drawn = lines(paper_figures.make("lewkowycz-5c").axes[1])
     assert drawn["trained network"][:, 1].tolist() == [25, 24, 23]
+
+
+def test_damaged_records_are_not_drawn(records):
+    path = record(records, "quick", 10.0)
+    for damaged in (path, path.with_suffix(".npz")):
+        whole = damaged.read_bytes()
+        damaged.write_bytes(whole.replace(b"Toy", b"Boy") + b"\n")
+        with pytest.raises(ValueError, match=f"{damaged.name}: it was changed"):
+            paper_figures.make("lewkowycz-5c")
+        damaged.write_bytes(whole)
+    path.with_suffix(".npz").unlink()
+    with pytest.raises(ValueError, match=f"{path.stem}.npz: No such file"):
+        paper_figures.make("lewkowycz-5c")
 
 
 # The phase picture

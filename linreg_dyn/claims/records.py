@@ -14,6 +14,7 @@ not expect at its size decide nothing either.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -114,6 +115,42 @@ def read(path: Path) -> dict[str, Any]:
     return record
 
 
+def that_count(has: Callable[[str], bool]) -> dict[str, dict[str, Any]]:
+    """By experiment, of those that are meant, the record of the largest scale there is.
+
+    Raises `Unmeasured` where one is damaged, or two are of one scale.
+    """
+    names = [name for path in sorted(folder().glob("*.json")) if (name := NAME.fullmatch(path.name))]
+    found: dict[str, dict[str, Any]] = {}
+    for scale in SCALES:
+        paths: dict[str, list[Path]] = {}
+        for name in names:
+            if name["scale"] == scale and has(name["experiment"]):
+                paths.setdefault(name["experiment"], []).append(folder() / name.string)
+        for experiment, alike in paths.items():
+            try:
+                found[experiment], *others = map(read, alike)
+            except Damaged as error:
+                raise Unmeasured(f"a record is damaged, {error}") from None
+            if others:
+                told = " and ".join(path.name for path in alike)
+                raise Unmeasured(f"all but one of {told} are of superseded specs: remove those")
+    return found
+
+
+def arrays(record: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a record, by seed and name ("0.t"), after checking their digest. Raises `Damaged`."""
+    path = folder() / record["arrays"]["file"]
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Damaged(f"{path.name}: {error.strerror}") from None
+    if hashlib.sha256(content).hexdigest() != record["arrays"]["sha256"]:
+        raise Damaged(f"{path.name}: it was changed after it was written")
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return dict(file)
+
+
 def finding(record: dict[str, Any], prediction: dict[str, Any]) -> Finding:
     """A prediction of a record with the numbers that it is about."""
     numbers = tuple(math.nan if x is None else float(x) for x in record["metrics"][prediction["metric"]])
@@ -155,33 +192,11 @@ class Evidenced:
         return any(fnmatchcase(experiment, pattern) for pattern in self.experiments)
 
     def records(self) -> list[dict[str, Any]]:
-        """The record that counts of each experiment.
-
-        Raises `Unmeasured` where there is none, one is damaged, or two are of one scale.
-        """
-        found: dict[str, dict[str, Any]] = {}
-        for scale in SCALES:
-            for experiment, paths in self._paths(scale).items():
-                try:
-                    record, *others = map(read, paths)
-                except Damaged as error:
-                    raise Unmeasured(f"a record is damaged, {error}") from None
-                if others:
-                    names = " and ".join(path.name for path in paths)
-                    raise Unmeasured(f"all but one of {names} are of superseded specs: remove those")
-                found[experiment] = record
+        """The record that counts of each experiment. Raises `Unmeasured` as `that_count`, and where there is none."""
+        found = that_count(self.has)
         if not found:
             raise Unmeasured(f"no record ({VARIABLE} may name a folder that has one)")
         return list(found.values())
-
-    def _paths(self, scale: str) -> dict[str, list[Path]]:
-        """The records of a scale, by experiment."""
-        out: dict[str, list[Path]] = {}
-        for path in sorted(folder().glob("*.json")):
-            name = NAME.fullmatch(path.name)
-            if name is not None and name["scale"] == scale and self.has(name["experiment"]):
-                out.setdefault(name["experiment"], []).append(path)
-        return out
 
     def measure(self) -> list[Finding]:
         """What the predictions that are evidence found. Raises `Unmeasured` where there are none."""
