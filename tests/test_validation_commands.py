@@ -22,7 +22,9 @@ from validation.__main__ import main
             "scale must be one of paper for golatkar.weight-decay-interrupted-imagenet",
         ),
         (["run", "golatkar.weight-decay-interrupted-im", "--scale", "gpu"], "has the scale 'gpu'"),
-        (["run", "x", "--device", "gpu7"], "--device must be auto, cpu, cuda or cuda:N, got 'gpu7'"),
+        (["run", "golatkar", "--device", "gpu7"], "--device must be auto, cpu, cuda or cuda:N, got 'gpu7'"),
+        (["run", "golatkar", "--device", "mps"], "--device must be auto, cpu, cuda or cuda:N, got 'mps'"),
+        (["run", "golatkar", "--device", "cuda:99"], "--device cuda:99: CUDA devices that torch finds here: "),
     ],
 )
 def test_bad_input_is_one_line(arguments, message, capsys, tmp_path):

@@ -219,6 +219,23 @@ def test_settings_last_as_long_as_they_are_asked_for(monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
 
 
+def test_steps_are_recorded_on_the_device_that_trains(monkeypatch):
+    """The stream and the graph are those of torch's current device, which another one's kernels do not come into."""
+    chosen = []
+
+    @contextmanager
+    def device(index):
+        chosen.append(index)
+        yield
+        chosen.append("before")
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    for name in ("cuda:3", "cuda", "cpu"):
+        with numerics(torch.device(name), "float32", False):
+            chosen.append(name)
+    assert chosen == [3, "cuda:3", "before", -1, "cuda", "before", "cpu"]
+
+
 def _settings():
     values = [getattr(owner, name) for owner, name in fast.SWITCHES[:4]]
     return (*values, torch.are_deterministic_algorithms_enabled())

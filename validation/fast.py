@@ -44,7 +44,9 @@ SWITCHES: tuple[tuple[Any, str], ...] = (
 
 @contextmanager
 def numerics(device: torch.device, precision: str, deterministic: bool) -> Iterator[None]:
-    """The libraries' settings while a CUDA device trains; on the CPU nothing changes.
+    """The libraries' settings while a CUDA device trains, and that device as the one whose steps are recorded.
+
+    On the CPU nothing changes.
 
     Args:
         device: where the work is done.
@@ -60,6 +62,7 @@ def numerics(device: torch.device, precision: str, deterministic: bool) -> Itera
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     tf32 = precision != "float32"
     with (
+        torch.cuda.device(-1 if device.index is None else device.index),  # -1: the one that is
         _set(not deterministic, deterministic, tf32, tf32, False),
         _deterministic_algorithms() if deterministic else nullcontext(),
     ):
