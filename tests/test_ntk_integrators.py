@@ -45,6 +45,15 @@ def test_default_tolerances(method, rtol):
     assert not np.array_equal(default.f, other.f)
 
 
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+@pytest.mark.parametrize("method", METHODS)
+def test_under_a_kernel_of_zeros_nothing_is_learned(method, l2):
+    start = np.linspace(-1, 1, 40)
+    run = predict(np.zeros((40, 40)), np.ones(40), [0.0, 2.0], l2=l2, degree=2, f0=start, method=method)
+    assert run["status"] == 0
+    np.testing.assert_allclose(run.f[1], math.exp(-2 * l2 * 2) * start, rtol=0, atol=1e-4)  # ten steps of 1e-5
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_linear_model_ends_at_ridge_regression_and_others_at_zero(method):
     """What is left at the end is the error of the last steps, at rest within the tolerance of each."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import hadamard
-from scipy.sparse.linalg import LinearOperator, aslinearoperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, aslinearoperator, eigsh
 
 from linreg_dyn.ntk import kernel_checks, ritz, spectra
 from linreg_dyn.ntk.spectra import spectrum
@@ -144,6 +144,26 @@ def test_lanczos_that_does_not_converge_is_told(monkeypatch):
     monkeypatch.setattr(ritz, "eigsh", lambda *a, **k: eigsh(*a, **{**k, "maxiter": 1}))
     with pytest.raises(ValueError, match=r"Lanczos found only .* take a larger tolerance"):
         spectrum(kernel, top=5)
+
+
+@pytest.mark.parametrize("method", ["full", "lanczos", "randomised"])
+@pytest.mark.parametrize("operator", [False, True])
+def test_a_kernel_of_zeros(method, operator):
+    kernel = np.zeros((40, 40))
+    found = spectrum(aslinearoperator(kernel) if operator else kernel, np.ones(40), top=3, method=method)
+    assert not found["eigenvalue"].values.any()
+    assert found.attrs["error"] == found.attrs["left_out"] == 0
+    e = found["eigenvector"].values
+    assert np.abs(e.T @ e - np.eye(3)).max() < 40 * 2.0**-52
+
+
+def test_other_failures_of_lanczos_are_told(monkeypatch):
+    def fails(*arguments, **options):
+        raise ArpackError(-8)
+
+    monkeypatch.setattr(ritz, "eigsh", fails)
+    with pytest.raises(ValueError, match=r"Lanczos found only 0 of 2 eigenvalues .* take a larger tolerance, method="):
+        spectrum(np.eye(40), top=2)
 
 
 def test_an_error_in_the_other_thread_is_raised_here():

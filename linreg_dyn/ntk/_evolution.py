@@ -26,6 +26,7 @@ from scipy.sparse.linalg import eigsh
 from linreg_dyn.ntk import _chebyshev
 from linreg_dyn.ntk.losses import Loss
 from linreg_dyn.ntk.modes import mode_weights
+from linreg_dyn.ntk.ritz import is_zero
 from linreg_dyn.ntk.spectra import spectrum
 from linreg_dyn.problem import Array
 
@@ -203,5 +204,8 @@ def _largest_eigenvalue(kernel: Any) -> float:
     size = kernel.shape[0]
     if size < 10:
         return float(np.linalg.norm(kernel @ np.eye(size), 2))
-    options: Any = {"tol": 1e-3, "v0": np.random.default_rng(0).standard_normal(size), "return_eigenvectors": False}
+    start = np.random.default_rng(0).standard_normal(size)
+    if is_zero(kernel, start):
+        return 0.0
+    options: Any = {"tol": 1e-3, "v0": start, "return_eigenvectors": False}
     return 1.02 * float(eigsh(kernel, 1, which="LA", **options)[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, eigsh
 
 BLOCK = 512  # vectors multiplied together
 PROBES, POWER = 10, 8  # of the bound of what is left out, which fails with probability 10^-PROBES
@@ -55,15 +55,24 @@ def lanczos(kernel: Any, top: int, tolerance: float, rng: np.random.Generator) -
     size = kernel.shape[0]
     if top >= size:
         raise ValueError(f"lanczos finds fewer eigenvalues than there are samples, got top={top} of {size}")
+    start = rng.standard_normal(size)
+    if is_zero(kernel, start):
+        return np.linalg.qr(rng.standard_normal((size, top))).Q
     try:
-        options: dict[str, Any] = {"v0": rng.standard_normal(size), "tol": tolerance}
+        options: dict[str, Any] = {"v0": start, "tol": tolerance}
         vectors = eigsh(kernel, top, which="LA", **options)[1]
-    except ArpackNoConvergence as error:
+    except ArpackError as error:
+        found = len(error.eigenvalues) if isinstance(error, ArpackNoConvergence) else 0
         raise ValueError(
-            f"Lanczos found only {len(error.eigenvalues)} of {top} eigenvalues to a tolerance of {tolerance:g}; "
+            f"Lanczos found only {found} of {top} eigenvalues to a tolerance of {tolerance:g}; "
             "take a larger tolerance, method='randomised', or method='full'"
         ) from None
     return np.linalg.qr(vectors).Q
+
+
+def is_zero(kernel: Any, vector: np.ndarray) -> bool:
+    """Is its product with a random vector zero? Then the kernel is (almost surely), which ARPACK does not take."""
+    return not np.any(kernel @ vector)
 
 
 def krylov(kernel: Any, top: int, blocks: int, rng: np.random.Generator) -> np.ndarray:
