@@ -90,6 +90,16 @@ def test_an_exact_bound_holds_on_every_seed_or_not(values, verdict):
     assert Prediction("gap", "never negative", low=0, exact=True).judge({"gap": values}).verdict == verdict
 
 
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize(("low", "high", "same"), [(0.0, math.inf, 0.0), (-math.inf, 1.0, 1.0), (0.0, 1.0, 1.0)])
+def test_no_effect_at_all_is_no_evidence(low, high, same, exact):
+    """Identical runs, or accuracies too coarse to differ: neither larger nor smaller."""
+    prediction = Prediction("gain", "it raises the accuracy", low, high, exact=exact)
+    assert prediction.judge({"gain": [same] * 3}).verdict == "inconclusive"
+    beyond = np.nextafter(same, -math.inf if same == low else math.inf)
+    assert prediction.judge({"gain": [beyond] * 3}).verdict == "disagrees"
+
+
 @pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 1), (-math.inf, math.inf), (math.nan, 1)])
 def test_a_prediction_must_be_able_to_fail(low, high):
     with pytest.raises(ValueError, match="must bound a region"):

@@ -46,11 +46,12 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The mean of a metric over seeds lies within [low, high]; either end may be infinite.
+    """The mean of a metric over seeds lies between low and high, either of which may be infinite.
 
     `agrees`: its 90 % interval lies within (two one-sided tests at 5 %). `disagrees`: the interval lies outside.
     `inconclusive`: neither, too few seeds, or a seed without the metric. A metric that is exact (`exact`: a bound
-    that holds on every trajectory, say) is judged seed by seed: it agrees if every seed lies within.
+    that holds on every trajectory, say) is judged seed by seed: it agrees if every seed lies within. The ends
+    themselves are neither within nor outside: where nothing changed, "it grows" and "it shrinks" are inconclusive.
 
     Attributes:
         metric: its name in what the experiment measures.
@@ -82,7 +83,7 @@ class Prediction:
             interval = Interval(float(values.min()), float(values.mean()), float(values.max()))
         else:
             interval = mean_interval(values)
-        if self.low <= interval.low and interval.high <= self.high:
+        if self.low < interval.low and interval.high < self.high:
             verdict = "agrees"
         elif interval.high < self.low or self.high < interval.low or (self.exact and self._outside(interval)):
             verdict = "disagrees"

@@ -114,9 +114,9 @@ def strip(prediction: Prediction, judgement: Judgement) -> dict[str, float] | No
 def region(prediction: Prediction) -> str:
     """Where the metric is predicted to be, in words."""
     if math.isinf(prediction.low):
-        return f"at most {number(prediction.high)}"
+        return f"below {number(prediction.high)}"
     if math.isinf(prediction.high):
-        return f"at least {number(prediction.low)}"
+        return f"above {number(prediction.low)}"
     return f"{number(prediction.low)} to {number(prediction.high)}"
 
 

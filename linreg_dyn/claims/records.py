@@ -44,7 +44,7 @@ class Damaged(ValueError):
 
 @dataclass(frozen=True)
 class Finding:
-    """A prediction of one record and its numbers, one a seed: the mean lies within [low, high] (`exact`: all do)."""
+    """A prediction of one record and its numbers, one a seed: the mean lies in (low, high) (`exact`: all do)."""
 
     name: str
     low: float
@@ -63,11 +63,16 @@ class Finding:
         return float(x.mean() - half), float(x.mean() + half)
 
     def agrees(self) -> bool | None:
-        """Within the region: True; outside of it (exact: a number is outside): False; None: they cannot tell."""
+        """Within the region: True; outside of it (exact: a number is outside): False; None: they cannot tell.
+
+        The ends are neither: no effect at all is no evidence for one in either direction.
+        """
         a, b = self.interval()
-        if self.low <= a and b <= self.high:
+        if self.low < a and b < self.high:
             return True
-        outside = b < self.low or self.high < a or (self.exact and math.isfinite(a))
+        outside = b < self.low or self.high < a
+        if self.exact and math.isfinite(a):
+            outside = a < self.low or self.high < b
         return False if outside else None
 
     def opposites(self) -> tuple[Finding, ...]:
@@ -156,8 +161,8 @@ def finding(record: dict[str, Any], prediction: dict[str, Any]) -> Finding:
     numbers = tuple(math.nan if x is None else float(x) for x in record["metrics"][prediction["metric"]])
     low = -math.inf if prediction["low"] is None else float(prediction["low"])
     high = math.inf if prediction["high"] is None else float(prediction["high"])
-    both = f"in [{low:g}, {high:g}]"
-    region = f"<= {high:g}" if math.isinf(low) else f">= {low:g}" if math.isinf(high) else both
+    both = f"in ({low:g}, {high:g})"
+    region = f"< {high:g}" if math.isinf(low) else f"> {low:g}" if math.isinf(high) else both
     spec = record["spec"]
     name = f"{spec['experiment']} ({spec['scale']}): {prediction['metric']} {region}"
     return Finding(name, low, high, bool(prediction["exact"]), numbers)
