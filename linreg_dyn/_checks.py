@@ -6,6 +6,11 @@ import math
 import operator
 from typing import Any
 
+import numpy as np
+
+NOT_REAL = "cSTUMm"
+"""Kinds of numpy's dtypes of which a cast to float64 would take the real part, read the digits or count the time."""
+
 
 def number(name: str, value: Any, *, above: float = -math.inf, least: float = -math.inf) -> float:
     """`value` as a finite float, greater than `above` and at least `least`."""
@@ -14,9 +19,9 @@ def number(name: str, value: Any, *, above: float = -math.inf, least: float = -m
         allowed += f" > {above:g}"
     if least > -math.inf:
         allowed += f" >= {least:g}"
-    if isinstance(value, (str, bytes, bool)):
-        raise TypeError(f"{name} must be {allowed}, got {value!r}")
     try:
+        if np.asarray(value).dtype.kind in "b" + NOT_REAL:
+            raise TypeError
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be {allowed}, got {value!r}") from None

@@ -23,6 +23,7 @@ from flint import acb, arb, ctx, fmpq
 from scipy.integrate import solve_ivp
 
 from linreg_dyn import rules
+from linreg_dyn.problem import as_floats
 
 _PRECISIONS = (128, 256, 512, 1024)  # tried in turn until every weight is good to the last bit of float64
 
@@ -39,7 +40,7 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
     layer, or `precision` below 2; ArithmeticError where 1024 bits, or `precision`, do not settle the answer
     (few bits; from depth 3 on also starts far beyond 1e30).
     """
-    w, t = _finite("weights0", weights0), _finite("times", times)
+    w, t = as_floats("weights0", weights0), as_floats("times", times)
     if w.ndim == 0 or w.shape[-1] == 0:
         raise ValueError(f"weights0 must have shape (..., layer) with at least one layer, got {w.shape}")
     if t.size == 0 or np.any(t < 0):
@@ -86,16 +87,6 @@ def _clock_series(c: arb, z: arb) -> arb:
     if 2 * z < 1:
         return acb(z).hypgeom_2f1(1, c, 1 + c).real
     return acb(z / (z - 1)).hypgeom_2f1(1, 1, 1 + c).real / (1 - z)
-
-
-def _finite(name: str, values) -> np.ndarray:
-    try:
-        array = np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be real numbers: {error}") from None
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} must be finite")
-    return array
 
 
 def _rounded(start: list[float], times: list[float]) -> list[list[float]]:

@@ -24,6 +24,7 @@ import math
 import numpy as np
 
 from linreg_dyn._compiled import kernel
+from linreg_dyn.problem import as_floats
 
 _SMALLEST, _LARGEST = 1e-75, 1e75  # ratios of squares stay in the range of float64
 
@@ -39,16 +40,13 @@ def spectrum(weights) -> np.ndarray:
     Raises TypeError for what is not real numbers, ValueError for no layer, for NaN or infinity, and for
     nonzero weights outside 1e-75 to 1e75 in size.
     """
-    try:
-        w = np.ascontiguousarray(weights, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"weights must be an array of real numbers of shape (..., layer): {error}") from None
-    if np.ndim(weights) == 0 or w.shape[-1] == 0:
-        raise ValueError(f"weights must have shape (..., layer) with at least one layer, got {np.shape(weights)}")
+    w = as_floats("weights", weights)
+    if w.ndim == 0 or w.shape[-1] == 0:
+        raise ValueError(f"weights must have shape (..., layer) with at least one layer, got {w.shape}")
     size = np.abs(w)
     if not np.all((size == 0) | ((size >= _SMALLEST) & (size <= _LARGEST))):
-        raise ValueError("weights must be finite, and zero or between 1e-75 and 1e75 in size")
-    rows = w.reshape(-1, w.shape[-1])
+        raise ValueError("weights must be zero or between 1e-75 and 1e75 in size")
+    rows = np.ascontiguousarray(w).reshape(-1, w.shape[-1])
     out = np.empty_like(rows)
     _spectra(rows, out)
     return out.reshape(w.shape)

@@ -24,6 +24,7 @@ import sympy
 import xarray as xr
 from flint import arb, ctx, fmpq
 
+from linreg_dyn.problem import as_floats
 from linreg_dyn.symbolic import weights
 
 Branch = Literal["origin", "lower", "upper"]
@@ -94,7 +95,7 @@ def bifurcation(depth: int, mus) -> xr.Dataset:
     `weight`, `end_to_end`, `loss` and `least_eigenvalue` (of the Hessian of the loss with decay) are NaN and
     `stable` False.
     """
-    values = np.asarray(mus, dtype=float)
+    values = as_floats("mus", mus)
     if values.ndim != 1:
         raise ValueError(f"mus must be a one-dimensional array of decays, got shape {values.shape}")
     shape = (len(BRANCHES), values.size)

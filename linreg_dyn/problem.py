@@ -8,19 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from linreg_dyn._checks import NOT_REAL
+
 Array = NDArray[np.float64]
 MOST_SAMPLES = 2**31 - 1
 """A mini-batch choice multiplies a 32-bit word by the number of samples in 64-bit integers."""
 
 
+def as_reals(name: str, values: Any) -> Array:
+    """`values` as a float64 array, NaN and infinity allowed: the very same array if it is one."""
+    try:
+        array = np.asarray(values)
+        if values is None or array.dtype.kind in NOT_REAL:  # numpy takes None for NaN
+            raise TypeError
+        return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} must be an array of real numbers, got {values!r:.80}") from None
+
+
 def as_floats(name: str, values: Any) -> Array:
     """`values` as a float64 array of finite numbers: the very same array if it is one."""
-    try:
-        if values is None:  # numpy takes it for NaN
-            raise TypeError
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an array of numbers, got {values!r:.80}") from None
+    array = as_reals(name, values)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}")
     return array

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from linreg_dyn.problem import NormalizedData, as_floats
+from linreg_dyn.problem import NormalizedData, as_floats, as_reals
 
 Array = NDArray[np.float64]
 LARGEST = 1e150
@@ -48,7 +48,7 @@ class Regression:
 
     def slope(self, end_to_end: ArrayLike) -> Array:
         """Slope, in y per x, of a net with this end-to-end weight."""
-        return np.asarray(end_to_end, dtype=float) * (self.y_scale / self.x_scale)
+        return as_reals("end_to_end", end_to_end) * (self.y_scale / self.x_scale)
 
     def intercept(self, end_to_end: ArrayLike) -> Array:
         """What the net answers at `x = 0`; every such line passes through the mean of the data."""
@@ -56,11 +56,11 @@ class Regression:
 
     def predict(self, end_to_end: ArrayLike, x: ArrayLike) -> Array:
         """What the net answers at `x` (user's units); `end_to_end` and `x` broadcast."""
-        return self.y_mean + self.slope(end_to_end) * (np.asarray(x, dtype=float) - self.x_mean)
+        return self.y_mean + self.slope(end_to_end) * (as_reals("x", x) - self.x_mean)
 
     def mean_squared_error(self, loss: ArrayLike) -> Array:
         """`E = mean((prediction - y)^2)` of eq. (1) in squared units of y, from `L` of eq. (4)."""
-        return self.y_scale**2 * (np.asarray(loss, dtype=float) + self.residual)
+        return self.y_scale**2 * (as_reals("loss", loss) + self.residual)
 
 
 def normalize(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")) -> Regression:

@@ -209,7 +209,7 @@ def test_shapes_and_repeated_unsorted_times():
     ("start", "times", "options", "error", "words"),
     [
         ([np.nan], 1.0, {}, ValueError, "weights0 must be finite"),
-        (["a"], 1.0, {}, TypeError, "weights0 must be real"),
+        (["a"], 1.0, {}, TypeError, "weights0 must be an array of real numbers"),
         ([], 1.0, {}, ValueError, "weights0 must have shape"),
         (0.5, 1.0, {}, ValueError, "weights0 must have shape"),
         ([0.5], -1.0, {}, ValueError, "times must be at least 0, and at least one, got -1"),

@@ -1,9 +1,15 @@
 """Starts and data are checked at the door."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from linreg_dyn.problem import NormalizedData, as_starts
+import linreg_dyn as ld
+from linreg_dyn import closed_form, regression, symbolic
+from linreg_dyn._checks import number
+from linreg_dyn.problem import NormalizedData, as_floats, as_starts
 
 
 def normalized(samples=50, seed=0, shift=0.0):
@@ -34,7 +40,49 @@ def test_starts_that_are_not_finite_are_refused(bad):
         as_starts([1.0, bad])
 
 
-@pytest.mark.parametrize("bad", ["abc", [[1, 2], [3]], [1j], None, {}])
+NOT_REAL = [
+    np.array([[1 + 3j, 0.5]]),
+    np.array([1, 2], np.complex64),
+    ["1", "2"],
+    np.array([b"1", b"2"]),
+    np.array(["2020", "2021"], "M8[Y]"),
+    np.array([1, 2], "m8[s]"),
+]
+
+
+@pytest.mark.parametrize("bad", NOT_REAL, ids=lambda bad: str(np.asarray(bad).dtype))
+@pytest.mark.parametrize(
+    "call",
+    [
+        as_starts,
+        lambda bad: ld.simulate(bad, ld.GradientDescent(), steps=1, learning_rate=0.1),
+        lambda bad: ld.simulate([1.0, 2.0], ld.GradientDescent(), steps=1, learning_rate=bad),
+        ld.spectrum,
+        lambda bad: closed_form.flow(bad, 1.0),
+        lambda bad: closed_form.flow([0.5], bad),
+        lambda bad: symbolic.to_numpy(symbolic.loss(2))(bad),
+        lambda bad: ld.equilibria.bifurcation(3, bad),
+        lambda bad: regression.normalize([1, 2], [1, 3]).slope(bad),
+        lambda bad: number("x", np.asarray(bad).flat[0]),
+        lambda bad: number("x", np.asarray(np.asarray(bad).flat[0])),
+    ],
+)
+def test_what_a_cast_would_cut_read_or_count_is_refused(call, bad):
+    with pytest.raises(TypeError, match=r"real numbers|a finite number"):
+        call(bad)
+
+
+def test_real_numbers_of_every_kind_are_taken():
+    for values in ([1, 2], np.array([1, 2], np.float16), np.array([1, 2], np.uint8), [Fraction(1), Decimal(2)]):
+        np.testing.assert_array_equal(as_floats("x", values), [1.0, 2.0])
+    for value in (2, np.float32(2), Fraction(2), Decimal(2), np.array(2)):
+        assert number("x", value) == 2
+    for flag in (True, np.True_):
+        with pytest.raises(TypeError, match="x must be a finite number"):
+            number("x", flag)
+
+
+@pytest.mark.parametrize("bad", ["abc", [[1, 2], [3]], [1j], None, {}, [10**400]])
 def test_starts_that_are_no_numbers_are_refused(bad):
     with pytest.raises((TypeError, ValueError), match="starts must be"):
         as_starts(bad)
@@ -79,5 +127,5 @@ def test_data_of_another_shape_are_refused(x, y):
 def test_data_that_are_not_finite_numbers_are_refused():
     with pytest.raises(ValueError, match="y of the data must be finite, got nan"):
         NormalizedData([1.0, -1.0], [1.0, np.nan])
-    with pytest.raises(TypeError, match="x of the data must be an array of numbers"):
+    with pytest.raises(TypeError, match="x of the data must be an array of real numbers"):
         NormalizedData(["a", "b"], [1.0, -1.0])

@@ -20,7 +20,7 @@ GOOD = {"starts": [1.0, 2.0], "method": ld.GradientDescent(), "steps": 3, "learn
     ("change", "error", "message"),
     [
         ({"starts": [1.0, math.nan]}, ValueError, "starts must be finite"),
-        ({"starts": None}, TypeError, "starts must be an array of numbers, got None"),
+        ({"starts": None}, TypeError, "starts must be an array of real numbers, got None"),
         (
             {"starts": np.ones(4097)},
             ValueError,

@@ -10,6 +10,8 @@ import numpy as np
 import sympy
 from sympy.printing.latex import LatexPrinter
 
+from linreg_dyn.problem import as_reals
+
 
 class _Printer(LatexPrinter):
     """Remembers what it has printed: the entries of a large Hessian are made of the same few parts."""
@@ -59,13 +61,13 @@ def to_numpy(expression: sympy.Expr | sympy.MatrixBase, depth: int | None = None
     compiled = sympy.lambdify([*layers, *extra.values()], distinct, "numpy", cse=matrix)
 
     def function(weights, **parameters) -> np.ndarray:
-        w = np.asarray(weights, dtype=float)
+        w = as_reals("weights", weights)
         if w.ndim == 0 or w.shape[-1] != depth:
             raise ValueError(f"weights must have shape (..., {depth}), got {w.shape}")
         if set(parameters) != set(extra):
             wanted = ", ".join(extra) or "none"
             raise TypeError(f"parameters must be: {wanted}; got: {', '.join(parameters) or 'none'}")
-        values = [np.asarray(parameters[name], dtype=float) for name in extra]
+        values = [as_reals(name, parameters[name]) for name in extra]
         batch = np.broadcast_shapes(w.shape[:-1], *(v.shape for v in values))
         results = compiled(*np.moveaxis(w, -1, 0), *values)
         table = np.stack([np.broadcast_to(np.asarray(r, dtype=float), batch) for r in results], axis=-1)
