@@ -69,13 +69,14 @@ def drawn(draw: Callable[..., None], size: tuple[float, float], *args: Any) -> F
 def caption(name: str) -> str:
     """The caption of figure `name`, and under it the statement and the place of every claim that it shows."""
     from linreg_dyn.claims import select
+    from paper_figures.labels import wrapped
 
     module = script(name)
-    lines = [*textwrap.wrap(" ".join(module.CAPTION.split()), 100, break_long_words=False), ""]
+    lines = [wrapped(" ".join(module.CAPTION.split()), 100, size=len), ""]
     for claim in select(list(module.CLAIMS)) if module.CLAIMS else ():
         amended = f"; see {claim.amended_by}" if claim.amended_by else ""
         lines.append(f"[{claim.id}] {claim.source.key}, {claim.source.locator} ({claim.kind}{amended})")
-        lines += textwrap.wrap(claim.statement, 96, initial_indent="    ", subsequent_indent="    ")
+        lines.append(textwrap.indent(wrapped(claim.statement, 96, size=len), "    "))
     return "\n".join(lines).rstrip() + "\n"
 
 

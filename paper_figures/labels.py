@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axis import Axis
@@ -40,20 +41,20 @@ def short(value: float) -> str:
     return f"${factor}10^{{{int(exponent)}}}$"
 
 
-def wrapped(title: str, width: int) -> str:
-    """Broken into lines of about `width` characters as they are seen, between words but not within mathematics."""
+def seen(text: str) -> int:
+    """How many characters are seen of a text with mathematics: a command is one, braces and the like are none."""
+    return len(re.sub(r"[${}_^]", "", re.sub(r"\\([a-z]+|.)", "x", text)))
+
+
+def wrapped(title: str, width: int, size: Callable[[str], int] = seen) -> str:
+    """Broken into lines of about `width` characters, by `size`, between words but not within mathematics."""
     lines = []
     for part in title.split("\n"):
         line = ""
         for word in re.findall(r"(?:\$[^$]*\$|[^\s$])+", part):
-            if line and seen(f"{line} {word}") > width:
+            if line and size(f"{line} {word}") > width:
                 lines.append(line)
                 line = ""
             line = f"{line} {word}".lstrip()
         lines.append(line)
     return "\n".join(lines)
-
-
-def seen(text: str) -> int:
-    """How many characters are seen of a text with mathematics: a command is one, braces and the like are none."""
-    return len(re.sub(r"[${}_^]", "", re.sub(r"\\([a-z]+|.)", "x", text)))

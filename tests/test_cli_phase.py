@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from linreg_dyn.cli import main
+from linreg_dyn.commands.phase import counted
 from linreg_dyn.ensemble import GradientDescent
 from linreg_dyn.phase import OUTCOMES, Plane, start_map
 from linreg_dyn.schedules import Cosine, Window, to_spec
@@ -169,6 +170,24 @@ def test_a_few_values_do_not_take_all_colours():
         axes, mappable = figure.add_subplot(), ScalarMappable(LogNorm(*_span(found)))
         _bar(figure, axes, mappable, found, "sharpness")
         assert mappable.colorbar.extend == extend
+
+
+def test_captions_keep_claims_and_mathematics_whole(tmp_path, capsys):
+    assert phase(tmp_path / "out", "--method", "wd", "--decay", 0.02, "--size", 40, "--format", "png") == 0
+    caption = (tmp_path / "out" / "portrait.txt").read_text()
+    assert "[ginsburg.wd-band-stays]" in caption  # 100 characters end within it
+    assert all(line.count("$") % 2 == 0 and len(line) <= 100 for line in caption.splitlines())
+    assert capsys.readouterr().out.splitlines()[0] in " ".join(caption.split())
+
+
+@pytest.mark.parametrize(
+    ("outside", "said"), [(0, ""), (3480, "; 3,480 of them end outside the box")], ids=["inside", "outside"]
+)
+def test_counts_of_ends_add_up(outside, said):
+    counts = np.zeros(len(OUTCOMES), int)
+    counts[[OUTCOMES.index("minimum_++"), OUTCOMES.index("minimum_--"), OUTCOMES.index("origin")]] = 3000, 540, 60
+    found = xr.Dataset(attrs={"starts": 3600, "outcome_counts": counts, "outside": outside})
+    assert counted(found) == f"3,600 starts: 3,540 at minima, 60 at the origin, 0 diverged{said}"
 
 
 def test_titles_break_between_words_by_what_is_seen():

@@ -158,6 +158,7 @@ def test_every_caption_names_its_claims(name):
     assert " ".join(module.CAPTION.split())[:60] in " ".join(caption.split())
     for claim in module.CLAIMS:
         assert f"[{claim}]" in caption
+    assert all(line.count("$") % 2 == 0 for line in caption.splitlines())  # no formula is broken
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,7 @@ def _picture(args: argparse.Namespace, plane: Plane, method: Method) -> tuple[xr
     import paper_figures
     from linreg_dyn.phase.words import caption, setting
     from paper_figures import phase as pictures
+    from paper_figures.labels import wrapped
 
     training = _training(args)
     result = _compute(args, plane, method, training)
@@ -112,7 +113,7 @@ def _picture(args: argparse.Namespace, plane: Plane, method: Method) -> tuple[xr
         box = pictures.rate_box(result) if args.map == "rates" else plane.box
         drawing = (result, VARIABLES.get(args.map, args.map), box, title)
         figure = paper_figures.drawn(pictures.draw_map, pictures.MAP_SIZE, *drawing)
-    return result, figure, caption(result, plane, title)
+    return result, figure, wrapped(caption(result, plane, title), 100, size=len) + "\n"
 
 
 def _compute(args: argparse.Namespace, plane: Plane, method: Method, training: dict[str, Any]) -> xr.Dataset:
@@ -153,9 +154,8 @@ def counted(result: xr.Dataset) -> str:
         kind = {"minimum": "at minima", "origin": "at the origin"}.get(name.partition("_")[0], name)
         counts[kind] = counts.get(kind, 0) + count
     ended = [f"{count:,} {kind}" for kind, count in counts.items() if count or kind == "diverged"]
-    if result.attrs.get("outside"):
-        ended.append(f"{result.attrs['outside']:,} outside the box")
-    return f"{starts}: {', '.join(ended)}"
+    outside = f"; {result.attrs['outside']:,} of them end outside the box" if result.attrs.get("outside") else ""
+    return f"{starts}: {', '.join(ended)}{outside}"
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from typing import Any
 
 import xarray as xr
@@ -34,7 +33,7 @@ def setting(plane: Plane, method: Method, training: dict[str, Any]) -> str:
 
 
 def caption(result: xr.Dataset, plane: Plane, title: str) -> str:
-    """The caption of a picture: its title, what the plane is, and what is true of the bands in it."""
+    """The caption of a picture: its title, what the plane is, and what is true of the bands in it; a line for each."""
     first, second = plane.layers
     text = [*title.split("\n"), f"Layers {first} and {second} of {plane.depth}. {_exactness(plane)}"]
     if "velocity_first" in result:
@@ -53,7 +52,7 @@ def caption(result: xr.Dataset, plane: Plane, title: str) -> str:
             about = result[name].attrs
             claim = f" [{about['claim']}]" if about["claim"] else ""
             text.append(f"{about['long_name'].capitalize()}: {about['statement']}{claim}.")
-    return "\n".join(textwrap.fill(line, 100) for line in text) + "\n"
+    return "\n".join(text)
 
 
 def _inertia(result: xr.Dataset) -> str:
