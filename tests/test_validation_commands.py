@@ -1,9 +1,12 @@
 """`python -m validation` as a user calls it, without training anything."""
 
+import os
+
 import pytest
+import torch
 
 from validation import experiments, queue
-from validation.__main__ import main
+from validation.__main__ import _device, main
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,19 @@ def test_a_prefix_runs_those_that_have_the_scale(tmp_path, monkeypatch):
         "delayed",
         "delayed-no-norm",  # and not delayed-svhn, which has no such scale
     ]
+
+
+@pytest.mark.parametrize(("there", "name"), [(0, "cpu"), (2, "cuda"), (2, "cuda:1")])
+def test_products_repeat_from_the_first_on(there, name, monkeypatch):
+    """What comes before the first training too: torch looks once."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
+    assert _device(name if ":" in name else "auto") == name
+    assert ("CUBLAS_WORKSPACE_CONFIG" in os.environ) == (name != "cpu")
+    with pytest.raises(ValueError, match=r"--device cuda:2: CUDA devices that torch finds here: (none|2)"):
+        _device("cuda:2")
 
 
 def test_clean_says_what_it_removed(tmp_path, capsys):

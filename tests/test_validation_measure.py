@@ -1,5 +1,7 @@
 """Measurements on networks against dense oracles on tiny ones."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -109,6 +111,26 @@ def test_hessian_products_and_sharpness_are_those_of_the_dense_hessian():
     assert (found.bounds <= 1e-6 * exact[0]).all()
     residual = hessian @ found.vectors - found.vectors * torch.as_tensor(found.values)
     assert (residual.norm(dim=0).numpy() <= found.bounds + 1e-9).all()
+
+
+def test_a_trainers_sharpness_has_the_settings_of_its_training(monkeypatch):
+    """It may be the first that a device multiplies, and what torch finds set then is set for good."""
+    run = Trainer(net(), DIGITS.subset(20, 5), Recipe(0, 20, 0.1))
+    expected = curvature.sharpness(run.loss_of, run.parameters, *run.batches.at(0), tolerance=1e-6)
+    within, seen, loss_of = [], [], run.loss_of
+
+    @contextmanager
+    def numerics():
+        within.append(True)
+        yield
+        within.pop()
+
+    monkeypatch.setattr(run, "numerics", numerics)
+    monkeypatch.setattr(run, "loss_of", lambda x, y: seen.append(bool(within)) or loss_of(x, y))
+    found = curvature.trainer_sharpness(run, samples=20, tolerance=1e-6)
+    assert seen
+    assert all(seen)
+    np.testing.assert_allclose(found.values, expected.values, rtol=1e-5)
 
 
 def test_bounds_hold_before_lanczos_has_settled():

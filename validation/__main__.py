@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
-from validation import experiments, queue, records
+from validation import experiments, fast, queue, records
 from validation.context import Context, OutOfTime
 from validation.core import SCALES, VERDICTS, Judgement, Prediction, Spec
 
@@ -173,19 +174,19 @@ def _context(arguments: argparse.Namespace) -> Context:
 
 def _device(name: str) -> str:
     """The device asked for, or the best there is. ValueError if it is missing."""
-    import torch
-
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if there else "cpu"
     try:
         asked = torch.device(name)
     except RuntimeError:
         asked = torch.device("meta")
     if asked.type not in ("cpu", "cuda"):
         raise ValueError(f"--device must be auto, cpu, cuda or cuda:N, got {name!r}")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if asked.type == "cuda" and (asked.index or 0) >= there:
         raise ValueError(f"--device {name}: CUDA devices that torch finds here: {there or 'none'}")
+    if asked.type == "cuda":
+        fast.repeatable_products()  # before anything is multiplied
     return name
 
 

@@ -42,6 +42,11 @@ SWITCHES: tuple[tuple[Any, str], ...] = (
 )
 
 
+def repeatable_products() -> None:
+    """Set what deterministic mode asks for; torch looks once for all, at the first product in any mode."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 @contextmanager
 def numerics(device: torch.device, precision: str, deterministic: bool) -> Iterator[None]:
     """The libraries' settings while a CUDA device trains, and that device as the one whose steps are recorded.
@@ -58,8 +63,7 @@ def numerics(device: torch.device, precision: str, deterministic: bool) -> Itera
     if device.type != "cuda":
         yield
         return
-    # Deterministic mode asks for it, and torch looks once for all, at the first product in any mode.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    repeatable_products()
     tf32 = precision != "float32"
     with (
         torch.cuda.device(-1 if device.index is None else device.index),  # -1: the one that is

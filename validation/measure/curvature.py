@@ -169,6 +169,7 @@ def trainer_sharpness(trainer, part: str = "train", samples: int = 512, **option
     )
     x, y = trainer.batches.normalised(x[:samples]), y[:samples]
     trainer.model.eval()
-    found = sharpness(trainer.loss_of, trainer.parameters, x, y, **options)
+    with trainer.numerics():
+        found = sharpness(trainer.loss_of, trainer.parameters, x, y, **options)
     trainer.model.train()
     return found
