@@ -175,7 +175,7 @@ def test_bad_arguments_are_said_in_one_line(arguments, capsys):
     assert line.count("\n") == 1
 
 
-@pytest.mark.parametrize("rule", ["gd", "uniform", "rademacher", "batch"])
+@pytest.mark.parametrize("rule", ["gd", "uniform", "rademacher", "batch", *INERT])
 def test_ours_is_right(rule):
     assert verify(ours.contender(1), Case(rule, 2, "float64"), trajectories=16) <= 1
 

@@ -1,9 +1,11 @@
-"""The update rules against derivatives taken by sympy and against exact rationals."""
+"""The update rules against derivatives taken by sympy, exact rationals and `torch.optim.SGD`."""
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import sympy as sp
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +59,25 @@ def test_methods_agree_where_they_should_and_only_there():
     assert is_zero(rules.mini_batch(W, 1, 1) - gd)
     assert is_zero(rules.mini_batch(W, (1 + eta) ** 2, 1 + eta) - rules.noise_augmentation(W, eta))
     assert not is_zero(rules.noise_augmentation(W, eta) - rules.sgd_noise(W, eta))
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_is_that_of_torch(nesterov):
+    """`torch.optim.SGD` on the loss itself, by autograd; numbers of order 1, 20 roundings a step and layer."""
+    start, lr, mu, momentum = [0.7, 1.4, 1.1], 0.02, 0.05, 0.8
+    theirs = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.SGD([theirs], lr, momentum=momentum, nesterov=nesterov, weight_decay=2 * mu)
+    w, v = start, [0.0] * 3
+    for _ in range(6):
+        optimiser.zero_grad()
+        (theirs.prod() - 1).square().backward()
+        optimiser.step()
+        push = rules.push(rules.gradient_descent(rules.end_to_end(w)))
+        forces = [rules.force(x, push * other, mu) for x, other in zip(w, rules.others(w), strict=True)]
+        v = [rules.accumulate(speed, force, momentum) for speed, force in zip(v, forces, strict=True)]
+        ahead = [rules.look_ahead(speed, force, momentum) for speed, force in zip(v, forces, strict=True)]
+        w = [rules.drift(x, direction, lr) for x, direction in zip(w, ahead if nesterov else v, strict=True)]
+        np.testing.assert_allclose(w, theirs.detach(), rtol=0, atol=6 * 20 * np.finfo(float).eps)
 
 
 @given(st.lists(rationals, min_size=1, max_size=7))
