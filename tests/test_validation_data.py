@@ -7,6 +7,7 @@ import io
 import pickle
 import tarfile
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -190,6 +191,26 @@ def test_an_npz_that_is_truncated_or_lacks_arrays(tmp_path):
         data.load("cifar10", tmp_path)
 
 
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_no_byte_of_an_npz_can_be_altered_unseen(write, tmp_path):
+    path, x = tmp_path / "few.npz", np.repeat(X[:6, :4, :4, :1], 2, axis=0)  # so that there is something to compress
+    write(path, x_train=x, y_train=Y[:12], x_test=x[::3], y_test=Y[:12:3])
+    whole, before, refused = path.read_bytes(), data.load("few", tmp_path), 0
+    rng = np.random.default_rng(1)
+    for place in rng.choice(len(whole), 400, replace=False):
+        altered = bytearray(whole)
+        altered[place] ^= rng.integers(1, 256)
+        path.write_bytes(altered)
+        try:
+            found = data.load("few", tmp_path)
+        except data.Refused as error:
+            refused += str(path) in str(error)
+        else:  # a date, say
+            for key in data.KEYS:
+                np.testing.assert_array_equal(getattr(found, key), getattr(before, key), f"byte {place}")
+    assert refused > 200
+
+
 def test_what_is_nowhere_says_which_file_goes_where(tmp_path):
     with pytest.raises(
         FileNotFoundError, match=r"put it, from https://\S+/cifar-10-python.tar.gz, into .*cache, or put"
@@ -283,9 +304,17 @@ def test_a_folder_of_classes(tmp_path):
     found = data.image_folder(tmp_path, side=8)
     assert (found.x_train.shape, found.x_test.shape, found.classes) == ((6, 8, 8, 3), (4, 8, 8, 3), 2)
     np.testing.assert_array_equal(found.x_train[:, 4, 4, 0], 200 * found.y_train)
-    (tmp_path / "val" / "dog" / "0.png").write_bytes(b"no image")
-    with pytest.raises(data.Refused, match=r"0\.png is no image"):
-        data.image_folder(tmp_path, side=8)
+    path = tmp_path / "val" / "dog" / "0.png"
+    whole = path.read_bytes()
+    for content in (b"no image", whole[:-30]):
+        path.write_bytes(content)
+        with pytest.raises(data.Refused, match=r"0\.png is no image"):
+            data.image_folder(tmp_path, side=8)
+    for place in range(8, len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x11]) + whole[place + 1 :])
+        with suppress(data.Refused):
+            data.image_folder(tmp_path, side=8)
+    path.write_bytes(whole)
     (tmp_path / "val" / "fox").mkdir()
     with pytest.raises(data.Refused, match="same classes; only one has fox"):
         data.image_folder(tmp_path, side=8)
