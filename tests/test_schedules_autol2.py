@@ -96,6 +96,21 @@ def test_one_bad_measurement_is_a_fluctuation():
     assert run(AutoL2(), [(0.0, 1.0), (0.0, 1.0), (0.0, 5.0), (0.0, 5.0)]) == [0.1] * 3 + [0.1 / 10]
 
 
+@pytest.mark.parametrize("auto", [AutoL2(refractory=0), AutoL2(1e-20, factor=1e308), AutoL2(refractory=5e-324)])
+def test_l2_stops_before_it_underflows(auto):
+    """Some 324 divisions by 10 leave float64; the parameter and the end of its period stay numbers."""
+    state, compiled = auto.start(), njit(auto_l2)
+    same = state
+    for step, loss in enumerate([1.0] + [2.0] * 400):
+        state = auto.update(state, step, loss)
+        same = compiled(*same, float(step), loss, 0.0, auto.factor, auto.refractory)
+        assert same == state
+        assert 0 < state[0]
+        assert 0 <= state[3] < math.inf
+    assert 0 < state[0] < 1e-19
+    assert state[0] / auto.factor == 0
+
+
 def test_what_is_not_a_number_changes_nothing():
     assert run(AutoL2(), [(1.0, 0.0)] + [(math.nan, math.nan)] * 20) == [0.1] * 21
 

@@ -15,10 +15,11 @@ def auto_l2(l2, min_loss, min_error, min_step, last_loss, last_error, step, loss
     """The state after a measurement of `loss` and `error` at `step`; the first six arguments are the state before.
 
     Returns `(l2, min_loss, min_error, min_step, loss, error)`. Plain arithmetic, for drivers to compile; a
-    measurement that is not a number never lowers a minimum and never counts as an increase.
+    measurement that is not a number never lowers a minimum and never counts as an increase. An L2 parameter that
+    would underflow to 0, where its period has no end, stays as it is.
     """
     worse = (loss > min_loss and last_loss > min_loss) or (error > min_error and last_error > min_error)
-    if worse and step > min_step:
+    if worse and step > min_step and l2 / factor > 0:
         l2 = l2 / factor
         min_step = step + refractory / l2
     if loss < min_loss:
