@@ -215,6 +215,8 @@ def test_critical_rate_is_where_divergence_begins():
             "observable must be one of 'loss'",
         ),
         (lambda: rate_map(Plane(), (0, 0, 0, 0), (0.1, 1), (5, 5), GD, steps=5), "line must be four numbers"),
+        (lambda: rate_map(Plane(), (0, 0, 1, 1), (0.1, 1), (1, 5), GD, steps=5), "size must be an integer from 2"),
+        (lambda: rate_map(Plane(), (0, 0, 1, 1), (0.1, 1), (5, 1), GD, steps=5), "size must be an integer from 2"),
         (lambda: rate_map(Plane(), (0, 0, 1, 1), (0, 1), (5, 5), GD, steps=5), "rates must be a finite number > 0"),
         (lambda: critical_map(Plane(), (5, 5), GD, rates=(1, 0.1), steps=5), "rates must be a smaller and a larger"),
         (lambda: critical_map(Plane(), (5, 5), GD, rates=(0.1, 1), rounds=0, steps=5), "rounds must be an integer"),

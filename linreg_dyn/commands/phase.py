@@ -143,7 +143,8 @@ def _run(args, plane: Plane, method: Method, size: tuple[int, int], training: di
 
 def counted(result: xr.Dataset) -> str:
     """How many starts there were, and how they ended."""
-    starts = f"{result.attrs['starts']:,} {'runs' if 'learning_rate' in result.dims else 'starts'}"
+    kind, count = "run" if "learning_rate" in result.dims else "start", result.attrs["starts"]
+    starts = f"{count:,} {kind}{'s' * (count != 1)}"
     if "critical_rate" in result:
         always, never = (f"{result.attrs[name]:,}" for name in ("always", "never"))
         return f"{starts}: {always} diverge at every rate tried, {never} at none"

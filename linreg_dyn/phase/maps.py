@@ -84,7 +84,7 @@ def rate_map(
     are those of `start_map`, with the dims (learning_rate, start) and the coordinates `first` and `second`
     along `start`.
     """
-    width, height = checked_size(size, 1 + 4 + 8)
+    width, height = checked_size(size, 1 + 4 + 8, least=2)  # both ends
     training = settled(training, width * height)
     within = _within(within, method, training)
     ends = [number("line", value) for value in line]

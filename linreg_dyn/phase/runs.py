@@ -27,9 +27,9 @@ Watch = Callable[[float], object]
 """Told the finished fraction of the work after every tile."""
 
 
-def checked_size(size: tuple[int, int], bytes_per_start: int) -> tuple[int, int]:
-    """`size` as two integers from 1 on; ValueError also when what is kept of each start would not fit."""
-    width, height = (integer("size", count, least=1, most=2**31) for count in size)
+def checked_size(size: tuple[int, int], bytes_per_start: int, *, least: int = 1) -> tuple[int, int]:
+    """`size` as two integers from `least` on; ValueError also when what is kept of each start would not fit."""
+    width, height = (integer("size", count, least=least, most=2**31) for count in size)
     refuse_too_large(0, 1, width * height, -(-bytes_per_start // 8), "take a smaller size")
     return width, height
 
