@@ -22,12 +22,12 @@ FILLS = ("0.9", "0.78")
 # Light to dark, so that they differ in grey too.
 OUTCOME_COLORS = {
     "diverged": "#ffffff",
-    "minimum_--": "#f0c05a",
-    "minimum_++": "#0072b2",
-    "minimum_+-": "#cc79a7",
-    "minimum_-+": "#009e73",
-    "elsewhere": "#b8b8b8",
-    "stalled": "#d55e00",
+    "minimum_--": "#f7dc8c",
+    "elsewhere": "#bebebe",
+    "minimum_+-": "#cc8ab2",
+    "minimum_-+": "#00936b",
+    "stalled": "#b84800",
+    "minimum_++": "#00508f",
     "origin": "#000000",
 }
 REST = "0.8"
@@ -292,5 +292,5 @@ def rate_box(result: xr.Dataset) -> tuple[float, float, float, float]:
     first, second = result["first"].values, result["second"].values
     along = first if first[0] != first[-1] else second
     rates = np.log10(result["learning_rate"].values)
-    half = [(values[-1] - values[0]) / (2 * max(1, len(values) - 1)) for values in (along, rates)]
+    half = [(values[-1] - values[0]) / (2 * (len(values) - 1)) for values in (along, rates)]
     return along[0] - half[0], along[-1] + half[0], rates[0] - half[1], rates[-1] + half[1]

@@ -2,14 +2,18 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 import paper_figures
 from linreg_dyn.cli import main
+from linreg_dyn.phase import OUTCOMES
+from paper_figures.phase import OUTCOME_COLORS
 
 NAMES = ("fig1", "fig2", "k-range", "sharpness-region", "decay-bifurcation", "schedules", "ntk-fixed-points")
 NAMES += ("lewkowycz-5a", "lewkowycz-5b", "lewkowycz-5c", "ntk-phase", "ntk-power-laws")
@@ -108,11 +112,28 @@ def test_a_legend_of_colours_alone_is_noticed():
     assert confusable(paper_figures.drawn(draw, (3, 3)))
 
 
+def lightness(color):
+    """CIE 1976 L*, from 0 (black) to 100 (white), of a colour in sRGB."""
+    r, g, b = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in to_rgb(color))
+    Y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    return 116 * Y ** (1 / 3) - 16 if Y > (6 / 29) ** 3 else Y * (29 / 3) ** 3
+
+
 def test_style_colours_differ_in_grey():
     with matplotlib.style.context(paper_figures.STYLE):
-        cycle = matplotlib.rcParams["axes.prop_cycle"]
-        styles = [entry["linestyle"] for entry in cycle]
-        assert len(set(map(str, styles))) == len(styles)
+        cycle = list(matplotlib.rcParams["axes.prop_cycle"])
+    grey = [lightness(entry["color"]) for entry in cycle]
+    assert grey == sorted(set(grey))
+    assert len({str(entry["linestyle"]) for entry in cycle}) == len(cycle)
+
+
+def test_outcomes_of_maps_differ_in_grey():
+    assert set(OUTCOME_COLORS) == set(OUTCOMES)
+    grey = [lightness(color) for color in OUTCOME_COLORS.values()]
+    assert lightness("white") == pytest.approx(100)
+    assert lightness("black") == pytest.approx(0)
+    even = 100 / (len(grey) - 1)
+    assert all(light - dark > even / 2 for light, dark in pairwise(grey)), grey
 
 
 def test_drawing_leaves_matplotlib_as_it_was():
