@@ -167,6 +167,8 @@ FALSEHOODS = {
         {"x": "0"},
         [terms("1 : a1.0 * sq 1/x")],
     ),
+    "an exponent that closes its own parenthesis": (part(X, ["1 < 0"]), {"x": "1"}, [terms("1/4 : exp 0) - (5")]),
+    "an exponent that is a list of arguments": (part(X, ["1 < 0"]), {"x": "1"}, [terms("1 : exp 0, 5")]),
     "exp of a pole": (part(X, ["-1 >= 0"], AT_ZERO), {"x": "0"}, [terms("1 : a0.0 * sq exp(1/x)/x")]),
     "a tangent with a pole": (
         part(X, ["-1 >= 0"], AT_ZERO),

@@ -892,8 +892,9 @@ class Context:
                 require(type(e) is int and 0 < e <= LARGEST_POWER, "exponents are positive integers")
                 if name.startswith(("exp ", "tangent ")):  # exp(e) > 0, and exp(e) - 1 - e >= 0
                     rule, _, text = name.partition(" ")
-                    value, sure = self.expression(f"exp({text})"), rule == "exp"
-                    value = value if sure else value - 1 - self.expression(text)
+                    inner, sure = self.expression(text), rule == "exp"
+                    value = self.scope.do_exp(inner)
+                    value = value if sure else value - 1 - inner
                 elif name.startswith(("sq ", "sumsq ")):
                     rule, _, text = name.partition(" ")
                     if rule == "sq":
