@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from validation import data, members
-from validation.context import OutOfTime
+from validation import data, experiments, members
+from validation.context import Context, OutOfTime
+from validation.experiments.lewkowycz import cells
 from validation.members import NAMES, sweep
 from validation.models import build
 from validation.train import Recipe, fit
@@ -103,6 +104,24 @@ def test_a_sweep_that_was_stopped_goes_on_bit_by_bit(tmp_path, monkeypatch):
     assert not path.exists()
     for name in NAMES:
         np.testing.assert_array_equal(done.history[name], whole.history[name])
+
+
+@pytest.mark.parametrize("name", ["narrow", "t-star"])
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_an_experiment_sweeps_in_the_precision_that_its_spec_says(name, device, monkeypatch, tmp_path):
+    values = experiments.registry()[f"lewkowycz.{name}"].spec("gpu").setting.values
+    expected = "bf16" if (name, device) == ("narrow", "cuda") else "float32"
+    assert values.get("precision", "float32") == ("bf16" if name == "narrow" else "float32")
+    asked = []
+
+    def swept(model, data, **how):
+        asked.append(how["precision"])
+        raise OutOfTime
+
+    monkeypatch.setattr(cells, "sweep", swept)
+    with pytest.raises(OutOfTime):
+        cells.train(values | {"model": {"name": "fc", "width": 4, "depth": 1}}, DIGITS, 0, Context(tmp_path, device))
+    assert asked == [expected]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,7 @@ def _together(values, data, seed, context, name, steps, cells) -> dict[str, Any]
         batch_size=values["batch_size"],
         measure_at=times(1, int(steps.max())),
         loss=values["loss"],
+        precision=_precision(values, context),
         seed=seed,
         device=context.device,
         checkpoint=context.checkpoint(name),
@@ -142,6 +143,11 @@ def _together(values, data, seed, context, name, steps, cells) -> dict[str, Any]
     history = swept.history
     found = {"test": history["test_accuracy"], "train": history["train_accuracy"], "loss": history["train_loss"]}
     return found | {"steps": swept.steps}
+
+
+def _precision(values: dict[str, Any], context: Context) -> str:
+    """What the setting asks for; a CPU trains in float32, as it has nothing that is faster."""
+    return values.get("precision", "float32") if context.device.startswith("cuda") else "float32"
 
 
 def alone(
@@ -168,7 +174,7 @@ def alone(
         momentum=values.get("momentum", 0.0),
         loss=values["loss"],
         augment=Augment(**values.get("augment", {})),
-        precision=values.get("precision", "float32") if context.device.startswith("cuda") else "float32",
+        precision=_precision(values, context),
         seed=seed,
     )
 

@@ -171,7 +171,7 @@ NARROW = Experiment(
             | {"cells": grid((0.1,), (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03))},
             3,
             8.0,
-            "20,000 steps for each; the paper does not give its l2",
+            "20,000 steps for each; the paper does not give its l2; bfloat16",
         ),
     },
     narrow,
