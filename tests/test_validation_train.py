@@ -1,5 +1,6 @@
 """The training loop against torch's optimisers and plain loops; batches; checkpoints; a kill in the middle."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -84,6 +85,33 @@ def test_measurements_come_at_their_steps():
     )
     assert len(stopped.steps) == 1
     assert np.isnan(stopped.losses).all()
+
+
+@pytest.mark.parametrize("loss", ["softmax", "parity"])
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_an_evaluation_is_a_loop_over_images_and_changes_nothing(part, loss):
+    """By batch norm's running statistics, each image counted once though the last block is short; in float64."""
+    torch.manual_seed(1)
+    model = build("thin_resnet", channels=1, side=8, classes=10, depth=8, width=4)
+    trainer = Trainer(model, DIGITS, Recipe(3, 32, 0.1, loss=loss))
+    trainer.chunk(3)
+    before = copy.deepcopy(model.state_dict())
+    found = trainer.evaluate(part, batch=7)
+    assert model.training
+    torch.testing.assert_close(dict(model.state_dict()), dict(before), rtol=0, atol=0)
+    exact, batches = copy.deepcopy(model).double().eval(), trainer.batches
+    images, labels = (batches.x_test, batches.y_test) if part == "test" else (batches.x, batches.y)
+    losses, right = [], []
+    for image, label in zip(batches.normalised(images).double(), labels, strict=True):
+        f = exact(image[None])[0].detach().numpy()
+        even = label % 2 == 0
+        if loss == "softmax":
+            losses.append(np.log(np.exp(f - f[label]).sum()))
+        else:
+            losses.append((f[0] - (1 if even else -1)) ** 2 / 2)
+        right.append(f.argmax() == label if loss == "softmax" else (f[0] > 0) == even)
+    assert found == pytest.approx({"loss": np.mean(losses), "accuracy": np.mean(right)}, rel=1e-5)
+    assert found["accuracy"] != 0.5  # so that what is right and what is wrong are told apart
 
 
 def test_divergence_is_a_result():
