@@ -48,6 +48,25 @@ def test_the_other_reading_multiplies_the_schemes_alone():
     assert adaptive.recipe(quick, "8e-3", 0).l2 == pytest.approx(quick["scale"] * 0.008)
 
 
+@pytest.mark.parametrize("name", ["weight-decay-shallow", "weight-decay-cifar100"])
+def test_what_a_tenth_of_the_steps_leaves_of_decays_is_said_and_not_expected(name):
+    """rate x decay x steps, by Table 1."""
+
+    def acts(scale, run, first, last):
+        values = BY_ID[name].scales[scale].values
+        how, steps = adaptive.recipe(values, run, 0), np.arange(first * values["unit"], last * values["unit"])
+        return float((as_schedule(how.learning_rate).at(steps) * as_schedule(how.l2, zero=True).at(steps)).sum())
+
+    assert acts("paper", "1e-3", 0, 250) == pytest.approx(5.6, abs=0.05)
+    assert acts("gpu", "1e-3", 0, 250) == pytest.approx(0.56, abs=0.005)
+    assert acts("gpu", "8e-3", 0, 250) == pytest.approx(4.4, abs=0.05)
+    assert acts("gpu", "01", 100, 250) < 0.005
+    gpu = BY_ID[name].scales["gpu"]
+    assert "rate x decay x steps is a tenth of the paper's" in gpu.differs
+    assert {p.metric for p in gpu.predictions if not p.expected} == set(adaptive.BY_DECAYS)
+    assert all(p.expected for p in BY_ID[name].scales["paper"].predictions)
+
+
 def _curves(losses, errors):
     """Two numbers by run, at the end of the first phase and of the last."""
     steps = np.array([0, 250, 450])

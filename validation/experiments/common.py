@@ -1,13 +1,16 @@
-"""What experiments share: a dataset and a network from a setting's values."""
+"""What experiments share: a dataset and a network from a setting's values, predictions that are not expected."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from validation.context import Context
+from validation.core import Prediction
 from validation.data import Dataset, load
 from validation.models import build
 
@@ -26,3 +29,11 @@ def network(model: dict[str, Any], data: Dataset, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     *_, side, channels = data.x_train.shape
     return build(model["name"], channels=channels, side=side, classes=data.classes, **options)
+
+
+def unexpected(predictions: Iterable[Prediction], reasons: Mapping[str, str]) -> tuple[Prediction, ...]:
+    """The predictions, those of some metrics marked as not expected at this size, with the reason for each metric."""
+    return tuple(
+        replace(p, says=f"{p.says} ({reasons[p.metric]})", expected=False) if p.metric in reasons else p
+        for p in predictions
+    )
