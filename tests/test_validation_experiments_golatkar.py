@@ -128,6 +128,45 @@ def test_a_run_that_diverges_makes_the_verdict_inconclusive(tmp_path):
     check(experiment, setting, found)
 
 
+def test_a_run_that_diverges_has_no_training_error(tmp_path, monkeypatch):
+    """Whichever it is: not only the first."""
+    for wild in range(3):
+        curves = {f"interrupted-{t}": _curve(0.5) | {"train_accuracy": np.array(1.0)} for t in (0, 100, 200)}
+        curves[list(curves)[wild]]["train_accuracy"] = np.array(np.nan)
+        monkeypatch.setattr(measures, "trained", lambda *_, found=curves, **__: found)
+        assert np.isnan(measures.timing({"unit": 1}, 0, Context(tmp_path)).metrics["train_error"])
+
+
+def acts(values, run, first, last):
+    """rate x decay x steps of a run between two epochs, of updates ten times the gradient by momentum."""
+    how = measures.recipe(values, run, 0)
+    steps = np.arange(first * values["unit"], last * values["unit"])
+    return float((as_schedule(how.learning_rate).at(steps) * as_schedule(how.l2, zero=True).at(steps)).sum()) * 10
+
+
+def test_reasons_for_what_is_not_expected_are_as_they_say():
+    quick, gpu = (BY_ID["weight-norm"].scales[scale].values for scale in ("quick", "gpu"))
+    assert acts(quick, "delayed-100", 100, 200) == pytest.approx(0.06, abs=0.005)
+    assert acts(quick, "sliding-0", 0, 200) == pytest.approx(1.0, abs=0.05)
+    assert acts(quick, "sliding-25", 0, 200) == pytest.approx(0.5, abs=0.05)
+    paper = BY_ID["weight-norm"].scales["paper"].values
+    assert acts(gpu, "sliding-0", 0, 200) == pytest.approx(acts(paper, "sliding-0", 0, 200), rel=0.02)
+    judged = {p.metric: p for p in BY_ID["weight-norm"].scales["quick"].predictions}
+    assert not judged["early_over_later_window"].expected
+    assert judged["early_window"].expected
+
+
+def test_no_training_is_counted_twice():
+    for name in ("fisher", "effective-rate"):
+        for setting in BY_ID[name].scales.values():
+            epochs = setting.values["unit"] * np.arange(250)
+            seen = [
+                tuple(as_schedule(measures.recipe(setting.values, run, 0).l2, zero=True).at(epochs).tolist())
+                for run in setting.values["runs"]
+            ]
+            assert len(set(seen)) == len(seen)
+
+
 def test_sketches_keep_distances_and_few_weights_stay():
     weights = torch.randn(2, 20_000, generator=torch.Generator().manual_seed(0))
     a, b = (measures.sketched(w, 1, size=2000) for w in weights)

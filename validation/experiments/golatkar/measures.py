@@ -134,7 +134,7 @@ def timing(values: dict[str, Any], seed: int, context: Context) -> Measured:
     }
     metrics = {name: final[a] - final[b] for name, (a, b) in differences.items() if a in final and b in final}
     metrics |= {f"accuracy_{run}": value for run, value in final.items()}
-    metrics["train_error"] = 1 - min(float(found["train_accuracy"]) for found in curves.values())
+    metrics["train_error"] = float(1 - np.min([found["train_accuracy"] for found in curves.values()]))
     return Measured(metrics, _arrays(values, curves))
 
 
