@@ -17,26 +17,44 @@ from linreg_dyn.ensemble.plan import MOST_LAYERS
 from linreg_dyn.problem import Array
 from linreg_dyn.regression import Regression
 
-SPREAD = 0.5
-"""Standard deviation of `log w_i` of the random starts."""
+SPREAD, LOW, HIGH = 0.5, 0.5, 1.5
+"""Of random starts: the standard deviation of `log w_i`, and from where to where `W` is uniform."""
 PIECES = 20
 """Runs into which a watched run is cut."""
+
+
+def near_minimum(
+    for_weights: np.random.Generator,
+    for_end_to_end: np.random.Generator,
+    shape: tuple[int, int],
+    *,
+    spread: float = SPREAD,
+    low: float = LOW,
+    high: float = HIGH,
+) -> Array:
+    """Log-normal weights (trajectory, layer), scaled together so that `W` is uniform on (`low`, `high`).
+
+    `spread` is the standard deviation of `log w_i` before they are scaled. The two generators may be one.
+    """
+    log_w = for_weights.normal(0, spread, shape)
+    log_W = np.log(for_end_to_end.uniform(low, high, shape[0]))
+    return np.exp(log_w + ((log_W - log_w.sum(axis=1)) / shape[1])[:, np.newaxis])
 
 
 def random_starts(depth: int, count: int, *, seed: int = 0) -> Array:
     """`count` random starts, shape (trajectory, layer): log-normal weights, `W` uniform on (1/2, 3/2).
 
     So the hypothesis `|W - 1| < 1/2` of Ginsburg's Theorems 3.1 and 3.2 holds at every depth. The first
-    starts of a larger `count` are those of a smaller one. TypeError or ValueError when `depth` or `count`
-    is no integer from 1 on (`depth`: to 4096), `seed` none from 0 to 2^64 - 1, or the starts would not fit in memory.
+    starts of a larger `count` are those of a smaller one. The "near_minimum" starts of a sweep have the same
+    distribution, but come from streams of their own: the same seed gives others. TypeError or ValueError when
+    `depth` or `count` is no integer from 1 on (`depth`: to 4096), `seed` none from 0 to 2^64 - 1, or the starts
+    would not fit in memory.
     """
     depth = integer("depth", depth, least=1, most=MOST_LAYERS)
     count = integer("starts", count, least=1, most=2**31)
     refuse_too_large(count, depth, 0, 0, "take fewer starts or layers")
     for_weights, for_end_to_end = np.random.default_rng(integer("seed", seed, least=0, most=2**64 - 1)).spawn(2)
-    log_w = for_weights.normal(0, SPREAD, (count, depth))
-    log_W = np.log(for_end_to_end.uniform(0.5, 1.5, count))
-    return np.exp(log_w + ((log_W - log_w.sum(axis=1)) / depth)[:, np.newaxis])
+    return near_minimum(for_weights, for_end_to_end, (count, depth))
 
 
 def train(

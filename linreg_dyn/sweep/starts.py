@@ -10,13 +10,14 @@ import numpy as np
 
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.problem import Array, as_starts
+from linreg_dyn.training import HIGH, LOW, SPREAD, near_minimum
 
 DRAWN_TOGETHER = 4096
 """Trajectories that share a stream of random numbers; slices of an ensemble begin at multiples of it."""
 
 # distribution: its fields and their defaults (None: must be given)
 DISTRIBUTIONS: dict[str, dict[str, Any]] = {
-    "near_minimum": {"spread": 0.5, "low": 0.5, "high": 1.5},
+    "near_minimum": {"spread": SPREAD, "low": LOW, "high": HIGH},
     "normal": {"mean": 0.0, "std": None},
     "uniform": {"low": None, "high": None},
     "log_normal": {"median": 1.0, "spread": None},
@@ -62,21 +63,20 @@ def _value(table: dict[str, Any], name: str) -> Any:
 def draw(table: dict[str, Any], depth: int, first: int, last: int, *, seed: int) -> Array:
     """The starts of the trajectories `first`, ..., `last - 1`, shape (trajectory, layer).
 
-    "near_minimum" is what `linreg-dyn simulate` starts from: log-normal weights (`spread` is the standard
-    deviation of their logarithm), then scaled together so that W is uniform on (`low`, `high`). The others draw
-    every weight on its own. The numbers are numpy's, from one stream for every 4096 trajectories.
+    "near_minimum" has the distribution that `linreg-dyn simulate` starts from (`training.near_minimum`); the others
+    draw every weight on its own. The numbers are numpy's, from one stream for every 4096 trajectories: not those that
+    `linreg-dyn simulate` draws with the same seed.
     """
     if table["distribution"] == "constant":
         return np.tile(np.asarray(table["weights"], dtype=np.float64), (last - first, 1))
     seed = table.get("seed", seed)
     blocks = range(first // DRAWN_TOGETHER, -(-last // DRAWN_TOGETHER))
-    drawn = [_block(table, depth, np.random.default_rng([seed, number])) for number in blocks]
+    drawn = [_block(table, np.random.default_rng([seed, number]), (DRAWN_TOGETHER, depth)) for number in blocks]
     offset = first - blocks[0] * DRAWN_TOGETHER
     return np.concatenate(drawn)[offset : offset + last - first]
 
 
-def _block(table: dict[str, Any], depth: int, rng: np.random.Generator) -> Array:
-    shape = (DRAWN_TOGETHER, depth)
+def _block(table: dict[str, Any], rng: np.random.Generator, shape: tuple[int, int]) -> Array:
     kind = table["distribution"]
     value = {name: _value(table, name) for name in DISTRIBUTIONS[kind]}
     if kind == "normal":
@@ -85,9 +85,7 @@ def _block(table: dict[str, Any], depth: int, rng: np.random.Generator) -> Array
         return rng.uniform(value["low"], value["high"], shape)
     if kind == "log_normal":
         return np.exp(rng.normal(math.log(value["median"]), value["spread"], shape))
-    log_w = rng.normal(0, value["spread"], shape)
-    log_W = np.log(rng.uniform(value["low"], value["high"], DRAWN_TOGETHER))
-    return np.exp(log_w + ((log_W - log_w.sum(axis=1)) / depth)[:, np.newaxis])
+    return near_minimum(rng, rng, shape, **value)
 
 
 def read(where: str, path: Path, variable: str) -> Array:
