@@ -82,9 +82,9 @@ def test_products_repeat_from_the_first_on(there, name, monkeypatch):
 
 
 def test_clean_says_what_it_removed(tmp_path, capsys):
-    part = tmp_path / "toy.one-quick-0123456789abcdef"
-    part.mkdir()
+    part = tmp_path / "toy.one-quick-0123456789abcdef" / "0123456789abcdef"
+    part.mkdir(parents=True)
     (part / queue.SPENT).write_text("1.0" + " " * 99_997)
     assert main(["clean", "--work", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("removed 0.0 MB of trainings and 0.1 MB of unfinished runs in ")
-    assert not part.exists()
+    assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from validation import queue, records
+from validation import queue, records, trainings
 from validation.context import Context, OutOfTime
 from validation.core import Experiment, Measured, Prediction, Setting
 from validation.statistics import mean_interval, slope_interval
@@ -217,6 +217,57 @@ def test_an_interrupted_run_goes_on_where_it_was(context, where):
     assert record["metrics"]["slope"] == [-1.0] * 3
 
 
+@pytest.mark.parametrize("other", ["describe_device", "versions", "_source"])
+def test_a_record_is_of_one_device_and_one_code(other, context, where, monkeypatch):
+    """What was begun elsewhere is not taken for this: seeds, parts and checkpoints; and what is here goes on."""
+    made, said, stop = [], [], [1, 1, None]
+
+    def measure(values, seed, context):
+        assert not context.checkpoint("training").exists()
+        found = context.once("training", lambda: made.append((len(stop), seed)) or {"x": 1.0})
+        if stop[0] == seed:
+            context.checkpoint("training").write_bytes(b"weights")
+            del stop[0]
+            raise KeyboardInterrupt
+        return Measured({"slope": -float(found["x"])})
+
+    spec = experiment(measure).spec("quick")
+    context = replace(context, say=said.append)
+    with pytest.raises(KeyboardInterrupt):
+        queue.run(spec, context, **where)
+    with monkeypatch.context() as patched:
+        owner, now = (trainings, "b" * 64) if other == "_source" else (records, {"kind": "other", "name": "other"})
+        patched.setattr(owner, other, lambda *_: now)
+        assert not any("begun anew" in line for line in said)
+        with pytest.raises(KeyboardInterrupt):
+            queue.run(spec, context, **where)
+        assert sum("begun anew" in line for line in said) == 1
+        for path in where["work"].rglob("*.checkpoint"):
+            path.unlink()
+    assert made == [(3, 0), (3, 1), (2, 0), (2, 1)]
+    queue.run(spec, context, **where)
+    assert made[4:] == [(1, 2)]
+    assert sum("begun anew" in line for line in said) == 1
+    assert not list(where["work"].iterdir())
+
+
+def test_a_killed_run_has_taken_its_time(context, where, monkeypatch):
+    """Nothing is written as it ends, but when a part began."""
+    clock = iter(range(0, 10_000, 100))
+    monkeypatch.setattr(queue.time, "monotonic", lambda: float(next(clock)))
+    spent = []
+
+    def measure(values, seed, context):
+        for k in range(3):
+            context.once(f"part-{k}", lambda: {"x": 1.0})
+            spent.append(queue._spent(next(where["work"].glob("*/*"))))
+        return Measured({"slope": -1.0})
+
+    path = queue.run(experiment(measure, seeds=1).spec("quick"), context, **where)
+    assert spent == [200, 300, 400]  # the first at 0, then the seed and its parts
+    assert records.read(path)["seconds"] == 500
+
+
 def test_a_damaged_part_is_made_again(tmp_path):
     said = []
     context = Context(tmp_path, say=said.append)
@@ -271,7 +322,7 @@ def test_the_deadline_ends_a_run_between_its_parts(context, where):
     written, left = queue.run_next([spec], context, minutes=0.3 / 60, **where)
     assert (written, left) == ([], [spec])
     assert time.monotonic() - start < 4  # of the 5 seconds that all parts take
-    done = len(list(where["work"].glob("*/0/part-*.npz")))
+    done = len(list(where["work"].glob("*/*/0/part-*.npz")))
     assert 0 < done < 100
     with pytest.raises(OutOfTime):
         queue.run(spec, replace(context, deadline=time.monotonic() - 1), **where)

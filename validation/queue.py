@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -11,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from linreg_dyn.files import write_text
+from linreg_dyn.files import canonical_json, write_text
 from validation import records
 from validation.context import Context, OutOfTime
 from validation.core import Measured, Spec
-from validation.trainings import FOLDER, Store
+from validation.trainings import FOLDER, Store, surroundings
 
 WORK = Path(__file__).parent / ".work"
 """Parts and checkpoints of runs that are not recorded yet, and trainings to share; not under version control."""
@@ -69,8 +70,10 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
     """Run what is left of a spec and write its record; returns the record's path.
 
     Seeds are kept as they are done, so an interrupted run goes on with the next; within a seed the experiment's
-    parts and checkpoints do the same. A spec that has a record is not run again. Trainings that another spec has made
-    are taken from it; the record's seconds are those of all that its numbers come from, theirs too.
+    parts and checkpoints do the same. Only with the same code, versions and device: all numbers of a record come from
+    those that it names. What others have left is let be until there is a record. A spec that has a record is not run
+    again. Trainings that another spec has made are taken from it; the record's seconds are those of all that its
+    numbers come from, theirs too.
 
     Raises:
         OutOfTime: the context's deadline passed; what was done is kept.
@@ -79,21 +82,29 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
     if path.exists():
         records.read(path)
         return path
-    home = work / spec.name
-    before, start = _spent(home), time.monotonic()
+    home = _home(work, spec, context.device)
+    if not home.exists() and any(home.parent.glob(f"*/{SPENT}")):
+        context.say(f"{spec.name}: begun anew; what is kept of it is of other code, other versions or another device")
     store, measured = Store(work / FOLDER), []
-    context = replace(context, trainings=store)
+    before, start = _spent(home), time.monotonic()
+
+    def keep_time() -> None:
+        write_text(home / SPENT, json.dumps(before + time.monotonic() - start + store.spared))
+
+    def say(seed: int, line: str) -> None:
+        keep_time()  # a run that is killed has taken what it took up to its last part
+        context.say(f"{spec.experiment.id}, seed {seed}: {line}")
+
     try:
         for seed in range(spec.setting.seeds):
-            label = f"{spec.experiment.id}, seed {seed}: "
-            say = partial(_say, context.say, label)
-            measured.append(_seed(spec, seed, replace(context, folder=home / str(seed), say=say)))
+            inside = replace(context, folder=home / str(seed), trainings=store, say=partial(say, seed))
+            measured.append(_seed(spec, seed, inside))
     finally:
-        seconds = before + time.monotonic() - start + store.spared
-        write_text(home / SPENT, json.dumps(seconds))
+        keep_time()
+    seconds = _spent(home)
     device = records.describe_device(context.device)
     path = records.write(spec, measured, seconds=seconds, device=device, folder=folder)
-    shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(home.parent, ignore_errors=True)
     return path
 
 
@@ -151,7 +162,7 @@ def clean(work: Path = WORK) -> tuple[int, int]:
     Nothing else in the folder is touched.
     """
     store = work / FOLDER
-    homes = [path.parent for path in work.glob(f"*/{SPENT}")]
+    homes = {path.parent.parent for path in work.glob(f"*/*/{SPENT}")}
     freed = _bytes(store), sum(map(_bytes, homes))
     for folder in (store, *homes):
         shutil.rmtree(folder, ignore_errors=True)
@@ -175,12 +186,14 @@ def _seed(spec: Spec, seed: int, context: Context) -> Measured:
     return Measured(found["metric"], found["array"])
 
 
-def _say(say: Callable[[str], None], label: str, line: str) -> None:
-    say(label + line)
-
-
 def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _home(work: Path, spec: Spec, device: str) -> Path:
+    """Where what is done of a spec is kept, for this device, with these versions and this code."""
+    made_by = canonical_json(surroundings(device)).encode()
+    return work / spec.name / hashlib.sha256(made_by).hexdigest()[:16]
 
 
 def _spent(home: Path) -> float:

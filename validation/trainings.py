@@ -60,14 +60,18 @@ class Store:
 def digest_of(options: dict[str, Any], data: Dataset, recipe: Recipe, at: Sequence[int], device: str) -> str:
     """64 hexadecimal digits for the training of a network of these options, measured at these steps."""
     said, tables = _recipe(recipe)
-    said |= {"network": options, "at": list(at), "classes": data.classes}
-    said |= {"device": records.describe_device(device), "versions": records.versions(), "source": _source()}
+    said |= {"network": options, "at": list(at), "classes": data.classes} | surroundings(device)
     images = {key: getattr(data, key) for key in ("x_train", "y_train", "x_test", "y_test")}
     found = hashlib.sha256(canonical_json(said).encode())
     for name, table in (tables | images).items():
         found.update(f"{name} {table.dtype} {table.shape}\n".encode())
         found.update(np.ascontiguousarray(table).data)
     return found.hexdigest()
+
+
+def surroundings(device: str) -> dict[str, Any]:
+    """All that numbers depend on besides what is asked for: the device, versions, and the source of this package."""
+    return {"device": records.describe_device(device), "versions": records.versions(), "source": _source()}
 
 
 def _recipe(recipe: Recipe) -> tuple[dict[str, Any], Arrays]:
@@ -89,9 +93,10 @@ def _recipe(recipe: Recipe) -> tuple[dict[str, Any], Arrays]:
 
 @cache
 def _source() -> str:
-    """A digest of the code that trains and measures."""
+    """A digest of the code that trains, measures and predicts."""
     found = hashlib.sha256()
-    for root in (Path(__file__).parent, Path(schedules.__file__).parent):
+    ours = Path(schedules.__file__).parent
+    for root in (Path(__file__).parent, ours, ours.with_name("ntk")):
         for path in sorted(root.rglob("*.py")):
             found.update(f"{path.relative_to(root)}\n".encode())
             found.update(path.read_bytes())
