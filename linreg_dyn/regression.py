@@ -31,10 +31,10 @@ LARGEST = 1e150
 class Regression:
     """Samples in the user's units, the same normalised, and the maps `(x - x_mean) / x_scale`, same for y.
 
-    `x` and `y` have shape (sample,). `data` is what the net trains on. `residual` is `mean(y^2) - 1` in
-    normalised units: the constant that eq. (4) leaves out, the smallest mean squared error that any line
-    can reach there. All other fields are in the user's units. An end-to-end weight of 1 is the
-    least-squares line.
+    `x` and `y` have shape (sample,). `data` is what the net trains on. `residual` is `mean((y - x)^2)` in
+    normalised units, where it is `mean(y^2) - 1` too: the constant that eq. (4) leaves out, the smallest mean
+    squared error that any line can reach there, 0 or a few ulps squared if all samples lie on one. All other
+    fields are in the user's units. An end-to-end weight of 1 is the least-squares line.
     """
 
     x: Array
@@ -85,7 +85,8 @@ def normalize(x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")
             "scales y so that mean(x y) = 1, which must not be 0"
         )
     data = NormalizedData(x_unit, y_unit / correlation)
-    return Regression(x, y, data, x_mean, x_scale, y_mean, y_spread * correlation, 1 / correlation**2 - 1)
+    residual = float(np.mean((data.y - data.x) ** 2))  # mean(y^2) - 1 would cancel, and be negative now and then
+    return Regression(x, y, data, x_mean, x_scale, y_mean, y_spread * correlation, residual)
 
 
 def _standardize(values: Array, name: str) -> tuple[float, float, Array, float]:

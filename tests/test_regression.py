@@ -1,8 +1,10 @@
 """Reading, checking and normalising the user's data; numpy.polyfit is the oracle for lines."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from linreg_dyn import regression
@@ -61,7 +63,30 @@ def test_mean_squared_error_is_that_of_the_predictions(W):
 def test_two_rows_are_enough_and_fit_exactly():
     fit = regression.normalize([1, 3], [10, 4])
     assert (float(fit.slope(1)), float(fit.intercept(1))) == pytest.approx((-3, 13), rel=8 * EPS)
-    assert fit.residual == pytest.approx(0, abs=8 * EPS)
+    assert 0 <= fit.residual <= (8 * EPS) ** 2
+
+
+@given(
+    x=st.lists(st.integers(-1000, 1000), min_size=2, max_size=40).filter(lambda x: len(set(x)) > 1),
+    slope=st.integers(-99, 99).filter(bool),
+    noise=st.sampled_from([0, 1, 10]),
+    seed=st.integers(0, 2**32),
+)
+def test_the_residual_is_that_of_exact_arithmetic(x, slope, noise, seed):
+    """`var(x) var(y) / cov(x, y)^2 - 1` in rationals; 0 for an exact line, and never below."""
+    y = [
+        slope * a + noise * int(b) for a, b in zip(x, np.random.default_rng(seed).integers(-3, 4, len(x)), strict=True)
+    ]
+    X, Y = ([Fraction(a) - Fraction(sum(values), len(values)) for a in values] for values in (x, y))
+    xx, yy, xy = (sum(a * b for a, b in zip(*pair, strict=True)) for pair in ((X, X), (Y, Y), (X, Y)))
+    assume(4 * xy**2 > xx * yy)
+    exact, got = float(Fraction(xx * yy, xy**2) - 1), regression.normalize(x, y).residual
+    # The root of the mean square of y - x, normalised, moves by no more than their entries are off: those of the
+    # rounded means, n-term sums, against the spread, and of y those magnified by at most 1 / correlation^2 < 4.
+    sizes = [max(map(abs, values)) / (float(square) / len(x)) ** 0.5 for values, square in ((x, xx), (y, yy))]
+    moved = 4 * (len(x) + 8) * EPS * (1 + max(sizes))
+    assert got >= 0
+    assert abs(got**0.5 - exact**0.5) <= moved
 
 
 def test_tiny_values_do_not_underflow():
