@@ -1,13 +1,11 @@
 """Specs of sweeps: what they mean, and the one line that refuses what they cannot mean."""
 
-import copy
 import tomllib
 
-import numpy as np
 import pytest
 
 from linreg_dyn.cli import main
-from linreg_dyn.sweep import axes, spec, starts
+from linreg_dyn.sweep import axes, spec
 
 GOOD = """
 [run]
@@ -210,6 +208,24 @@ def test_a_spec_is_the_same_sweep_however_its_values_are_written():
             "grid: must have at most 1048576",
         ),
         (("[run]", '[run]\ndata = {file = "x.csv"}'), "run.data: only the method MiniBatch has data"),
+        *(
+            (('"normal", std = 0.5', f'"constant", weights = {weights}'), f"run.starts.weights{said}")
+            for weights, said in (
+                ('["a", 1, 2]', "[0] must be a finite number, got 'a'"),
+                ("[1, nan, 2]", "[1] must be a finite number, got nan"),
+                ("[1, 2, true]", "[2] must be a finite number, got True"),
+                ("[[1, 2], [3], 4]", "[0] must be a finite number, got [1, 2]"),
+                ("2.0", ": must be a list of depth = 3 weights, got 2.0"),
+            )
+        ),
+        *(
+            (('"normal", std = 0.5', f'"{table}'), "are beyond the range of float64")
+            for table in ('normal", std = 1e308', 'log_normal", spread = 1e5', 'uniform", low = -1e308, high = 1e308')
+        ),
+        (
+            ('"normal", std = 0.5', '"near_minimum", spread = 1e4'),
+            "run.starts: near_minimum starts with spread = 10000",
+        ),
         (('{distribution = "normal", std = 0.5}', '{file = "none.npz"}'), "run.starts.file: there is no file"),
     ],
 )
@@ -252,54 +268,3 @@ def test_the_extra_is_asked_for_where_it_is_missing(tmp_path, capsys, monkeypatc
     path.write_text(GOOD)
     assert main(["sweep", str(path)]) == 2
     assert "sweeps need zarr: pip install 'linreg-dyn[sweep]'" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        {"distribution": "near_minimum"},
-        {"distribution": "normal", "std": 0.5, "mean": 1},
-        {"distribution": "uniform", "low": -1, "high": 2},
-        {"distribution": "log_normal", "spread": 0.1},
-        {"distribution": "constant", "weights": [1.0, 2.0, 3.0]},
-    ],
-)
-def test_a_start_depends_on_the_seed_and_its_number_alone(table):
-    whole = starts.draw(table, 3, 0, 9000, seed=3)
-    assert whole.shape == (9000, 3)
-    assert np.array_equal(whole[4000:8200], starts.draw(table, 3, 4000, 8200, seed=3))
-    assert np.array_equal(whole, starts.draw(table | {"seed": 3}, 3, 0, 9000, seed=9))
-    if table["distribution"] != "constant":
-        assert not np.array_equal(whole, starts.draw(table, 3, 0, 9000, seed=4))
-        assert len(np.unique(whole[:, 0])) == 9000
-
-
-def test_starts_have_the_distribution_they_are_named_after():
-    """Means over n draws lie within 5 standard errors."""
-    n, depth = 40_000, 4
-    W = starts.draw({"distribution": "near_minimum"}, depth, 0, n, seed=0).prod(axis=1)
-    assert W.min() > 0.5
-    assert W.max() < 1.5
-    assert abs(W.mean() - 1) < 5 / np.sqrt(12 * n)
-    normal = starts.draw({"distribution": "normal", "mean": 1.0, "std": 0.5}, depth, 0, n, seed=0)
-    assert abs(normal.mean() - 1) < 5 * 0.5 / np.sqrt(n * depth)
-    assert abs(normal.var() / 0.25 - 1) < 5 * np.sqrt(2 / (n * depth))
-    log = np.log(starts.draw({"distribution": "log_normal", "median": 2.0, "spread": 0.3}, depth, 0, n, seed=0))
-    assert abs(log.mean() - np.log(2)) < 5 * 0.3 / np.sqrt(n * depth)
-
-
-def test_starts_from_a_file_decide_depth_and_number(tmp_path):
-    weights = np.random.default_rng(0).normal(size=(7, 5))
-    np.savez(tmp_path / "w.npz", starts=weights)
-    document = tomllib.loads(GOOD.replace('{distribution = "normal", std = 0.5}', '{file = "w.npz"}'))
-    for name in ("depth", "trajectories"):
-        del document["run"][name]
-    sweep = spec.parse(copy.deepcopy(document), folder=tmp_path)
-    assert (sweep.run["depth"], sweep.trajectories) == (5, 7)
-    assert np.array_equal(sweep.files[sweep.run["starts"]["sha256"]], weights)
-    before = spec.identity(sweep)
-    np.savez(tmp_path / "w.npz", starts=weights + 1)  # the same name, but not the same sweep
-    assert spec.identity(spec.parse(copy.deepcopy(document), folder=tmp_path)) != before
-    document["run"]["depth"] = 4
-    with pytest.raises(ValueError, match=r"must be 5, as w\.npz has it, got 4"):
-        spec.parse(document, folder=tmp_path)

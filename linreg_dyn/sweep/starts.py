@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,33 @@ def checked(where: str, table: dict[str, Any], depth: int) -> None:
     for name in ("low", "median"):
         if distribution in ("near_minimum", "log_normal") and name in fields and not _value(table, name) > 0:
             raise ValueError(f"{where}.{name}: must be a number > 0, got {table[name]!r}")
-    if distribution == "constant" and np.shape(table["weights"]) != (depth,):
-        raise ValueError(f"{where}.weights: must be a list of depth = {depth} weights, got {table['weights']!r:.80}")
+    if distribution == "constant":
+        _check_weights(f"{where}.weights", table["weights"], depth)
+    elif not _finite(tuple((name, _value(table, name)) for name in ("distribution", *fields)), depth):
+        given = ", ".join(f"{name} = {_value(table, name)}" for name in fields)
+        raise ValueError(f"{where}: {distribution} starts with {given} are beyond the range of float64")
+
+
+def _check_weights(where: str, weights: Any, depth: int) -> None:
+    if not isinstance(weights, list) or len(weights) != depth:
+        raise ValueError(f"{where}: must be a list of depth = {depth} weights, got {weights!r:.80}")
+    for k, weight in enumerate(weights):
+        number(f"{where}[{k}]", weight)
+
+
+@lru_cache  # many points of a sweep have the same starts
+def _finite(fields: tuple[tuple[str, Any], ...], depth: int) -> bool:
+    """Whether a few thousand weights, drawn with a fixed seed, are all finite numbers."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            block = _block(dict(fields), np.random.default_rng(0), (-(-DRAWN_TOGETHER // depth), depth))
+    except OverflowError:  # numpy's word for a range of uniform numbers that is not finite
+        return False
+    return bool(np.isfinite(block).all())
 
 
 def _value(table: dict[str, Any], name: str) -> Any:
-    return table.get(name, DISTRIBUTIONS[table["distribution"]][name])
+    return table[name] if name in table else DISTRIBUTIONS[table["distribution"]][name]
 
 
 def draw(table: dict[str, Any], depth: int, first: int, last: int, *, seed: int) -> Array:
@@ -94,7 +116,7 @@ def read(where: str, path: Path, variable: str) -> Array:
         raise ValueError(f"{where}.file: there is no file {path}")
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as arrays:
                 found, names = arrays.get(variable), list(arrays)
         else:
             import xarray as xr
@@ -102,8 +124,9 @@ def read(where: str, path: Path, variable: str) -> Array:
             with xr.open_dataset(path, engine="h5netcdf") as dataset:
                 found = dataset[variable].values if variable in dataset else None
                 names = list(dataset.variables)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{where}.file: {path} must be a .npz or a NetCDF file: {error}") from None
+    except Exception as error:  # a damaged file raises whatever its bytes suggest
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{where}.file: {path} must be a .npz or a NetCDF file: {why}") from None
     if found is None:
         raise ValueError(f"{where}.variable: {path} has no {variable!r}, only {', '.join(map(str, names))}")
     try:
