@@ -45,7 +45,7 @@ def test_hessian_at_a_minimum(depth):
     want = {0: depth - 1, rational(2 * total): 1}
     assert H.eigenvals() == want
     assert {at(k, w): m for k, m in symbolic.hessian_eigenvalues(depth).at_minimum.items()} == want
-    assert at(symbolic.sharpness(depth), w) == rational(2 * total)
+    assert at(symbolic.minimum_sharpness(depth), w) == rational(2 * total)
     assert rational(total) not in H.eigenvals()
 
 

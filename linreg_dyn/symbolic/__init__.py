@@ -39,7 +39,7 @@ from linreg_dyn.symbolic._net import (
     minimum_sharpness,
     weights,
 )
-from linreg_dyn.symbolic._spectrum import HessianSpectrum, hessian_eigenvalues, sharpness
+from linreg_dyn.symbolic._spectrum import HessianSpectrum, hessian_eigenvalues
 from linreg_dyn.symbolic._symbols import DECAY, LR, TIME, parameters
 
 __all__ = [
@@ -67,7 +67,6 @@ __all__ = [
     "loss_step",
     "minimum_sharpness",
     "parameters",
-    "sharpness",
     "step",
     "to_latex",
     "to_numpy",

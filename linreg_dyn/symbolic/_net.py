@@ -86,7 +86,11 @@ def layer_imbalance(depth: int) -> sympy.Expr:
 
 
 def minimum_sharpness(depth: int) -> sympy.Expr:
-    """Largest Hessian eigenvalue at a minimum, `2 sum 1/w_i^2` (the paper prints it without the 2)."""
+    """Largest Hessian eigenvalue at a minimum, `2 sum 1/w_i^2` (the paper prints it without the 2).
+
+    Elsewhere it is the largest zero of `hessian_eigenvalues(depth).secular`, which has no closed form; its number
+    is `linreg_dyn.spectrum(weights)[..., -1]`.
+    """
     return 2 * sum(1 / w**2 for w in weight_symbols(depth))
 
 

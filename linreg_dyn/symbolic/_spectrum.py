@@ -58,7 +58,7 @@ class HessianSpectrum:
 
 
 def hessian_eigenvalues(depth: int) -> HessianSpectrum:
-    """The structure that gives all Hessian eigenvalues at a depth; `linreg_dyn.eigenvalues` solves it."""
+    """The structure that gives all Hessian eigenvalues at a depth; `linreg_dyn.spectrum` solves it in numbers."""
     check_depth(depth)
     W, layers = end_to_end(depth), weight_symbols(depth)
     return HessianSpectrum(
@@ -68,15 +68,6 @@ def hessian_eigenvalues(depth: int) -> HessianSpectrum:
         rank_one=rank_one_coefficient(W),
         vector=tuple(1 / w for w in layers),
     )
-
-
-def sharpness(depth: int) -> sympy.Expr:
-    """Largest Hessian eigenvalue at a minimum, `2 sum 1/w_i^2`.
-
-    Away from the minima it is the largest zero of `hessian_eigenvalues(depth).secular`, which has no closed
-    form; its number is `linreg_dyn.eigenvalues(weights)[..., -1]`.
-    """
-    return minimum_sharpness(depth)
 
 
 def rank_one_coefficient(W: sympy.Expr) -> sympy.Expr:
