@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from linreg_dyn import schedules
+from linreg_dyn.rules import end_to_end
 from linreg_dyn.schedules import Adaptive, AutoL2, Constant, Cosine, Exponential, PerEpoch, Steps, Window, as_schedule
 from tests.some_schedules import SCHEDULES, limited
 
@@ -31,7 +32,7 @@ def test_adaptive_rate_is_c_over_the_sum_of_inverse_squares(weights, c):
 def test_adaptive_rate_is_exact_for_rationals():
     weights = [Fraction(2, 3), Fraction(-5), Fraction(7, 4)]
     exact = 1 / sum(1 / w**2 for w in weights)
-    assert schedules.adaptive_unit_rate(weights) == exact
+    assert schedules.adaptive_rate(1, end_to_end(weights), schedules.squared_products(weights)) == exact
 
 
 @pytest.mark.parametrize("weights", [[0.0], [0.0, 2.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])

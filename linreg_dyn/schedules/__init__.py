@@ -20,7 +20,7 @@ from linreg_dyn.schedules.combine import Product, Sum
 from linreg_dyn.schedules.core import Constant, Schedule
 from linreg_dyn.schedules.curves import Cosine, CosineRestarts, Exponential, Steps
 from linreg_dyn.schedules.mask import GradientMask
-from linreg_dyn.schedules.rates import adaptive_rate, adaptive_unit_rate, constant_rate, squared_products
+from linreg_dyn.schedules.rates import adaptive_rate, squared_products
 from linreg_dyn.schedules.spec import from_spec, to_spec
 from linreg_dyn.schedules.windows import PerEpoch, Window, delayed, interrupted, sliding
 
@@ -41,10 +41,8 @@ __all__ = [
     "Sum",
     "Window",
     "adaptive_rate",
-    "adaptive_unit_rate",
     "as_schedule",
     "auto_l2",
-    "constant_rate",
     "delayed",
     "from_spec",
     "interrupted",

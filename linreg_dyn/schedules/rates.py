@@ -7,12 +7,7 @@ A rate is a function `rate(value, W, q)`: `value` is the schedule's at that step
 from __future__ import annotations
 
 from linreg_dyn.arithmetic import ratio
-from linreg_dyn.rules import end_to_end, others
-
-
-def constant_rate(value, W, q):
-    """`value`, whatever the weights."""
-    return value
+from linreg_dyn.rules import others
 
 
 def adaptive_rate(value, W, q):
@@ -30,8 +25,3 @@ def squared_products(weights):
     for i in range(len(weights) - 1, -1, -1):
         q = q + products[i] * products[i]
     return q
-
-
-def adaptive_unit_rate(weights):
-    """`1 / sum_i (1/w_i^2)` of a sequence of weights, 0 if one of them is: the adaptive rate with `c = 1`."""
-    return adaptive_rate(1, end_to_end(weights), squared_products(weights))
