@@ -6,7 +6,7 @@ number: exact rationals and floats compare and branch here; for vectors of lanes
 
 
 def fused(a, b, c):
-    """`a * b + c`; machine numbers are rounded once, at the end, whatever the machine."""
+    """`a * b + c`: compiled, machine numbers are rounded once, on any machine; called from Python, they are twice."""
     return a * b + c
 
 
