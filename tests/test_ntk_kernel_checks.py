@@ -94,10 +94,11 @@ def test_minors_are_refused_cheaply(definite):
 
 
 def test_clipped():
-    values = np.array([-1e-9, 0, 2.0])
-    assert np.array_equal(clipped(values, rtol=1e-8, norm=2.0), [0, 0, 2])
+    noise = 3 * 2.0**-52 * 2
+    values = np.array([2.0, 1.001 * noise, noise, 0, -1e-9])
+    assert np.array_equal(clipped(values, samples=3, rtol=1e-8, norm=2.0), [2, 1.001 * noise, 0, 0, 0])
     with pytest.raises(ValueError, match="lowest eigenvalue is -1e-09"):
-        clipped(values, rtol=1e-10, norm=2.0)
+        clipped(values, samples=3, rtol=1e-10, norm=2.0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from scipy.linalg import hadamard
 from scipy.sparse.linalg import ArpackError, LinearOperator, aslinearoperator, eigsh
 
-from linreg_dyn.ntk import kernel_checks, ritz, spectra
+from linreg_dyn.ntk import infinite_width, kernel_checks, loss_minimum, predict_l2, ritz, spectra
 from linreg_dyn.ntk.spectra import spectrum
 from tests.kernels_of_known_spectrum import POWER_LAW, known
 
@@ -86,6 +86,16 @@ def test_negative_eigenvalues_are_clipped_within_rounding_and_refused_beyond():
         spectrum(kernel)
 
 
+def test_bounds_include_what_clipping_moved():
+    """An eigenvalue that is there, but too small to be told from rounding."""
+    exact = np.r_[np.linspace(2, 1, 39), 1e-15]
+    found = spectrum(np.diag(exact))
+    assert np.array_equal(found["eigenvalue"].values, np.r_[exact[:-1], 0])
+    rounding = 40 * 2.0**-52 * np.linalg.norm(exact)
+    assert found["residual"].values[-1] == pytest.approx(1e-15 + rounding, rel=1e-14)
+    assert found.attrs["error"] == pytest.approx(1e-15 + 40**0.5 * rounding, rel=1e-14)
+
+
 def test_duplicates_and_asymmetry_are_told():
     x = np.random.default_rng(0).standard_normal((30, 40))
     x[7] = x[3]
@@ -95,6 +105,31 @@ def test_duplicates_and_asymmetry_are_told():
     assert found.attrs["duplicates"] == 1
     assert 0 < found.attrs["asymmetry"] < 1e-12
     assert found["eigenvalue"].values[-1] < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_duplicates_differ_in_is_never_learned(seed):
+    """Against the samples without duplicates: two alike are one of twice the weight, with the mean of their labels."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((40, 6)), rng.standard_normal(40)
+    x[38:] = x[:2]
+    found = spectrum(infinite_width(x), y)
+    gamma, modes = found["eigenvalue"].values, found["y_mode"].values
+    assert np.flatnonzero(gamma == 0).tolist() == [38, 39]
+    weight = np.sqrt(np.r_[2, 2, np.ones(36)])
+    values, vectors = np.linalg.eigh(infinite_width(x[:38]) * np.outer(weight, weight))
+    means = vectors.T @ (weight * np.r_[(y[:2] + y[38:]) / 2, y[2:38]])
+    apart = np.square(y[:2] - y[38:]).sum() / 4
+    rounding = 40 * 2.0**-52 * values[-1] / values[0]  # of the slowest mode, relative
+    for l2 in (0.0, 1e-7, 1e-3):
+        best, other = (loss_minimum(*given, l2=l2, degree=2) for given in ((gamma, modes), (values, means)))
+        assert best.where == other.where
+        assert best.loss == pytest.approx(other.loss + apart, rel=1e3 * rounding)
+        assert best.time == pytest.approx(other.time, rel=1e3 * rounding)
+    budget = {"budget": 60 / values[0], "degree": 2}
+    expected = predict_l2(values, means, **budget)
+    # l2 ~ e^(-gamma t / 2) of the slowest mode there, and so off by gamma t / 2 = 30 times what gamma is off by.
+    assert predict_l2(gamma, modes, **budget) == pytest.approx(expected, rel=1e3 * rounding)
 
 
 @pytest.mark.parametrize("size", [80, 600])  # in this thread, in another

@@ -205,6 +205,8 @@ def _spectrum(args: argparse.Namespace, kernel: Any, y: Any) -> xr.Dataset:
 
 
 def _about(setting: Setting, samples: Samples, spectrum: xr.Dataset) -> Iterator[tuple[str, str]]:
+    import numpy as np
+
     from linreg_dyn.ntk.datasets import describe
 
     yield "data", describe(samples)
@@ -217,8 +219,9 @@ def _about(setting: Setting, samples: Samples, spectrum: xr.Dataset) -> Iterator
     yield "eigenvalues", f"{len(gamma)}: {shown} ({spectrum.attrs['cache']})"
     if spectrum.attrs["asymmetry"]:
         yield "symmetrised", f"entries differed from their mirror images by {spectrum.attrs['asymmetry']:.1g}"
-    if spectrum.attrs["lowest"] < 0:
-        yield "clipped", f"eigenvalues negative within rounding, the lowest {spectrum.attrs['lowest']:.2g}, are 0 now"
+    if gamma[-1] == 0 != spectrum.attrs["lowest"]:
+        count, lowest = np.count_nonzero(gamma == 0), spectrum.attrs["lowest"]
+        yield "clipped", f"{count} eigenvalue(s) to 0, being rounding; the lowest was {lowest:.2g}"
     if spectrum.attrs["duplicates"] > 0:
         count = spectrum.attrs["duplicates"]
         yield (

@@ -21,8 +21,8 @@ from linreg_dyn.ntk.modes import mode_weights
 from linreg_dyn.ntk.predictions import LossMinimum, loss_curve, loss_minimum
 from linreg_dyn.problem import Array
 
+EPS = float(np.finfo(float).eps)
 POINTS = 400  # times of a curve
-ROUNDING = 1e-12  # eigenvalues below this, relative to the largest, say nothing about times to look at
 SHOWN = 4  # modes of which the outputs are kept
 RTOL = 1e-6
 """Of outputs that are integrated: times of minima keep about four digits."""
@@ -51,8 +51,8 @@ class Task:
         return self.spectrum["eigenvalue"].values
 
     def shown(self) -> np.ndarray:
-        """A few modes, of those above rounding, their eigenvalues about evenly on a logarithmic axis."""
-        positive = self.gamma[self.gamma > ROUNDING * self.gamma[0]]
+        """A few modes that are learned, their eigenvalues about evenly on a logarithmic axis."""
+        positive = self.gamma[self.gamma > 0]
         if not positive.size:
             return np.zeros(1, dtype=int)
         wanted = np.geomspace(positive[0], positive[-1], SHOWN)
@@ -60,7 +60,7 @@ class Task:
 
     def span(self) -> tuple[float, float]:
         """From before the first mode is learned until the last has decayed."""
-        positive = self.gamma[self.gamma > ROUNDING * self.gamma[0]]
+        positive = self.gamma[self.gamma > 0]
         fastest, slowest = (positive[0], positive[-1]) if positive.size else (0.0, 0.0)
         first = 0.01 / max(fastest + self.degree * self.l2, 1e-300)
         last = 10 / (max(self.degree, 1.0) * self.l2) if self.l2 > 0 else 10 / max(slowest, 1e-300)
@@ -154,7 +154,7 @@ def integrated(task: Task) -> History:
     push = chosen.T @ -loss.derivative(f[0], y)
     along = np.einsum("tso,sa,ao->at", f[kept], chosen, push)
     power = np.square(push).sum(axis=1, keepdims=True)
-    pushed = power > ROUNDING**2 * np.square(loss.derivative(f[0], y)).sum()
+    pushed = power > (len(kernel) * EPS) ** 2 * np.square(loss.derivative(f[0], y)).sum()
     modes = np.divide(along, power, out=np.full_like(along, np.nan), where=pushed)
     tests = (None, None)
     if task.cross is not None:

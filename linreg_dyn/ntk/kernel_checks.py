@@ -80,16 +80,23 @@ def check_kernel(kernel: Any, *, rtol: float | None = None, definite: bool = Tru
     return KernelCheck(matrix, rtol, norm, asymmetry, duplicates)
 
 
-def clipped(eigenvalues: np.ndarray, *, rtol: float, norm: float) -> np.ndarray:
-    """The eigenvalues of a kernel, those negative within rounding (`>= -rtol * norm`) replaced by 0.
+def noise(samples: int, norm: float) -> float:
+    """What computing the eigenvalues of a kernel of that norm makes of a 0, at most."""
+    return samples * float(np.finfo(float).eps) * norm
+
+
+def clipped(eigenvalues: np.ndarray, *, samples: int, rtol: float, norm: float) -> np.ndarray:
+    """The eigenvalues of a kernel, those up to `noise` and those negative within rounding replaced by 0.
+
+    Noise above 0 would say that a mode is learned, late, which never is: of duplicates with other labels, for example.
 
     Raises:
-        ValueError: one is below that; the message tells it.
+        ValueError: one is below `-rtol * norm`; the message tells it.
     """
     lowest = float(eigenvalues.min())
     if lowest < -rtol * norm:
         _refuse(lowest, rtol * norm)
-    return np.maximum(eigenvalues, 0.0)
+    return np.where(eigenvalues > noise(samples, norm), eigenvalues, 0.0)
 
 
 def refuse_memory(what: str, need: float, advice: str) -> None:

@@ -7,7 +7,8 @@ Gur-Ari 2020, Theorem 2). For MSE everything follows from `gamma_a`, `y_a` and `
 Arguments of all functions here, of which TypeError or ValueError says if they are not so:
 
     t               gradient-flow times, >= 0, of any shape
-    eigenvalues     gamma_a of the kernel at t = 0, (mode,), >= 0
+    eigenvalues     gamma_a of the kernel at t = 0, (mode,), >= 0; what is above 0 counts as learned, however late, so
+                    that rounding noise must be 0, as `spectrum` has it
     y_modes         labels in the eigenbasis, (mode,) or (mode, output)
     f0_modes        the start in the eigenbasis, of the shape of `y_modes`; default 0
     l2, degree      lambda and k, >= 0

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, eigsh
 
+from linreg_dyn.ntk.kernel_checks import noise
+
 BLOCK = 512  # vectors multiplied together
 PROBES, POWER = 10, 8  # of the bound of what is left out, which fails with probability 10^-PROBES
 
@@ -106,7 +108,7 @@ def measured(kernel: Any, values: np.ndarray, vectors: np.ndarray, norm: float) 
         some = slice(first, first + BLOCK)
         squares[some] = np.square(kernel @ vectors[:, some] - vectors[:, some] * values[some]).sum(axis=0)
     dense = isinstance(kernel, np.ndarray)
-    rounding = size * np.finfo(float).eps * norm if dense else 0.0  # of a product with a matrix
+    rounding = noise(size, norm) if dense else 0.0  # of a product with a matrix
     residuals = np.sqrt(squares) + rounding
     error = float(np.sqrt(squares.sum())) + math.sqrt(count) * rounding
     if count == size:

@@ -40,11 +40,11 @@ def spectrum(
 ) -> xr.Dataset:
     """The spectrum of a kernel, largest eigenvalue first, and the modes `y_a = e_a . y` of labels.
 
-    Every eigenvalue comes with the norm of its residual `r = K e - eigenvalue e`: an eigenvalue of the kernel is no
-    further away. The attribute `error` bounds all at once: the values are within it of as many eigenvalues of the
-    kernel, one for each. What was not computed is at most `left_out`, if the kernel is positive. (Weyl;
-    Parlett, The Symmetric Eigenvalue Problem, sections 4.5 and 11.5; the rounding of the products with a matrix is
-    included.)
+    Every eigenvalue comes with the norm of its residual `r = K e - eigenvalue e` (and by how much it was clipped): an
+    eigenvalue of the kernel is no further away. The attribute `error` bounds all at once: the values are within it of
+    as many eigenvalues of the kernel, one for each. What was not computed is at most `left_out`, if the kernel is
+    positive. (Weyl; Parlett, The Symmetric Eigenvalue Problem, sections 4.5 and 11.5; the rounding of the products with
+    a matrix is included.)
 
     The memory is estimated before anything is computed: 4 N^2 numbers beside the kernel for a full decomposition,
     or 2 N^2, slower and deaf to Ctrl-C until it is done, where that is all there is.
@@ -65,11 +65,11 @@ def spectrum(
             the kernel, is computed again. For matrices.
 
     Returns:
-        `eigenvalue` (mode), negative ones within rounding replaced by 0; `residual` (mode); `eigenvector`
-        (sample, mode); with labels `y_mode` (mode[, output]) and `y_left_out` ([output]), the norm of what no mode
-        here has. Attributes: `error`, `left_out` and `left_out_failure` (probability, over random vectors, that it is
-        wrong: 0 or 1e-10), `lowest` (of those computed, before clipping), `asymmetry` and `duplicates` of
-        `check_kernel`, `method`, `cache` (what became of it, in words), and provenance.
+        `eigenvalue` (mode), 0 where it was negative within rounding or at most `samples eps |K|`, which rounding makes
+        of 0; `residual` (mode); `eigenvector` (sample, mode); with labels `y_mode` (mode[, output]) and `y_left_out`
+        ([output]), the norm of what no mode here has. Attributes: `error`, `left_out` and `left_out_failure`
+        (probability, over random vectors, that it is wrong: 0 or 1e-10), `lowest` (of those computed, before clipping),
+        `asymmetry` and `duplicates` of `check_kernel`, `method`, `cache` (what became of it, in words), and provenance.
 
     Raises:
         TypeError, ValueError: an argument is not as above, the kernel is none, or memory does not suffice.
@@ -208,10 +208,11 @@ def _dataset(
     size = len(modes.vectors)
     lowest = float(modes.values[-1])
     norm = check.norm if math.isfinite(check.norm) else float(np.abs(modes.values).max())
-    values = clipped(modes.values, rtol=check.rtol, norm=norm)
+    values = clipped(modes.values, samples=size, rtol=check.rtol, norm=norm)
+    moved = np.where(values == 0, np.maximum(modes.values, 0.0), 0.0)  # further from eigenvalues, by so much at most
     data: dict[str, Any] = {
         "eigenvalue": ("mode", values, {"long_name": "eigenvalue of the kernel"}),
-        "residual": ("mode", modes.residuals, {"long_name": "norm of the residual: an eigenvalue is no further away"}),
+        "residual": ("mode", modes.residuals + moved, {"long_name": "an eigenvalue of the kernel is no further away"}),
         "eigenvector": (("sample", "mode"), modes.vectors, {"long_name": "eigenvector"}),
     }
     if labels is not None:
@@ -227,6 +228,7 @@ def _dataset(
         **options,
     }
     attributes = provenance.attributes("spectrum of a kernel", spec, dtype="float64", method=options["method"])
-    attributes |= {"error": modes.error, "left_out": modes.left_out, "left_out_failure": modes.failure}
+    attributes |= {"error": modes.error + float(moved.max())}
+    attributes |= {"left_out": modes.left_out, "left_out_failure": modes.failure}
     attributes |= {"lowest": lowest, "asymmetry": check.asymmetry, "duplicates": check.duplicates}
     return xr.Dataset(data, {"mode": np.arange(len(values))}, {**attributes, "cache": note})
