@@ -47,6 +47,11 @@ def test_show_takes_an_unambiguous_beginning_only(fake, capsys):
     assert "stands for 3 claims: fake.step" in one_line_error(capsys)
 
 
+def test_show_refuses_a_seed_that_is_none(capsys):
+    assert cli.main(["show", "ginsburg.simplex-product", "--seed", "-1"]) == 2
+    assert "seed must be an integer from 0 to" in one_line_error(capsys)
+
+
 # ---------------------------------------------------------------- check
 SQUARE = Part(given={"x": "real"}, conclude=("(x + 1)**2 == x**2 + 2*x + 1",))
 WEAKER = Part(given={"x": "real"}, conclude=("x == x",))
@@ -85,6 +90,8 @@ def test_check_accepts_a_true_certificate(tmp_path, monkeypatch, capsys):
         (certificate() | {"sha256": "0" * 64}, "fake.square", "digest"),
         (certificate(part=Part(given={"x": "real"}, conclude=("x == 0",))), "fake.square", "sides differ"),
         ("{", "fake.square", "not JSON"),
+        ('{"a": 1}', "fake.square", "no certificate of this format"),
+        ("[]", "fake.square", "no certificate of this format"),
     ],
 )  # fmt: skip
 def test_check_refuses(tmp_path, monkeypatch, capsys, content, name, says):

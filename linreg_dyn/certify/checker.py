@@ -53,7 +53,7 @@ def exact(value):
     """A rational number, or one written as an integer or as text like "-3/4", and nothing else."""
     if isinstance(value, Fraction):
         return value
-    require(type(value) in (int, str) and re.fullmatch(r"-?\d+(/\d+)?", str(value)), "numbers are exact")
+    require(type(value) in (int, str) and re.fullmatch(r"-?[0-9]+(/[0-9]+)?", str(value)), "numbers are exact")
     return Fraction(value)
 
 
@@ -385,8 +385,9 @@ def sign(e):
 
 
 # ---------------------------------------------------------------- the language
-def parse(text):
+def parse(text) -> Any:
     """The syntax tree of an expression or relation."""
+    require(isinstance(text, str) and "#" not in text, f"not in the language: {text}")  # no comment says otherwise
     return ast.parse(text, mode="eval").body
 
 
@@ -410,6 +411,7 @@ def lift(f, *args):
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne}
 LARGEST_POWER = 64
+ARGUMENTS = {"Sum": 1, "Size": 1, "Mean": 1, "Prod": 1, "abs": 1, "exp": 1, "Max": 1, "Min": 1, "Batches": 2}
 
 
 class Scope:
@@ -423,8 +425,8 @@ class Scope:
         self.values, self.generic, self.kind, self.samples = values, generic, kind, samples
         self.where, self.rates = ({n: parse(t) for n, t in pairs} for pairs in (where, rates))
         self.cache, self.products, self.signs, self.level = {}, [], [], 0
-        # told of each divisor: to note those of a statement, or to refuse others in a proof
-        self.on_division: Callable = lambda divisor: None
+        # told of each divisor and its text's tree: to note those of a statement, or to refuse others in a proof
+        self.on_division: Callable = lambda divisor, node: None
 
     def __call__(self, node, index=None):
         """The value of an expression, text or tree; `index` gives the layers i and j."""
@@ -454,12 +456,12 @@ class Scope:
                 power, base = self.eval(n, index), self.eval(a, index)
                 require(isinstance(power, Fraction) and power.denominator == 1, "integer powers only")
                 require(abs(power) <= LARGEST_POWER, "power too large")
-                self.dividing(base if power < 0 else 1)
+                self.dividing(base if power < 0 else 1, a)
                 return lift(lambda u: u ** int(power), base)
             case ast.BinOp(left=a, op=op, right=b) if type(op) in OPERATORS:
                 u, v = self.eval(a, index), self.eval(b, index)
                 self.same_kind(u, v)
-                self.dividing(v if isinstance(op, ast.Div) else 1)
+                self.dividing(v if isinstance(op, ast.Div) else 1, b)
                 return lift(OPERATORS[type(op)], u, v)
             case ast.Subscript(value=vector, slice=k):
                 return self.entry(self.eval(vector, index), k, index)
@@ -469,7 +471,8 @@ class Scope:
                 return self.along_the_flow(f, index)
             case ast.Call(func=ast.Name(id="Integral"), args=[f, ast.Name(id=s), a, b], keywords=[]):
                 return self.integral(f, s, self.eval(a, index), self.eval(b, index), index)
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if hasattr(self, "do_" + name):
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in ARGUMENTS:
+                require(len(args) == ARGUMENTS[name], f"{name} has {len(args)} arguments, not {ARGUMENTS[name]}")
                 return getattr(self, "do_" + name)(*(self.eval(a, index) for a in args))
         raise Refused(f"not in the language: {ast.unparse(node)}")
 
@@ -484,9 +487,9 @@ class Scope:
         """Refuse vectors of different kinds in one expression, where entries would meet that do not belong together."""
         require(len({self.shape(v) for v in values} - {None}) < 2, "layers, samples and lists do not mix")
 
-    def dividing(self, divisor):
+    def dividing(self, divisor, node):
         """Tell of every rational function that is divided by."""
-        lift(lambda d: self.on_division(d) if isinstance(d, R) else None, divisor)
+        lift(lambda d: self.on_division(d, node) if isinstance(d, R) else None, divisor)
 
     def defined(self, name, index):
         """The value of a definition, computed once unless it depends on the layers i, j."""
@@ -499,12 +502,19 @@ class Scope:
 
     def entry(self, vector, where, index):
         """`v[i]`, `v[j]` (bound by the statement), or `v[0]` of an explicit vector."""
-        k = index.get(where.id) if isinstance(where, ast.Name) else int(self.eval(where, index))
+        named = isinstance(where, ast.Name)
+        k = index.get(where.id) if named else self.eval(where, index)
         require(k is not None, "unbound index")
-        if self.generic is None:
-            return vector[k]
-        require(self.kind == "layers" and self.shape(vector) == "layers", "only layers have indices")
+        if isinstance(vector, list):
+            return vector[self.place(vector, k)]
+        require(named and self.kind == "layers" and self.shape(vector) == "layers", "only layers have indices")
         return R.of(vector).at({self.generic: R.atom(f"{self.generic}[{where.id}]")})
+
+    def place(self, vector, k):
+        """A layer's number, or a number in the text, as an index of an explicit vector."""
+        whole = type(k) is int or (isinstance(k, Fraction) and k.denominator == 1)
+        require(whole and 0 <= k < len(vector), "an index that is no place of the vector")
+        return int(k)
 
     # -- functions
     def do_Sum(self, v):
@@ -582,25 +592,33 @@ class Scope:
         """`Integral(e, s, a, b)`: of e over s from a to b, where e divides by nothing that depends on s."""
         require(self.generic is None and not self.samples, "an integral of what has an open depth or number")
         require(name not in {*self.values, *self.where, "i", "j"}, "the variable of an integral is no other name")
+        bound = any("#u" in e.atoms() for e in self.values.values() if isinstance(e, R))
+        require(not bound, "an integral within an integral")  # both variables would be #u
         inner = self.inside({**self.values, name: R.atom("#u")})
 
-        def whole(divisor):
+        def whole(divisor, node):
             require("#u" not in divisor.atoms(), "an integrand may have a pole")
-            self.on_division(divisor)
+            self.on_division(divisor, node)
 
         inner.on_division = whole
         return Integral.of(inner.eval(node, index), low, high)
 
     def do_Max(self, v):
         """Largest entry of a list."""
-        return max(v)
+        return max(self.known(v))
 
     def do_Min(self, v):
         """Smallest entry of a list."""
-        return min(v)
+        return min(self.known(v))
+
+    def known(self, v):
+        """The list, which must be of rational numbers."""
+        require(isinstance(v, list) and all(isinstance(e, Fraction) for e in v), "Max and Min are of rational numbers")
+        return v
 
     def do_Batches(self, v, size):
         """Means of `v` over all batches of `size` entries drawn without replacement."""
+        require(isinstance(v, list), "batches are of a vector of given size")
         require(isinstance(size, Fraction) and size.denominator == 1 and 0 < size <= len(v), "a batch size")
         return [sum(b, Fraction(0)) / size for b in itertools.combinations(v, int(size))]
 
@@ -632,7 +650,7 @@ class Scope:
                 require(vector and k in index, "an index of a layer")
             case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=int(n))) if type(n) is int:
                 vector = self.values.get(name)
-                require(isinstance(vector, list) and n < len(vector), "an entry of an explicit vector")
+                require(isinstance(vector, list), "an entry of an explicit vector")
                 k, index = "#", {**index, "#": n}
             case _:
                 raise Refused("a derivative is by a name or by an entry w[i]")
@@ -646,7 +664,8 @@ class Scope:
                 return R.of(f).diff(lambda a: R.of(int(a == atoms[name][n]))).at(here)
 
             if k is not None or not isinstance(self.values[name], list):
-                return lift(lambda e: slope(e, 0 if k is None else index[k]), f)
+                n = 0 if k is None else self.place(atoms[name], index[k])
+                return lift(lambda e: slope(e, n), f)
             parts = f if isinstance(f, list) else [f] * len(atoms[name])
             require(len(parts) == len(atoms[name]), "vectors of different lengths")
             return [slope(e, n) for n, e in enumerate(parts)]
@@ -686,7 +705,9 @@ class Scope:
 def check_names(part):
     """Names are defined once, and `i`, `j` are left to the layers' indices."""
     names = [*part["given"], *(name for name, _ in part["where"])]
-    require(all(n.isidentifier() for n in names), "a name that is none")
+    for name in names:  # two spellings that Python reads as one name are no two names
+        node = parse(name)
+        require(isinstance(node, ast.Name) and node.id == name, "a name that is none")
     require(len(set(names)) == len(names) and not {"i", "j"} & set(names), "a name twice, or a reserved one")
     rates = [name for name, _ in part.get("rates", ())]
     require(len(set(rates)) == len(rates) and {*rates} <= {*part["given"]}, "rates are of given names, one of each")
@@ -701,6 +722,7 @@ def relations(text):
     """A chain `a < b <= c` as [(a, '<', b), (b, '<=', c)], syntax trees."""
     node = parse(text)
     require(isinstance(node, ast.Compare), f"not a relation: {text}")
+    require(all(type(op) in RELATIONS for op in node.ops), f"not a relation: {text}")
     sides = [node.left, *node.comparators]
     return [(a, RELATIONS[type(op)], b) for a, op, b in zip(sides, node.ops, sides[1:], strict=False)]
 
@@ -795,11 +817,15 @@ class Context:
         self.assumed = frozenset(self.hypotheses)
 
     def statement_divisors(self, part, goal):
-        """What the goal and the assumptions divide by: not zero wherever the statement is defined."""
+        """What the goal and the assumptions divide by: not zero wherever the statement is defined.
+
+        Signs may not be known yet: absolute values are read with a symbol, and divisors that contain any do not count.
+        """
         found, scope = [], self.scope
         notes = scope.inside(scope.values)
-        notes.on_division, notes.products = found.append, scope.products
-        notes.do_abs = lambda a: R.atom("#abs")  # its sign may not be known yet
+        notes.products = scope.products
+        notes.do_abs = lambda a: lift(lambda e: e * R.atom("#abs"), a)  # of the shape of what is in it
+        notes.on_division = lambda d, node: None if mentions(node, "abs", scope.where) else found.append(d)
         for a, _, b in [goal, *(r for text in part["assume"] for r in relations(text))]:
             notes.same_kind(notes(a, PAIR), notes(b, PAIR))
         return found
@@ -816,7 +842,7 @@ class Context:
     def expression(self, text):
         """An expression that the proof brings: it must have a value wherever the statement has one."""
         scope = self.branch().scope
-        scope.on_division = lambda d: require(self.nowhere_zero(d), "the proof divides by what may be zero")
+        scope.on_division = lambda d, _: require(self.nowhere_zero(d), "the proof divides by what may be zero")
         return R.of(scope(text, PAIR))
 
     def add(self, name, expression, strict):
@@ -893,7 +919,7 @@ class Context:
                 if name.startswith(("exp ", "tangent ")):  # exp(e) > 0, and exp(e) - 1 - e >= 0
                     rule, _, text = name.partition(" ")
                     inner, sure = self.expression(text), rule == "exp"
-                    value = self.scope.do_exp(inner)
+                    value = R.of(self.scope.do_exp(inner))
                     value = value if sure else value - 1 - inner
                 elif name.startswith(("sq ", "sumsq ")):
                     rule, _, text = name.partition(" ")
@@ -1010,7 +1036,7 @@ def bound_integral(context, proof):
     prove(context, (low, "<=", high), proof["ordered"])
     scope = inner.branch().scope
 
-    def whole(divisor):
+    def whole(divisor, _):
         require(name not in divisor.atoms() and context.nowhere_zero(divisor), "the bound may have a pole")
 
     scope.values, scope.on_division = inner.scope.values, whole
@@ -1034,7 +1060,7 @@ def use_lemma(context, proof):
     require(not any(context.scope.shape(e) for e in bound.values()), "a bound name is a number")
     inner = Scope({**bound, vector: R.atom(vector)}, part["where"], vector, "simplex")
     inner.products, known = context.scope.products, [context]
-    inner.on_division = lambda d: require(known[-1].nowhere_zero(d), "the lemma divides by what may be zero")
+    inner.on_division = lambda d, _: require(known[-1].nowhere_zero(d), "the lemma divides by what may be zero")
     for n, (text, p) in enumerate(zip(part["assume"], proof["assume"], strict=True)):
         ((a, relation, b),) = relations(text)
         goal = R.of(inner(a)), relation, R.of(inner(b))
@@ -1082,7 +1108,7 @@ def goals_of(part):
     for text in part["conclude"]:
         for a, relation, b in relations(text):
             match a:
-                case ast.Call(func=ast.Name(id="abs"), args=[e]) if relation in ("<", "<="):
+                case ast.Call(func=ast.Name(id="abs"), args=[e], keywords=[]) if relation in ("<", "<="):
                     yield e, relation, b
                     yield ast.UnaryOp(ast.USub(), b), relation, e
                 case _:
@@ -1112,7 +1138,7 @@ def shown_by(parts):
 def check_certificate(certificate, lemmas=None):
     """Check one certificate (a dict) and return what it shows, in one line; raise `Refused` otherwise."""
     try:
-        require(certificate["format"] == FORMAT, "unknown format")
+        require(isinstance(certificate, dict) and certificate.get("format") == FORMAT, "no certificate of this format")
         require(isinstance(certificate["claim"], str), "a claim has a name")
         require(certificate["sha256"] == digest(certificate), "altered: the digest does not match")
         parts = certificate["parts"]

@@ -54,7 +54,12 @@ def select(prefixes: Sequence[str] = ()) -> list[Claim]:
 def audit(
     claims: Sequence[Claim], *, seed: int = 0, on_result: Callable[[Evidence], None] | None = None
 ) -> list[Evidence]:
-    """Evidence for each claim, in order; `on_result` is called with each as soon as it is there."""
+    """Evidence for each claim, in order; `on_result` is called with each as soon as it is there.
+
+    TypeError or ValueError where `seed` is no integer from 0 to 2^64 - 1.
+    """
+    from linreg_dyn._checks import integer
     from linreg_dyn.claims.verdict import audit as run
 
+    seed = integer("seed", seed, least=0, most=2**64 - 1)
     return run(claims, registry(), seed=seed, on_result=on_result)
