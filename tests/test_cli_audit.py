@@ -124,13 +124,14 @@ def test_fail_on_passes_where_no_claim_has_the_verdict(fake):
     ("words", "says"),
     [
         (["--fail-on", "wrong"], "no verdict 'wrong'"),
-        (["--seed", "-1"], "--seed must be an integer >= 0"),
+        (["--seed", "-1"], "--seed must be an integer from 0 to"),
         (["--seed", "one"], "invalid int value: 'one'"),
         (["nosuch.claim"], "nosuch.claim"),
         (["--unknown"], "--unknown"),
         (["--figures", "nowhere"], "--figures nowhere"),
         (["--json", "c/a.json", "--certificates", "c"], "lies inside --certificates"),
         (["--html", "c", "--certificates", "c"], "lies inside --certificates"),
+        (["--json", "r/index.html", "--html", "./r/"], "--json r/index.html is the page of --html"),
         (["--certificates", "full"], "keep.txt"),
         (["--html", "file"], "--html file is not a directory"),
         (["--json", "full"], "full is not a file"),
@@ -151,6 +152,16 @@ def test_bad_input_is_one_line_and_changes_nothing(fake, tmp_path, monkeypatch, 
     assert cli.main(["audit", *words]) == 2
     assert says in one_line_error(capsys)
     assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("epoch", ["yesterday", "1.5", "9" * 12, "9" * 30])
+def test_a_time_that_is_none_is_refused_before_any_work(tmp_path, monkeypatch, capsys, epoch):
+    monkeypatch.setattr(registry, "audit", lambda *_, **__: pytest.fail("bad input must be refused before any work"))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    assert cli.main(["audit", *outputs(tmp_path)]) == 2
+    assert f"SOURCE_DATE_EPOCH must be a whole number of seconds since 1970, up to the year 9999, got '{epoch}'" in (
+        one_line_error(capsys)
+    )
 
 
 def _raise(error):

@@ -38,10 +38,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from linreg_dyn import claims as registry
+    from linreg_dyn._checks import integer
 
     fail_on = _verdicts(args.fail_on)
-    if args.seed < 0:
-        raise ValueError(f"--seed must be an integer >= 0, not {args.seed}")
+    integer("--seed", args.seed, least=0, most=2**64 - 1)
     _check_outputs(args)
     console = Console(highlight=False, markup=False, emoji=False)
     with ExitStack() as outputs:  # entered before the work, so that what cannot be written is refused at once
@@ -74,11 +74,16 @@ def _verdicts(text: str) -> tuple[str, ...]:
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
-    """Refuse what is no directory, and outputs inside the certificates' one, which is replaced whole."""
+    """Refuse a report without a time, what is no directory, one file for two, and what lies in `--certificates`."""
+    from linreg_dyn.report.meta import created
+
+    created()
     if args.figures is not None and not Path(args.figures).is_dir():
         raise ValueError(f"--figures {args.figures} is not a directory")
     if args.html is not None and Path(args.html).exists() and not Path(args.html).is_dir():
         raise ValueError(f"--html {args.html} is not a directory")
+    if args.json and args.html and Path(args.json).resolve() == (Path(args.html) / "index.html").resolve():
+        raise ValueError(f"--json {args.json} is the page of --html {args.html}; give it a file of its own")
     if args.certificates is None:
         return
     certificates = Path(args.certificates).resolve()
