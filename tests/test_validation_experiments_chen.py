@@ -10,6 +10,7 @@ from validation.context import Context, OutOfTime
 from validation.data import load
 from validation.experiments import chen
 from validation.experiments.chen import measures
+from validation.experiments.guess import START, seconds, size
 from validation.train import Trainer
 
 BY_ID = {experiment.id.removeprefix("chen."): experiment for experiment in chen.EXPERIMENTS}
@@ -169,6 +170,43 @@ def test_the_opposite_order_disagrees():
     assert len(orders) == 4
     assert {found[name] for name in orders} == {"disagrees"}
     assert {found[name] for name in set(names) - orders} == {"agrees"}
+
+
+def judged(name, scale="gpu"):
+    """The pairs that are judged, by what is judged of them."""
+    found = {p.metric.partition("_")[::2] for p in BY_ID[name].scales[scale].predictions if "_" in p.metric}
+    return [{pair for kind, pair in found if kind == wanted} for wanted in ("faster", "factor")]
+
+
+def test_no_more_is_judged_than_the_text_says():
+    behind = {"relu_sigmoid", "leaky_relu_sigmoid", "tanh_sigmoid"}
+    assert judged("activation-alexnet") == judged("activation-alexnet-cifar100") == [behind, behind]
+    first = {"adam_momentum", "adam_sgd"}
+    assert judged("optimiser-unet") == [first, first]
+    assert judged("optimiser-vgg") == [{"adam_momentum", "momentum_sgd"}, first]
+    norms = {"all_norms_no_norms", "first_norms_no_norms"}
+    assert judged("batch-norm-resnet") == [norms, norms]
+    assert judged("batch-norm-vgg") == [norms | {"first_norms_all_norms"}, norms]
+    assert judged("batch-norm-vgg-cifar100") == [norms | {"all_norms_first_norms"}] * 2
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.0, "agrees"), (2.1, "disagrees"), (0.5, "disagrees")])
+def test_as_fast_is_neither_slower_nor_faster(ratio, verdict):
+    setting = BY_ID["batch-norm-vgg"].scales["quick"]
+    rows = [
+        {p.metric: 0.5 for p in setting.predictions} | {"faster_first_norms_all_norms": ratio + 0.01 * k}
+        for k in range(3)
+    ]
+    assert verdicts(setting, rows)["faster_first_norms_all_norms"] == verdict
+
+
+def test_minutes_are_of_two_passes_or_of_one():
+    setting = values(data="digits", train=64, variants={"a": {}, "b": {}})
+    net = size(setting["model"], "digits")
+    how = {"batch": 8, "precision": "float32", "tests": 0}
+    exact = 2 * (seconds(net, steps=36, **how) + START)
+    assert measures.guess(setting) == pytest.approx(exact / 60)
+    assert measures.guess(setting | {"method": "sketch"}) == pytest.approx(2 * seconds(net, steps=24, **how) / 60)
 
 
 def test_a_training_that_diverges_is_no_evidence(tmp_path):

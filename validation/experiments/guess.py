@@ -49,10 +49,11 @@ def size(options: dict[str, Any], data: str) -> Size:
 def _size(options: str, side: int, channels: int, classes: int) -> Size:
     found = {"operations": 0.0, "layers": 0}
 
-    def pass_by(layer: nn.Module, _: Any, output: torch.Tensor) -> None:
+    def pass_by(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         found["layers"] += 1
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            found["operations"] += 2 * output.numel() * layer.weight[0].numel()
+        if isinstance(layer, (nn.Conv2d, nn.Linear, nn.ConvTranspose2d)):
+            of = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
+            found["operations"] += 2 * of.numel() * layer.weight[0].numel()
 
     with torch.device("meta"):  # shapes alone
         model = build(**json.loads(options), channels=channels, side=side, classes=classes).eval()

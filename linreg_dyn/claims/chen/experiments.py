@@ -48,7 +48,10 @@ CLAIMS = (
         Source(PAPER, "section III.A, Fig. 2; section B-A, Fig. 11"),
         "chen.activation-resnet* chen.activation-alexnet*",
         ORDER,
-        reading="gamma stands for gamma/|theta_0 - theta_T|^2, as in the figures.",
+        reading=(
+            "gamma stands for gamma/|theta_0 - theta_T|^2, as in the figures. Of AlexNet no more is said, and judged, "
+            "than that sigmoid is behind the three others."
+        ),
     ),
     empirical(
         "chen.activation-order-unet",
@@ -61,12 +64,16 @@ CLAIMS = (
     ),
     empirical(
         "chen.batch-norm",
-        "Without batch norm trainings slow down and have a small gamma",
+        "Without batch norm trainings slow down and have a small gamma; the first of each block are as good as all",
         r"\gamma_{\text{all norms}},\ \gamma_{\text{first norms}} > \gamma_{\text{no norms}}, "
-        r"\quad \text{and so for the speed of convergence}",
+        r"\quad \text{and so for the speed of convergence; the first norms converge as fast as all}",
         Source(PAPER, "section III.B, Fig. 4 and 5; section B-B, Fig. 12 and 13"),
         "chen.batch-norm-*",
         ORDER,
+        reading=(
+            "As fast: average losses within a quarter of each other. It is said of VGGs on CIFAR-10; on CIFAR-100 all "
+            "norms are slightly faster."
+        ),
     ),
     empirical(
         "chen.skip-connections",
@@ -78,11 +85,12 @@ CLAIMS = (
     ),
     empirical(
         "chen.optimisers",
-        "Adam has the largest gamma, then momentum, then SGD",
-        r"\gamma_{\text{Adam}} > \gamma_{\text{momentum}} > \gamma_{\text{SGD}}, "
-        r"\quad \text{and so for the speed of convergence}",
+        "Adam converges fastest and has the largest gamma; momentum is faster than SGD",
+        r"\gamma_{\text{Adam}} > \gamma_{\text{momentum}},\ \gamma_{\text{SGD}}; "
+        r"\quad \text{speed of convergence: Adam, momentum, SGD}",
         Source(PAPER, "section IV, Fig. 8 to 10; section B-D, Fig. 15 and 16"),
         "chen.optimiser-*",
         ORDER,
+        reading="Of the U-Net no more is said, and judged, than that Adam is before both others.",
     ),
 )

@@ -26,6 +26,7 @@ from validation.context import Context
 from validation.core import Measured
 from validation.data import Dataset
 from validation.experiments.common import dataset, network
+from validation.experiments.guess import START, TRAINED, seconds, size
 from validation.measure import regularity
 from validation.train import Recipe, Trained, Trainer, fit
 
@@ -153,3 +154,17 @@ def measure(values: dict[str, Any], seed: int, context: Context) -> Measured:
     inside = [row["theorem"] for row in found.values() if np.isfinite(row["theorem"])]
     metrics |= {"applies": float(len(inside)), "theorem": max(inside, default=np.nan)}
     return Measured(metrics, arrays)
+
+
+def guess(values: dict[str, Any]) -> float:
+    """Minutes of a seed on one H200.
+
+    Two passes, the second of which measures distances with as many kernels again as it trains with; a sketch does so in
+    one.
+    """
+    passes, steps = (2, 3 * values["steps"]) if values["method"] == "exact" else (1, 2 * values["steps"])
+    batch, total = min(values["recipe"]["batch_size"], values.get("train", TRAINED)), 0.0
+    for changes in values["variants"].values():
+        net = size(values["model"] | changes.get("model", {}), values["data"])
+        total += seconds(net, steps=steps, batch=batch, precision=values["precision"], tests=0) + (passes - 1) * START
+    return total / 60
