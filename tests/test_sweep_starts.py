@@ -1,11 +1,13 @@
 """Starts of a sweep: what is drawn, and what is read from files."""
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from linreg_dyn.sweep import spec, starts
 
@@ -30,18 +32,35 @@ def test_a_start_depends_on_the_seed_and_its_number_alone(table):
         assert len(np.unique(whole[:, 0])) == 9000
 
 
-def test_starts_have_the_distribution_they_are_named_after():
-    """Means over n draws lie within 5 standard errors."""
-    n, depth = 40_000, 4
-    W = starts.draw({"distribution": "near_minimum"}, depth, 0, n, seed=0).prod(axis=1)
-    assert W.min() > 0.5
-    assert W.max() < 1.5
-    assert abs(W.mean() - 1) < 5 / np.sqrt(12 * n)
-    normal = starts.draw({"distribution": "normal", "mean": 1.0, "std": 0.5}, depth, 0, n, seed=0)
-    assert abs(normal.mean() - 1) < 5 * 0.5 / np.sqrt(n * depth)
-    assert abs(normal.var() / 0.25 - 1) < 5 * np.sqrt(2 / (n * depth))
-    log = np.log(starts.draw({"distribution": "log_normal", "median": 2.0, "spread": 0.3}, depth, 0, n, seed=0))
-    assert abs(log.mean() - np.log(2)) < 5 * 0.3 / np.sqrt(n * depth)
+def W_of(w):
+    return w.prod(axis=1)
+
+
+def between_layers(w):
+    """Differences of logarithms: what scales all layers together falls out."""
+    return np.log(w[:, 1] / w[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("table", "read", "law"),
+    [
+        ({"distribution": "normal", "std": 0.5}, np.asarray, stats.norm(0, 0.5)),
+        ({"distribution": "normal", "std": 0.5, "mean": 1.0}, np.asarray, stats.norm(1, 0.5)),
+        ({"distribution": "uniform", "low": -1.0, "high": 3.0}, np.asarray, stats.uniform(-1, 4)),
+        ({"distribution": "log_normal", "spread": 0.3}, np.log, stats.norm(0, 0.3)),
+        ({"distribution": "log_normal", "spread": 0.3, "median": 2.0}, np.log, stats.norm(math.log(2), 0.3)),
+        ({"distribution": "near_minimum"}, W_of, stats.uniform(0.5, 1)),
+        ({"distribution": "near_minimum", "low": 0.9, "high": 2.0}, W_of, stats.uniform(0.9, 1.1)),
+        ({"distribution": "near_minimum"}, between_layers, stats.norm(0, 0.5 * math.sqrt(2))),
+        ({"distribution": "near_minimum", "spread": 0.2}, between_layers, stats.norm(0, 0.2 * math.sqrt(2))),
+    ],
+)
+def test_starts_have_the_distribution_they_are_named_after(table, read, law):
+    """Every field at its default, if it has one, and at another value; by Kolmogorov and Smirnov."""
+    found = read(starts.draw(table, 3, 0, 20_000, seed=0))
+    low, high = law.support()
+    assert ((low < found) & (found < high)).all()
+    assert stats.kstest(found.ravel(), law.cdf).pvalue > 1e-4
 
 
 def test_starts_from_a_file_decide_depth_and_number(tmp_path):
