@@ -1,12 +1,14 @@
 """`python -m validation` as a user calls it, without training anything."""
 
 import os
+import time
 
 import pytest
 import torch
 
 from validation import experiments, queue
 from validation.__main__ import _device, main
+from validation.context import OutOfTime
 
 
 @pytest.mark.parametrize(
@@ -14,6 +16,7 @@ from validation.__main__ import _device, main
     [
         (["run", "no.such"], "none has the id or prefix 'no.such'"),
         (["next", "--minutes", "0"], "--minutes must be a positive number, got 0.0"),
+        (["run", "golatkar", "--minutes", "nan"], "--minutes must be a positive number, got nan"),
         (["next", "--minutes", "1", "--data-dir", "/no/such"], "--data-dir must be a folder, got /no/such"),
         (
             ["run", "golatkar.fisher", "--scale", "quick", "--work", __file__],
@@ -66,6 +69,23 @@ def test_a_prefix_runs_those_that_have_the_scale(tmp_path, monkeypatch):
         "delayed",
         "delayed-no-norm",  # and not delayed-svhn, which has no such scale
     ]
+
+
+def test_a_run_stops_in_time(tmp_path, monkeypatch, capsys):
+    kept = ["--scale", "quick", "--device", "cpu", "--records", str(tmp_path), "--work", str(tmp_path / "work")]
+    found = []
+
+    def run(spec, context, **_):
+        found.append(context.deadline)
+        raise OutOfTime
+
+    monkeypatch.setattr(queue, "run", run)
+    start = time.monotonic()
+    for minutes in ([], ["--minutes", "7"]):
+        assert main(["run", "golatkar.fisher", *minutes, *kept]) == 1
+        assert capsys.readouterr().err == "validation: the minutes are over; the same command goes on from here\n"
+    assert found[0] is None
+    assert start + 420 <= found[1] <= time.monotonic() + 420
 
 
 @pytest.mark.parametrize(("there", "name"), [(0, "cpu"), (2, "cuda"), (2, "cuda:1")])

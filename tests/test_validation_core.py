@@ -311,6 +311,58 @@ def test_the_queue_prefers_what_fits(context, where):
     assert order == ["short", "long"]
 
 
+@pytest.mark.parametrize(
+    ("needs", "begun", "left", "chosen"),
+    [
+        ([20, 5, 1], [0, 0, 0], 8, 0),  # no call would hold it: it takes several
+        ([20, 5, 1], [1, 0, 0], 8, 0),
+        ([81, 5, 1], [1, 0, 0], 8, 1),  # more than ten
+        ([81, 5, 7], [1, 0, 0], 4, 0),
+        ([20, 5, 1], [0, 0, 0], 4, 0),
+        ([5, 20, 1], [0, 0, 0], 4, 1),  # the first has all of the next call
+        ([5, 7, 1], [0, 0, 0], 4, 2),
+        ([5, 7, 6], [0, 0, 0], 4, 0),
+        ([20, 5, 1], [0, 0, 1], 8, 2),  # what is nearly done is done first
+        ([5, 3, 20], [0, 0, 1], 4, 1),  # but not what is not
+        ([5, 6, 7], [0, 1, 0], 4, 0),
+    ],
+)
+def test_what_comes_next(needs, begun, left, chosen):
+    """Of specs in the order of what is at stake, in a call of 8."""
+    assert queue.choose(needs, begun, left, 8) == chosen
+
+
+def test_nothing_waits_for_what_has_less_at_stake(context, where, monkeypatch):
+    """Calls of 8 minutes, of which parts of one minute each use every one; most takes longer than a call."""
+    clock, done = [0.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def minute():
+        clock[0] += 60
+        return {"x": 1.0}
+
+    def measure(values, seed, context):
+        for k in range(values["length"]):
+            context.once(f"part-{k}", minute)
+        return Measured({"slope": -1.0})
+
+    lengths = {"a": 20, "b": 6, "c": 1, "d": 30, "e": 3}
+    specs = [
+        experiment(measure, id=f"toy.{name}", priority=k, minutes=x, seeds=1, length=x).spec("quick")
+        for k, (name, x) in enumerate(lengths.items())
+    ]
+    for call in range(8):
+        assert clock[0] == 480 * call
+        written, left = queue.run_next(specs, context, minutes=8, **where)
+        done.extend((path.name[4], call) for path in written)
+    # a; c, as b would not fit into what is left of the third call; b in all of the fourth; the rest; d; e
+    assert done == [("a", 2), ("c", 2), ("b", 3), ("d", 7), ("e", 7)]
+    assert not left
+    assert clock[0] == 60 * sum(lengths.values())
+    for spec in specs:
+        assert records.read(where["folder"] / f"{spec.name}.json")["seconds"] == 60 * spec.setting.values["length"]
+
+
 def test_the_deadline_ends_a_run_between_its_parts(context, where):
     def measure(values, seed, context):
         for k in range(100):
@@ -351,9 +403,12 @@ def test_estimates_learn_from_records_and_from_how_guesses_turned_out(context, w
     estimates.learn(a, 150.0)
     assert estimates.of(a) == 150
     assert estimates.of(b) == pytest.approx(300)  # a quarter, pulled halfway towards the guess
-    record = records.read(queue.run(a, context, **where))
-    assert queue.Estimates([record], "cpu").of(a) == record["seconds"]
-    assert queue.Estimates([record], "cuda").of(a) == 600
+    assert [estimates.of(a, spent) for spent in (50.0, 149.0, 9e9)] == [100, 15, 15]
+    record = records.read(queue.run(a, context, **where)) | {"seconds": 150.0}
+    assert queue.Estimates([record], "cpu").of(a) == 150
+    assert queue.Estimates([record], "cpu").of(b) == 600  # what has a record is no spec any more
+    assert queue.Estimates([record], "cpu", [a, b]).of(b) == pytest.approx(300)
+    assert queue.Estimates([record], "cuda", [a, b]).of(a) == 600
 
 
 def test_an_experiment_says_how_long_it_takes(context, where):

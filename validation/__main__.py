@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add.set_defaults(command=_show)
     add = commands.add_parser("run", parents=[shared], help="run experiments, or go on with them")
     add.add_argument("experiment", nargs="+", help="ids, or prefixes of them")
+    add.add_argument("--minutes", type=float, help="stop then; the same command goes on (default: never)")
     add.set_defaults(command=_run)
     add = commands.add_parser("next", parents=[shared], help="run what is missing, within some minutes")
     add.add_argument("--minutes", type=float, required=True)
@@ -121,7 +124,10 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    start = time.monotonic()
     context = _context(arguments)
+    if arguments.minutes is not None:
+        context = replace(context, deadline=start + 60 * _minutes(arguments))
     scale = arguments.scale or _default_scale(context.device)
     named = [e for e in _chosen(arguments.experiment) if scale in e.scales or e.id in arguments.experiment]
     if not named:
@@ -132,9 +138,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _next(arguments: argparse.Namespace) -> int:
-    if not 0 < arguments.minutes < 1e6:
-        raise ValueError(f"--minutes must be a positive number, got {arguments.minutes}")
-    context, failed = _context(arguments), []
+    minutes, context, failed = _minutes(arguments), _context(arguments), []
 
     def on_error(spec: Spec, error: Exception) -> None:
         failed.append(spec)
@@ -143,7 +147,7 @@ def _next(arguments: argparse.Namespace) -> int:
     written, left = queue.run_next(
         experiments.specs(arguments.scale or _default_scale(context.device)),
         context,
-        minutes=arguments.minutes,
+        minutes=minutes,
         folder=arguments.records,
         work=arguments.work,
         on_record=_tell,
@@ -151,6 +155,12 @@ def _next(arguments: argparse.Namespace) -> int:
     )
     print(f"{len(written)} records written, {len(left)} missing")
     return 1 if failed else 0
+
+
+def _minutes(arguments: argparse.Namespace) -> float:
+    if not 0 < arguments.minutes < 1e6:
+        raise ValueError(f"--minutes must be a positive number, got {arguments.minutes}")
+    return arguments.minutes
 
 
 def _clean(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ WORK = Path(__file__).parent / ".work"
 SPENT = "seconds.json"
 """A file in the folder of a run: the seconds it has taken so far."""
 
+CALLS = 10
+"""Of `next` that a spec may take while others wait that have less at stake and fit into one."""
+
 
 def missing(specs: Iterable[Spec], folder: Path = records.FOLDER) -> list[Spec]:
     """The specs without a record, those with most at stake first."""
@@ -36,25 +40,35 @@ def missing(specs: Iterable[Spec], folder: Path = records.FOLDER) -> list[Spec]:
 class Estimates:
     """Seconds that specs take: those of an earlier record of the experiment, or the spec's own guess.
 
-    Guesses are corrected by how the ones made so far on this kind of device turned out.
+    Guesses are corrected by how those of the specs that have a record on this kind of device turned out.
+
+    Args:
+        found: records.
+        kind: of device, "cpu" or "cuda".
+        specs: those that there are now; a record of another spec, of a setting before, says nothing about a guess.
     """
 
-    def __init__(self, found: Sequence[dict[str, Any]], kind: str):
+    def __init__(self, found: Sequence[dict[str, Any]], kind: str, specs: Iterable[Spec] = ()):
         self._seconds: dict[tuple[str, str], float] = {}
         self._ratios: list[float] = []
-        for record in found:
-            if record["device"]["kind"] == kind:
-                self._seconds[record["spec"]["experiment"], record["spec"]["scale"]] = record["seconds"]
+        now = {spec.name: spec for spec in specs}
+        for record in (record for record in found if record["device"]["kind"] == kind):
+            spec = now.get(Path(record["arrays"]["file"]).stem)
+            if spec:
+                self.learn(spec, record["seconds"])
+            else:
+                key = record["spec"]["experiment"], record["spec"]["scale"]
+                self._seconds.setdefault(key, record["seconds"])
 
-    def of(self, spec: Spec) -> float:
-        """Seconds for all seeds of a spec."""
+    def of(self, spec: Spec, spent: float = 0.0) -> float:
+        """Seconds for all seeds of a spec; what is left of them if it was begun, a tenth if it takes longer."""
         known = self._seconds.get((spec.experiment.id, spec.scale))
-        return known if known is not None else 60 * spec.minutes * self._correction
+        whole = known if known is not None else 60 * spec.minutes * self._correction
+        return max(whole - spent, whole / 10)
 
     def learn(self, spec: Spec, seconds: float) -> None:
         """Remember what a run took."""
-        if (spec.experiment.id, spec.scale) not in self._seconds:
-            self._ratios.append(seconds / (60 * spec.minutes))
+        self._ratios.append(seconds / (60 * spec.minutes))
         self._seconds[spec.experiment.id, spec.scale] = seconds
 
     @property
@@ -82,7 +96,7 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
     if path.exists():
         records.read(path)
         return path
-    home = _home(work, spec, context.device)
+    home = work / spec.name / _made_by(context.device)
     if not home.exists() and any(home.parent.glob(f"*/{SPENT}")):
         context.say(f"{spec.name}: begun anew; what is kept of it is of other code, other versions or another device")
     store, measured = Store(work / FOLDER), []
@@ -118,23 +132,27 @@ def run_next(
     on_record: Callable[[Path], None] | None = None,
     on_error: Callable[[Spec, Exception], None] | None = None,
 ) -> tuple[list[Path], list[Spec]]:
-    """Run missing specs, those with most at stake first, that fit into the minutes; stops in time.
+    """Run missing specs, those with most at stake first, for so many minutes; stops in time.
 
-    A spec that is estimated not to fit is begun only if nothing that fits is left: its parts are kept. One that
-    raises is told to `on_error` and left out (without `on_error`, the error goes on).
+    Those that were begun and fit into what is left of the minutes come first, then, in the order of what is at stake,
+    the first that fits, or that takes several calls of so many minutes anyway, up to `CALLS`: nothing with less at
+    stake keeps that waiting. Where there is no such spec, the first is begun. One that raises is told to `on_error` and
+    left out (without `on_error`, the error goes on).
 
     Returns:
         The records written, and the specs that are still missing.
     """
-    deadline = time.monotonic() + 60 * minutes
-    found, _ = records.read_all(folder)
-    estimates = Estimates(found, records.describe_device(context.device)["kind"])
+    specs, start = list(specs), time.monotonic()
+    context = replace(context, deadline=start + 60 * minutes)
+    estimates = Estimates(records.read_all(folder)[0], records.describe_device(context.device)["kind"], specs)
     waiting, written, failed = missing(specs, folder), [], []
-    context = replace(context, deadline=deadline)
-    while waiting and time.monotonic() < deadline:
-        left = deadline - time.monotonic()
-        spec = next((spec for spec in waiting if estimates.of(spec) <= left), waiting[0])
-        context.say(f"{spec.name}: about {estimates.of(spec) / 60:.1f} minutes")
+    made_by = _made_by(context.device)
+    spent = {spec.name: _spent(work / spec.name / made_by) for spec in waiting}
+    while waiting and (left := start + 60 * minutes - time.monotonic()) > 0:
+        needs = [estimates.of(spec, spent[spec.name]) for spec in waiting]
+        place = choose(needs, [spent[spec.name] > 0 for spec in waiting], left, 60 * minutes)
+        spec = waiting[place]
+        context.say(f"{spec.name}: about {needs[place] / 60:.1f} minutes")
         try:
             path = run(spec, context, folder=folder, work=work)
         except OutOfTime:
@@ -154,6 +172,19 @@ def run_next(
     if not (failed or waiting):
         shutil.rmtree(work / FOLDER, ignore_errors=True)
     return written, failed + waiting
+
+
+def choose(needs: Sequence[float], begun: Sequence[bool], left: float, whole: float) -> int:
+    """The place of the spec that comes next, of those in the order of what is at stake; see `run_next`.
+
+    Args:
+        needs: seconds that are left of each.
+        begun: whether it was begun.
+        left, whole: seconds of this call that are left, and of all of it.
+    """
+    finish = (k for k, seconds in enumerate(needs) if begun[k] and seconds <= left)
+    start = (k for k, seconds in enumerate(needs) if seconds <= left or whole < seconds <= CALLS * whole)
+    return next(chain(finish, start), 0)
 
 
 def clean(work: Path = WORK) -> tuple[int, int]:
@@ -190,10 +221,9 @@ def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _home(work: Path, spec: Spec, device: str) -> Path:
-    """Where what is done of a spec is kept, for this device, with these versions and this code."""
-    made_by = canonical_json(surroundings(device)).encode()
-    return work / spec.name / hashlib.sha256(made_by).hexdigest()[:16]
+def _made_by(device: str) -> str:
+    """The name of the folder of what is done of a spec on this device, with these versions and this code."""
+    return hashlib.sha256(canonical_json(surroundings(device)).encode()).hexdigest()[:16]
 
 
 def _spent(home: Path) -> float:
