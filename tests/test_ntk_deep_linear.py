@@ -51,6 +51,27 @@ def test_gradient_and_hessian_of_the_matrices_at_every_fixed_point(hidden: int, 
         assert (off < 0).sum() == ((width if hidden == 1 and k == 0 else 1) if not point.stable else 0)
 
 
+UNLABELLED = {  # directions of the data without labels, and perhaps others without data
+    "as steep": (np.diag([3.0, 3.0]), [3.0, 0.0]),
+    "flat": (np.diag([3.0, 0.3]), [3.0, 0.0]),
+    "no data": (np.diag([3.0, 0.3, 0.0]), [3.0, 0.0, 0.0]),
+    "fewer samples": (np.array([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), [1.0, 0.0]),
+}
+
+
+@pytest.mark.parametrize(("hidden", "width"), [(1, 1), (2, 1), (3, 1), (1, 2), (2, 2)])
+@pytest.mark.parametrize("case", UNLABELLED)
+def test_the_least_eigenvalue_where_directions_have_no_labels(case: str, hidden: int, width: int) -> None:
+    x, y = np.array(UNLABELLED[case][0]), np.array(UNLABELLED[case][1])
+    shape = {"hidden_layers": hidden, "width": width}
+    points = fixed_points(x, y, l2=0.3 * critical_l2(x, y, **shape), **shape)
+    for k in range(1, points.sizes["fixed_point"]):
+        point = points.isel(fixed_point=k)
+        eigenvalues = np.linalg.eigvalsh(hessian(on_orbit(point, np.random.default_rng(k)), *setting(point, x, y)))
+        off = np.delete(eigenvalues, np.argsort(np.abs(eigenvalues))[: hidden * (width - 1)])
+        assert off.min() == pytest.approx(float(point.least_eigenvalue), rel=1e-9)
+
+
 @pytest.mark.parametrize("l2", [0.2, 0.45])
 def test_no_critical_point_is_missing(l2: float) -> None:
     """Newton-like solves of grad = 0 from random weights end at predicted points, and reach every one of them."""

@@ -65,13 +65,17 @@ class Network(NamedTuple):
 
 
 class Modes(NamedTuple):
-    """The data, and along its principal directions: singular values of X, right vectors, labels, where not zero."""
+    """The data, and along its principal directions: singular values of X, right vectors, labels, where not zero.
+
+    `unlabelled` is the smallest singular value of the other directions of features; infinite if there are none.
+    """
 
     x: np.ndarray
     y: np.ndarray
     singular: np.ndarray
     right: np.ndarray
     labels: np.ndarray
+    unlabelled: float
 
     @property
     def moment(self) -> float:
@@ -165,8 +169,10 @@ def _modes(x: Any, y: Any) -> Modes:
     labels = left.T @ y
     # What rounding makes of a zero: singular values as numpy's matrix_rank has it, labels by the length of y.
     floor = max(x.shape) * np.finfo(float).eps
-    real = (singular > floor * singular[0]) & (np.abs(labels) > floor * np.linalg.norm(y))
-    return Modes(x, y, singular[real], right[real], labels[real])
+    steep, known = singular > floor * singular[0], np.abs(labels) > floor * np.linalg.norm(y)
+    unlabelled = 0.0 if steep.sum() < x.shape[1] else float(singular[~known].min(initial=np.inf))
+    real = steep & known
+    return Modes(x, y, singular[real], right[real], labels[real], unlabelled)
 
 
 # ---------------------------------------------------------------- the equation F(kappa) = l2^(L+1) / beta^2
@@ -284,12 +290,13 @@ def _describe(modes: Modes, net: Network, ridge: np.ndarray, l2: np.ndarray, dim
 
 def _least_eigenvalue(modes: Modes, net: Network, ridge: float, l2: float) -> float:
     """The smallest eigenvalue of the Hessian of the total loss off the orbit of rotations."""
-    hidden, features, rank = net.hidden_layers, modes.x.shape[1], modes.singular.size
+    hidden, features = net.hidden_layers, modes.x.shape[1]
     if ridge == np.inf:
         return l2 - float(np.exp(net.log_beta)) * modes.moment if hidden == 1 else l2
     u = modes.singular * modes.labels / (modes.singular**2 + ridge)
     u /= np.linalg.norm(u)
-    stretch = np.eye(rank) + (np.sqrt(hidden + 1) - 1) * np.outer(u, u)
-    along = (stretch * (modes.singular**2 / ridge)) @ stretch + np.eye(rank) - hidden * np.outer(u, u)
-    off = (net.width - 1) ** 2 * (hidden - 1) + (net.width - 1) * (features - 1) + (features - rank)
-    return l2 * min(float(np.linalg.eigvalsh(along)[0]), 1.0 if off else 2.0)
+    stretch = np.eye(u.size) + (np.sqrt(hidden + 1) - 1) * np.outer(u, u)
+    along = (stretch * (modes.singular**2 / ridge)) @ stretch + np.eye(u.size) - hidden * np.outer(u, u)
+    off = (net.width - 1) ** 2 * (hidden - 1) + (net.width - 1) * (features - 1)
+    across = 1 + modes.unlabelled**2 / ridge  # the same where u, and so S, has no part
+    return l2 * min(float(np.linalg.eigvalsh(along)[0]), across, 1.0 if off else 2.0)
