@@ -188,6 +188,9 @@ BAD = [
     ({"y": [1.0, 2.0]}, "y must have one number for each of the 1 samples"),
     ({"x": [np.inf]}, "x must be finite"),
     ({"y": [np.nan]}, "y must be finite"),
+    ({"x": "a"}, "x must be an array of real numbers, got 'a'"),
+    ({"x": np.array([1j])}, "x must be an array of real numbers"),
+    ({"y": ["a"]}, "y must be an array of real numbers"),
 ]
 
 
@@ -198,6 +201,6 @@ def test_bad_input_is_named(bad: dict[str, Any], message: str) -> None:
 
 
 def test_bad_ridges_are_named() -> None:
-    for bad in ([0.0], [[1.0]], [np.inf]):
-        with pytest.raises(ValueError, match="effective_ridge must be"):
+    for bad in ([0.0], [[1.0]], [np.inf], "q", [1j]):
+        with pytest.raises((ValueError, TypeError), match=r"^effective_ridge must be"):
             fixed_point_curve(**ONE, effective_ridge=bad, hidden_layers=1, width=1)

@@ -45,6 +45,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logsumexp
 
 from linreg_dyn._checks import choice, integer, number
+from linreg_dyn.problem import as_floats
 
 NORMALIZATIONS = ("ntk", "standard")
 MOST_HIDDEN = 64
@@ -112,8 +113,8 @@ def fixed_point_curve(
     have no part along the data (X^T y = 0), where no nontrivial fixed point is.
     """
     modes, net = _modes(x, y), network(hidden_layers, width, normalization)
-    ridge = np.asarray(effective_ridge, dtype=float)
-    if ridge.ndim != 1 or not ((ridge > 0) & np.isfinite(ridge)).all():
+    ridge = as_floats("effective_ridge", effective_ridge)
+    if ridge.ndim != 1 or not (ridge > 0).all():
         raise ValueError(
             f"effective_ridge must be a one-dimensional array of finite numbers > 0, got {effective_ridge!r}"
         )
@@ -151,15 +152,12 @@ def network(hidden_layers: int, width: int, normalization: str) -> Network:
 
 def samples(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """`x` as (sample, feature) and `y` as (sample,), finite floats."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    x, y = as_floats("x", x), as_floats("y", y)
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim != 2 or 0 in x.shape:
         raise ValueError(f"x must have shape (samples, features) or (samples,), none of them 0, got {x.shape}")
     if y.shape != x.shape[:1]:
         raise ValueError(f"y must have one number for each of the {len(x)} samples of x, got shape {y.shape}")
-    for name, values in (("x", x), ("y", y)):
-        if not np.isfinite(values).all():
-            raise ValueError(f"{name} must be finite, got {np.count_nonzero(~np.isfinite(values))} values that are not")
     return x, y
 
 
