@@ -109,10 +109,17 @@ BAD_TRAINING = [
     ({"runs": 0}, "runs must be"),
     ({"weight_std": -1}, "weight_std must be"),
     ({"record_every": 11}, "record_every must be"),
-    ({"starts": np.zeros(14)}, r"starts must be finite numbers of shape \(runs, 15\), got shape \(1, 14\)"),
+    ({"starts": np.zeros(14)}, r"starts must have the shape \(run, 15\), got \(1, 14\)"),
+    ({"starts": np.zeros((2, 2, 15))}, r"starts must have the shape \(run, 15\), got \(2, 2, 15\)"),
+    ({"starts": [["a"] * 15]}, "starts must be an array of real numbers"),
+    ({"starts": [1j] * 15}, "starts must be an array of real numbers"),
+    ({"starts": [np.nan] * 15}, "starts must be finite"),
+    ({"starts": np.zeros((0, 15))}, "starts must have the shape"),
     ({"seed": -1}, "seed must be"),
     ({"threads": 0}, "threads must be"),
     ({"runs": 10**6, "width": 1000}, "runs must leave fewer weights"),
+    ({"steps": 10**9, "record_every": 1}, r"record_every must leave fewer records \(1000000001 of 1 runs are"),
+    ({"steps": 10**6, "record_every": 1, "x": np.ones(1000), "y": np.ones(1000)}, "record_every must leave fewer"),
 ]
 
 

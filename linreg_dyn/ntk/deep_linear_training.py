@@ -11,9 +11,10 @@ from linreg_dyn._checks import integer, number
 from linreg_dyn.ensemble.threads import spread, workers
 from linreg_dyn.ntk._deep_linear import advance, backward
 from linreg_dyn.ntk.deep_linear import Network, network, samples
+from linreg_dyn.problem import as_floats
 
 STATUSES = ("ok", "diverged")
-MOST_NUMBERS = 2**28  # of all weights and of all records: 2 GiB each
+MOST_NUMBERS = 2**28  # of all weights, and of maps or predictions in all records: 2 GiB each
 
 
 def train_deep_linear(
@@ -51,10 +52,11 @@ def train_deep_linear(
     l2, rate = number("l2", l2, least=0), number("learning_rate", learning_rate, above=0)
     steps = integer("steps", steps, least=1, most=10**9)
     every = integer("record_every", max(1, steps // 100) if record_every is None else record_every, least=1, most=steps)
-    at = np.unique([*range(0, steps, every), steps])
     theta = _starts(net, x.shape[1], runs, weight_std, starts, seed)
-    if theta.shape[0] * at.size * x.shape[1] > MOST_NUMBERS:
-        raise ValueError(f"record_every must leave fewer records ({at.size} of {theta.shape[0]} runs are too many)")
+    records = -(-steps // every) + 1
+    if len(theta) * records * max(x.shape) > MOST_NUMBERS:
+        raise ValueError(f"record_every must leave fewer records ({records} of {len(theta)} runs are too many)")
+    at = np.append(np.arange(0, steps, every), steps)
     maps, norm2 = np.full((len(theta), at.size, x.shape[1]), np.nan), np.full((len(theta), at.size), np.nan)
     gram, moment, layers, beta = x.T @ x, x.T @ y, net.hidden_layers + 1, float(np.exp(net.log_beta))
     status = np.zeros(len(theta), dtype=np.int8)
@@ -91,9 +93,9 @@ def _starts(net: Network, features: int, runs: int, std: float, starts: Any, see
     """The weights to begin with, (run, parameter)."""
     size = net.width * (features + (net.hidden_layers - 1) * net.width + 1)
     if starts is not None:
-        theta = np.array(starts, dtype=float, ndmin=2)
-        if theta.ndim != 2 or theta.shape[1] != size or not np.isfinite(theta).all():
-            raise ValueError(f"starts must be finite numbers of shape (runs, {size}), got shape {theta.shape}")
+        theta = np.array(as_floats("starts", starts), ndmin=2, order="C")
+        if theta.ndim != 2 or not len(theta) or theta.shape[1] != size:
+            raise ValueError(f"starts must have the shape (run, {size}), got {theta.shape}")
         return theta
     runs, std = integer("runs", runs, least=1, most=10**6), number("weight_std", std, least=0)
     seed = integer("seed", seed, least=0, most=2**63 - 1)
