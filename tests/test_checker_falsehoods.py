@@ -87,6 +87,27 @@ FALSEHOODS = {
         {"x": "-1", "y": "-1"},
         [terms("1 : sq (y+1)/2", "1 : a0.0 * sq (y-1)/2/(1+x)")],
     ),
+    "a divisor whose absolute values seem to cancel": (
+        part(
+            {"x": "real", "y": "real", "z": "real"},
+            ["-1 >= 0/(abs(x) - abs(y) + z)"],
+            ["z**2 <= 0", "x >= 0", "y >= 0"],
+        ),
+        {"x": "2", "y": "1", "z": "0"},
+        [terms("1 : a0.0 * sq 1/z")],
+    ),
+    "a divisor whose absolute values seem to cancel in a derivative": (
+        part({"x": "real", "z": "real"}, ["-1 >= 0/(D(x*abs(x), x) - abs(x) + z)"], ["z**2 <= 0", "x >= 0"]),
+        {"x": "1", "z": "0"},
+        [terms("1 : a0.0 * sq 1/z")],
+    ),
+    "a divisor whose absolute values seem to leave a sum": (
+        part(
+            {**OPEN, "z": "real"}, ["-1 >= 0/d"], ["z**2 <= 0", "w >= 0"], [["d", "Sum(w*abs(w)) - abs(w)*Sum(w) + z"]]
+        ),
+        {"w": ["2", "1"], "z": "0"},
+        [terms("1 : a0.0 * sq 1/z")],
+    ),
     "a divisor that is another product": (
         part(SELF, ["x >= 0/Prod(1 - p)"], ["Prod(1 - 2*p)**2 <= 0"]),
         {"p": ["1/2", "1/2"], "x": "-1"},
@@ -101,6 +122,32 @@ FALSEHOODS = {
         part({**OPEN, "eta": "sample"}, ["Mean(eta) <= w[i]"], ["w > eta"]),
         {"w": ["1", "10"], "eta": ["0", "9"]},
         [mean("w[i] - eta", terms("1 : a0.0[i]"))],
+    ),
+    "absolute values of layers against samples": (
+        part({**OPEN, "eta": "sample"}, ["Mean(eta) >= w[i]"], ["abs(w) < eta"]),
+        {"w": ["1", "10"], "eta": ["2", "11"]},
+        [mean("eta - w[i]", terms("1 : a0.0+[i]"))],
+    ),
+    "an index that is no integer": (
+        part({"x": "vector:2"}, ["x[1/2] == x[0]"]),
+        {"x": ["1", "2"]},
+        [identity()],
+    ),
+    "two spellings that are read as one name": (  # a ligature is read as its letters
+        part({"fi": "real", "\N{LATIN SMALL LIGATURE FI}": "real"}, ["\N{LATIN SMALL LIGATURE FI} == fi"]),
+        {"fi": "1", "\N{LATIN SMALL LIGATURE FI}": "2"},
+        [identity()],
+    ),
+    "a conclusion in a comment": (part(REAL, ["x == x # and 1 < 0"]), {"x": "0"}, [identity()]),
+    "an argument that is not read": (
+        part(REAL, ["abs(x, 0) <= x"], ["x >= 0"]),
+        {"x": "1"},
+        [identity(), terms("2 : a0.0")],
+    ),
+    "an argument by name that is not read": (
+        part(REAL, ["abs(x, k=0) <= x"], ["x >= 0"]),
+        {"x": "1"},
+        [identity(), terms("2 : a0.0")],
     ),
     "a literal list times the layers": (
         part(OPEN, ["Sum([1, 1]*w) == 2*w"]),

@@ -208,6 +208,16 @@ FALSEHOODS = {
         {"x": "1"},
         [identity()],
     ),
+    "the variable of an integral within another for the outer one": (
+        part(X, ["Integral(Integral(s - t, t, 0, 1), s, 0, 2) == 0"]),
+        {"x": "1"},
+        [identity()],
+    ),
+    "exponents of an integral within another that cancel": (
+        part(X, ["Integral(z, s, 0, 1) == 1"], [], [["z", "Integral(exp(s - t), t, 0, 1)"]]),
+        {"x": "1"},
+        [identity()],
+    ),
     "a derivative under the integral": (
         part(X, ["D(Integral(exp(x*s), s, 0, x), x) == exp(x**2)"]),
         {"x": "1"},
