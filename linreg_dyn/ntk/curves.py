@@ -120,8 +120,8 @@ def budgets(spectrum: xr.Dataset, budget: list[float], *, degree: float) -> xr.D
 
     Returns:
         `l2`, `constant` (c = l2 budget), `loss_at_end`, `loss_without_l2` (budget); `loss` (budget, time); and for
-        budgets around these `line_l2` (line_budget), NaN where no L2 above 1e-100 (`LEAST_L2`) of the smallest eigenvalue
-        has its minimum so late.
+        budgets around these `line_l2` (line_budget), NaN where no L2 above 1e-100 (`LEAST_L2`) of the smallest
+        eigenvalue has its minimum so late.
 
     Raises:
         ValueError: there is no such L2, see `predict_l2`.
