@@ -32,16 +32,16 @@ def number(name: str, value: Any, *, above: float = -math.inf, least: float = -m
     return result
 
 
-def integer(name: str, value: Any, *, least: int, most: int) -> int:
+def integer(name: str, value: Any, *, least: int, most: int | None = None) -> int:
     """`value` as an int between `least` and `most`, both included; floats are refused, even whole ones."""
-    allowed = f"an integer from {least} to {most}"
+    allowed = f"an integer >= {least}" if most is None else f"an integer from {least} to {most}"
     if isinstance(value, bool):
         raise TypeError(f"{name} must be {allowed}, got {value!r}")
     try:
         result = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be {allowed}, got {value!r}") from None
-    if not least <= result <= most:
+    if result < least or (most is not None and result > most):
         raise ValueError(f"{name} must be {allowed}, got {value!r}")
     return result
 

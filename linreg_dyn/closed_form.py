@@ -23,6 +23,7 @@ from flint import acb, arb, ctx, fmpq
 from scipy.integrate import solve_ivp
 
 from linreg_dyn import rules
+from linreg_dyn._checks import integer, number
 from linreg_dyn.problem import as_floats
 
 _PRECISIONS = (128, 256, 512, 1024)  # tried in turn until every weight is good to the last bit of float64
@@ -45,10 +46,8 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
         raise ValueError(f"weights0 must have shape (..., layer) with at least one layer, got {w.shape}")
     if t.size == 0 or np.any(t < 0):
         raise ValueError(f"times must be at least 0, and at least one, got {t.min() if t.size else 'none'}")
-    if precision is not None and (isinstance(precision, bool) or not isinstance(precision, int)):
-        raise TypeError(f"precision must be a number of bits or None, got {precision!r}")
-    if precision is not None and precision < 2:
-        raise ValueError(f"precision must be at least 2 bits, got {precision}")
+    if precision is not None:
+        precision = integer("precision", precision, least=2)
     ordered, place = np.unique(t, return_inverse=True)
     out = np.empty((*w.shape[:-1], ordered.size, w.shape[-1]), dtype=float if precision is None else object)
     for index in np.ndindex(w.shape[:-1]):
@@ -62,8 +61,12 @@ def balanced_time(depth: int, W0: float, W: float, *, precision: int = 128) -> a
 
     `symbolic.balanced_time` (a 2F1) in ball arithmetic, for depth 1 and from 3 on, and `W0`, `W` in the same
     of the intervals below 0, (0, 1) and above 1: the flow leaves none of them.
+
+    Raises TypeError and ValueError for other depths and numbers, and for `precision` below 2 bits.
     """
-    if depth < 1 or depth == 2:
+    depth, precision = integer("depth", depth, least=1), integer("precision", precision, least=2)
+    W0, W = number("W0", W0), number("W", W)
+    if depth == 2:
         raise ValueError(f"depth must be 1 or at least 3 (depth 2 is the logistic), got {depth}")
     if W0 in (0, 1) or W in (0, 1) or (W0 > 0, W0 > 1) != (W > 0, W > 1):
         raise ValueError(f"W0 and W must lie in the same of (-inf, 0), (0, 1), (1, inf), got {W0} and {W}")

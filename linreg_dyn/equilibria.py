@@ -24,8 +24,8 @@ import sympy
 import xarray as xr
 from flint import arb, ctx, fmpq
 
+from linreg_dyn._checks import integer, number
 from linreg_dyn.problem import as_floats
-from linreg_dyn.symbolic import weights
 
 Branch = Literal["origin", "lower", "upper"]
 BRANCHES: tuple[Branch, ...] = ("origin", "lower", "upper")
@@ -59,8 +59,8 @@ def weight_decay(depth: int, mu: float) -> tuple[Equilibrium, ...]:
     depth 3 on, so no float lies on it). Without decay the equilibria are no points but the manifold `W = 1`
     and everything with two zero weights: ValueError.
     """
-    weights(depth)  # raises for a bad depth
-    mu = _positive("mu", mu)
+    depth = integer("depth", depth, least=1)
+    mu = number("mu", mu, above=0)
     with ctx.workprec(_BITS):
         found = [] if depth == 1 else [_origin(depth, mu)]
         return tuple(found + [_balanced(depth, arb(mu), b, w) for b, w in _branches(depth, mu)])
@@ -71,7 +71,7 @@ def critical_decay(depth: int) -> sympy.Expr:
 
     `((d - 2)/(2d - 2))^((d-2)/d) d/(2d - 2)` from depth 3 on, attained, where the two branches meet.
     """
-    weights(depth)
+    depth = integer("depth", depth, least=1)
     if depth <= 2:
         return sympy.oo if depth == 1 else sympy.Integer(1)
     d = sympy.Integer(depth)
@@ -79,10 +79,9 @@ def critical_decay(depth: int) -> sympy.Expr:
 
 
 def critical_decay_enclosure(depth: int, precision: int = _BITS) -> arb:
-    """`critical_decay(depth)` as a ball, for depth >= 2."""
-    weights(depth)
-    if depth == 1:
-        raise ValueError("depth must be at least 2 (at depth 1 the equilibrium always exists), got 1")
+    """`critical_decay(depth)` as a ball, for depth >= 2 (at depth 1 it is infinite)."""
+    depth = integer("depth", depth, least=2)
+    precision = integer("precision", precision, least=2)
     with ctx.workprec(precision):
         W = arb(fmpq(depth - 2, 2 * depth - 2))
         return arb(1) if depth == 2 else W ** arb(fmpq(depth - 2, depth)) * (1 - W)
@@ -95,7 +94,7 @@ def bifurcation(depth: int, mus) -> xr.Dataset:
     `weight`, `end_to_end`, `loss` and `least_eigenvalue` (of the Hessian of the loss with decay) are NaN and
     `stable` False.
     """
-    values = as_floats("mus", mus)
+    depth, values = integer("depth", depth, least=1), as_floats("mus", mus)
     if values.ndim != 1:
         raise ValueError(f"mus must be a one-dimensional array of decays, got shape {values.shape}")
     shape = (len(BRANCHES), values.size)
@@ -182,11 +181,3 @@ def _stability(least: float) -> Literal["stable", "saddle", "degenerate"]:
     if least == 0:
         return "degenerate"
     return "stable" if least > 0 else "saddle"
-
-
-def _positive(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not (value > 0 and np.isfinite(value)):
-        raise ValueError(f"{name} must be positive and finite, got {value}")
-    return float(value)

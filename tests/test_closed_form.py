@@ -215,7 +215,7 @@ def test_shapes_and_repeated_unsorted_times():
         ([0.5], -1.0, {}, ValueError, "times must be at least 0, and at least one, got -1"),
         ([0.5], [], {}, ValueError, "times must be at least 0, and at least one, got none"),
         ([0.5], np.inf, {}, ValueError, "times must be finite"),
-        ([0.5], 1.0, {"precision": 1}, ValueError, "precision must be at least 2"),
+        ([0.5], 1.0, {"precision": 1}, ValueError, "precision must be an integer >= 2, got 1"),
         ([0.5], 1.0, {"precision": 64.0}, TypeError, "precision must be"),
     ],
 )
@@ -229,6 +229,18 @@ def test_too_little_precision_is_said():
         flow([0.5, 1.0, 1.5], 1.0, precision=2)
     with pytest.raises(ArithmeticError, match="not settled by 1024 bits"):
         flow([1e100] * 3, 1.0)
+
+
+@pytest.mark.parametrize("bad", [(3.0, 0.5, 0.6), (True, 0.5, 0.6), (3, 0.5 + 1j, 0.6), (3, "0.5", 0.6)])
+def test_a_clock_of_other_types(bad):
+    with pytest.raises(TypeError, match=r"depth must be an integer|W0 must be a finite number"):
+        balanced_time(*bad)
+
+
+def test_integers_of_numpy_are_integers():
+    five: Any = np.int64(5)
+    assert str(balanced_time(five, 0.5, 0.6, precision=np.int16(90))) == str(balanced_time(5, 0.5, 0.6, precision=90))
+    assert str(flow([0.5, 1, 2], 1, precision=np.int16(90))) == str(flow([0.5, 1, 2], 1, precision=90))
 
 
 @pytest.mark.parametrize(

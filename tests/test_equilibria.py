@@ -141,8 +141,22 @@ def test_bad_decay(mu, error):
         equilibria.weight_decay(3, mu)
 
 
+def test_integers_of_numpy_are_integers():
+    for depth in np.arange(1, 5):
+        exact = int(depth)
+        assert str(equilibria.weight_decay(depth, np.float64(0.1))) == str(equilibria.weight_decay(exact, 0.1))
+        assert equilibria.critical_decay(depth) == equilibria.critical_decay(exact)
+        assert depth == 1 or str(equilibria.critical_decay_enclosure(depth)) == str(
+            equilibria.critical_decay_enclosure(exact)
+        )
+
+
 def test_bad_depth():
-    with pytest.raises(ValueError, match="depth must be at least 1"):
+    with pytest.raises(ValueError, match="depth must be an integer >= 1, got 0"):
         equilibria.weight_decay(0, 0.1)
+    with pytest.raises(ValueError, match="depth must be an integer >= 2, got 1"):
+        equilibria.critical_decay_enclosure(1)
+    with pytest.raises(TypeError, match="precision must be an integer"):
+        equilibria.critical_decay_enclosure(3, 64.0)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="mus must"):
         equilibria.bifurcation(3, [[0.1]])

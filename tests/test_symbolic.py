@@ -224,6 +224,18 @@ def test_to_numpy_broadcasts_and_names_its_parameters():
         f(w[..., :2], eta=0, lr=0, mu=0)
 
 
+def test_integers_of_numpy_are_integers():
+    for depth in np.arange(1, 5):
+        exact = int(depth)
+        for f in (symbolic.gradient, symbolic.hessian, symbolic.layer_imbalance, symbolic.hessian_eigenvalues):
+            assert f(depth) == f(exact)
+        assert symbolic.hessian_eigenvalues(depth).balanced == symbolic.hessian_eigenvalues(exact).balanced
+        assert symbolic.flow_solution(depth, balanced=True) == symbolic.flow_solution(exact, balanced=True)
+        assert symbolic.to_numpy(symbolic.loss(depth), depth)(np.ones(exact)) == 0
+    for pair in ((1, 2), np.array([1, 2])):
+        assert symbolic.imbalance_step(depth=np.int8(3), pair=pair) == symbolic.imbalance_step(depth=3)
+
+
 def test_to_latex_is_sympys():
     for expression in (
         symbolic.hessian(4),
@@ -236,16 +248,25 @@ def test_to_latex_is_sympys():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: symbolic.gradient(0), ValueError, "depth must be at least 1, got 0"),
+        (lambda: symbolic.gradient(0), ValueError, "depth must be an integer >= 1, got 0"),
         (lambda: symbolic.hessian(2.0), TypeError, "depth must be an integer"),
         (lambda: symbolic.hessian(True), TypeError, "depth must be an integer"),
-        (lambda: symbolic.imbalance_step(rules.gradient_descent, 1), ValueError, "depth must be at least 2"),
-        (lambda: symbolic.imbalance_step(rules.gradient_descent, 3, pair=(1, 4)), ValueError, "pair must be"),
+        (lambda: symbolic.imbalance_step(rules.gradient_descent, 1), ValueError, "depth must be an integer >= 2"),
+        (
+            lambda: symbolic.imbalance_step(rules.gradient_descent, 3, pair=(1, 4)),
+            ValueError,
+            "of pair must be an integer",
+        ),
+        (lambda: symbolic.imbalance_flow(rules.gradient_descent, 3, pair=(2, 2)), ValueError, "pair must be two diff"),
+        (lambda: symbolic.imbalance_flow(rules.gradient_descent, 3, pair=(1.0, 2.0)), TypeError, "of pair must be"),
+        (lambda: symbolic.imbalance_step(rules.gradient_descent, 3, pair=(1, 2, 3)), TypeError, "pair must be two"),
+        (lambda: symbolic.imbalance_step(rules.gradient_descent, 3, pair=1), TypeError, "pair must be two"),
         (lambda: symbolic.flow(rules.sgd_noise, 2, m1=1), TypeError, "unknown noise m1"),
         (lambda: symbolic.flow("gd", 2), TypeError, "method must be a residual"),
         (lambda: symbolic.balanced_time(2, W0), ValueError, "depth must not be 2"),
         (lambda: symbolic.balanced_time(1, W0, above=True), ValueError, "depth must be at least 2"),
-        (lambda: symbolic.to_numpy(symbolic.loss(3), 2), ValueError, "depth must be at least 3"),
+        (lambda: symbolic.to_numpy(symbolic.loss(3), 2), ValueError, "depth must be an integer >= 3"),
+        (lambda: symbolic.to_numpy(symbolic.loss(3), 0), ValueError, "depth must be an integer >= 3"),
     ],
 )
 def test_bad_input(call, error, words):

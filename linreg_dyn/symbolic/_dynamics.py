@@ -13,8 +13,9 @@ from functools import lru_cache
 import sympy
 
 from linreg_dyn import rules
+from linreg_dyn._checks import integer
 from linreg_dyn.symbolic._net import end_to_end, gradient, products
-from linreg_dyn.symbolic._symbols import DECAY, LR, check_depth, check_pair, parameters, weight_symbols
+from linreg_dyn.symbolic._symbols import DECAY, LR, checked_pair, parameters, weight_symbols
 
 Number = sympy.Expr | int | float
 
@@ -77,7 +78,7 @@ def imbalance_step(
 
     The factor is `(1 - 2 lr decay)^2 - 4 lr^2 g^2 Q^2`, `Q` the product of the layers outside the pair.
     """
-    check_pair(pair, depth)
+    pair = checked_pair(pair, depth)
     factor, _ = _pair_factors()
     values = _pair_values(method, depth, pair, noise) | {LR: lr, DECAY: decay}
     return _difference(depth, pair) * factor.xreplace(_sympified(values))
@@ -92,7 +93,7 @@ def imbalance_flow(
     **noise: Number,
 ) -> sympy.Expr:
     """`d(w_i^2 - w_j^2)/dt` along the flow: `-4 decay (w_i^2 - w_j^2)` whatever the residual."""
-    check_pair(pair, depth)
+    pair = checked_pair(pair, depth)
     _, rate = _pair_factors()
     values = _pair_values(method, depth, pair, noise) | {DECAY: decay}
     return _difference(depth, pair) * rate.xreplace(_sympified(values))
@@ -122,8 +123,7 @@ def drop_connect_loss(depth: int) -> sympy.Expr:
 
 
 def _layer_noises(depth: int) -> list[sympy.Symbol]:
-    check_depth(depth)
-    return [sympy.Symbol(f"eta_{i}", real=True) for i in range(1, depth + 1)]
+    return [sympy.Symbol(f"eta_{i}", real=True) for i in range(1, integer("depth", depth, least=1) + 1)]
 
 
 def _residual(method: Callable, W: sympy.Expr, noise: dict[str, Number]) -> sympy.Expr:

@@ -9,7 +9,8 @@ All `w_i^2 - w_j^2` are constant, so the flow is one-dimensional; `linreg_dyn.cl
 import sympy
 
 from linreg_dyn import rules
-from linreg_dyn.symbolic._symbols import TIME, check_depth
+from linreg_dyn._checks import integer
+from linreg_dyn.symbolic._symbols import TIME
 
 
 def flow_solution(depth: int, *, balanced: bool = False) -> sympy.Equality:
@@ -22,7 +23,7 @@ def flow_solution(depth: int, *, balanced: bool = False) -> sympy.Equality:
     weight in size times the sign of the product of the others, `b_i = w_i^2 - r^2` and
     `Q(x) = prod sqrt(x^2 + b_i)`.
     """
-    check_depth(depth)
+    depth = integer("depth", depth, least=1)
     W, W0 = sympy.Symbol("W", real=True), sympy.Symbol("W_0", real=True)
     target = sympy.Function("W")(TIME)
     if depth == 1:
@@ -50,7 +51,7 @@ def balanced_time(depth: int, W: sympy.Expr, *, above: bool = False) -> sympy.Ex
 
     Depth 2 with `W < 1` has `c = 0` and is the logistic instead: ValueError.
     """
-    check_depth(depth)
+    depth = integer("depth", depth, least=1)
     if above:
         e = 2 - sympy.Rational(2, depth)
         if depth == 1:

@@ -10,6 +10,7 @@ import numpy as np
 import sympy
 from sympy.printing.latex import LatexPrinter
 
+from linreg_dyn._checks import integer
 from linreg_dyn.problem import as_reals
 
 
@@ -38,14 +39,17 @@ def to_numpy(expression: sympy.Expr | sympy.MatrixBase, depth: int | None = None
 
     `weights` is `(..., depth)`; the other symbols of the expression are keywords (`eta`, `m_2`, `mu`, ...;
     the Python keyword `lambda` is called `lr`), numbers or arrays that broadcast against `(...,)`. The
-    result is `(...,)` for an expression, `(..., d)` for a column, `(..., d, d)` for a matrix. `depth` is
-    needed only if the last weights do not occur in the expression.
+    result is `(...,)` for an expression, `(..., d)` for a column, `(..., d, d)` for a matrix; a 1 x 1 matrix
+    counts as a column, so at depth 1 a Hessian gives `(..., 1)`. `depth` is needed only if the last weights do
+    not occur in the expression.
+
+    Compiling raises TypeError or ValueError for a bad depth; `f` raises ValueError for weights of another shape,
+    TypeError for what is not real numbers and for other parameters than those of the expression.
     """
     symbols = {s.name: s for s in expression.free_symbols}
     numbers = sorted(int(m[1]) for m in (re.fullmatch(r"w_(\d+)", name) for name in symbols) if m)
-    depth = depth or (numbers[-1] if numbers else 1)
-    if numbers and numbers[-1] > depth:
-        raise ValueError(f"depth must be at least {numbers[-1]}, the last weight that occurs, got {depth}")
+    last = numbers[-1] if numbers else 1
+    depth = last if depth is None else integer("depth", depth, least=last)
     layers = [symbols.get(f"w_{i}", sympy.Symbol(f"w_{i}")) for i in range(1, depth + 1)]
     extra = {"lr" if n == "lambda" else n: s for n, s in sorted(symbols.items()) if s not in layers}
     matrix = isinstance(expression, sympy.MatrixBase)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import sympy
 
 from linreg_dyn import rules
-from linreg_dyn.symbolic._symbols import check_depth, weight_symbols
+from linreg_dyn.symbolic._symbols import weight_symbols
 
 
 def weights(depth: int) -> tuple[sympy.Symbol, ...]:
@@ -63,6 +63,7 @@ def hessian(depth: int) -> sympy.ImmutableMatrix:
     Ginsburg, section 2.2, with the quotients written as products so that it also holds at zero weights.
     """
     layers = weight_symbols(depth)
+    depth = len(layers)
     on, off = hessian_coefficients()
     own = [on * p**2 for p in products(depth)]
     # Every off-diagonal entry is one product with two layers left out; sorting 62 factors anew for each of
@@ -114,6 +115,5 @@ def hessian_coefficients() -> tuple[sympy.Expr, sympy.Expr]:
 
 def products(depth: int) -> list[sympy.Expr]:
     """`[W/w_1, ..., W/w_d]` as products of the other weights."""
-    check_depth(depth)
     layers = weight_symbols(depth)
     return [sympy.Mul(*layers[:i], *layers[i + 1 :]) for i in range(depth)]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import sympy
 
+from linreg_dyn._checks import integer
 from linreg_dyn.symbolic._net import end_to_end, hessian_coefficients, minimum_sharpness
-from linreg_dyn.symbolic._symbols import check_depth, weight_symbols
+from linreg_dyn.symbolic._symbols import weight_symbols
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class HessianSpectrum:
 
 def hessian_eigenvalues(depth: int) -> HessianSpectrum:
     """The structure that gives all Hessian eigenvalues at a depth; `linreg_dyn.spectrum` solves it in numbers."""
-    check_depth(depth)
+    depth = integer("depth", depth, least=1)
     W, layers = end_to_end(depth), weight_symbols(depth)
     return HessianSpectrum(
         depth=depth,

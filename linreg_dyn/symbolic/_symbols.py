@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import sympy
 
+from linreg_dyn._checks import integer
+
 LR = sympy.Symbol("lambda", positive=True)
 DECAY = sympy.Symbol("mu", nonnegative=True)
 TIME = sympy.Symbol("t", nonnegative=True)
@@ -14,7 +16,7 @@ _NAMES = {"eta": "eta", "m2": "m_2", "m1": "m_1"}
 
 def weight_symbols(depth: int) -> tuple[sympy.Symbol, ...]:
     """Real symbols `w_1, ..., w_depth`."""
-    check_depth(depth)
+    depth = integer("depth", depth, least=1)
     return tuple(sympy.Symbol(f"w_{i}", real=True) for i in range(1, depth + 1))
 
 
@@ -26,17 +28,15 @@ def parameters(method: Callable) -> dict[str, sympy.Symbol]:
     return {name: sympy.Symbol(_NAMES.get(name, name), real=True) for name in names}
 
 
-def check_depth(depth: int, least: int = 1) -> None:
-    """Raise unless `depth` is an integer of at least `least`."""
-    if isinstance(depth, bool) or not isinstance(depth, int):
-        raise TypeError(f"depth must be an integer, got {depth!r}")
-    if depth < least:
-        raise ValueError(f"depth must be at least {least}, got {depth}")
-
-
-def check_pair(pair: tuple[int, int], depth: int) -> None:
-    """Raise unless `pair` is two different layers, counted from 1."""
-    check_depth(depth, 2)
-    i, j = pair
-    if i == j or not (1 <= i <= depth and 1 <= j <= depth):
-        raise ValueError(f"pair must be two different layers between 1 and {depth}, got {pair!r}")
+def checked_pair(pair: tuple[int, int], depth: int) -> tuple[int, int]:
+    """`pair` as two different layers, counted from 1."""
+    depth = integer("depth", depth, least=2)
+    allowed = f"pair must be two different layers between 1 and {depth}, got {pair!r}"
+    try:
+        first, second = pair
+    except (TypeError, ValueError):
+        raise TypeError(allowed) from None
+    i, j = (integer("a layer of pair", layer, least=1, most=depth) for layer in (first, second))
+    if i == j:
+        raise ValueError(allowed)
+    return i, j
