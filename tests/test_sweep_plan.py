@@ -143,6 +143,20 @@ def test_what_is_too_large_and_cannot_be_cut_is_refused(record, message):
         planned(f"{text}[record]\n{record}".replace("100_000_000", most))
 
 
+def test_recorded_numbers_count_by_their_size_and_are_refused_where_they_are_too_many():
+    """A histogram of 1024 bins at 2^17 steps: at 8 bytes a number, 1 GiB and what is counted besides."""
+    text = SPEC.replace("10_000\n", f"{2**17 - 1}\n").replace("100_000", "10") + '[record]\nobservables = ["loss"]\n'
+    text += 'reduce = {type = "Histogram", edges = {linear = [0, 1], points = 1025}}\n'
+    with pytest.raises(
+        ValueError, match=r"^record: what is recorded of one point takes 1[.0-9]* GiB, .* record a larg"
+    ):
+        planned(text)
+    most, fewer = planned(text + "every = 2\n"), planned(text.replace("1025", "25") + "every = 2\n")
+    numbers = (most.layout.nbytes - fewer.layout.nbytes) / 8
+    assert numbers == 2 * 1000 * (2**16 + 1)
+    assert most.seconds - fewer.seconds == pytest.approx(costs.STORED * numbers, rel=1e-12)
+
+
 def test_ten_thousand_points_are_checked_and_planned_at_once():
     """Axes that do not meet are not multiplied: all combinations would be a million checks."""
     text = SPEC + "seed = {range = [0, 100]}\nmomentum = {linear = [0, 0.9], points = 100}"

@@ -44,10 +44,12 @@ def _matters(path: str, values: tuple[Any, ...]) -> bool:
 
 def _seconds(sweep: Sweep, point: dict[str, Any]) -> float:
     depth, steps = point["depth"], point["steps"]
-    each = steps * _step(point) + depth * (START + STORED * sweep.final)
+    each, stored = steps * _step(point) + depth * START, sweep.final * sweep.trajectories * depth
     if sweep.record:
-        each += sweep.record.count(steps) * _recorded(sweep.record, depth)
-    return POINT + sweep.trajectories * each
+        rows = sweep.record.count(steps)
+        each += rows * _recorded(sweep.record, depth)
+        stored += rows * sweep.record.width(sweep.trajectories, depth)
+    return POINT + sweep.trajectories * each + STORED * stored
 
 
 def _step(point: dict[str, Any]) -> float:

@@ -104,7 +104,7 @@ def make(sweep: Sweep) -> Plan:
     seconds = costs.of_points(sweep)
     mean = sum(seconds) / len(seconds)
     each, shared = _bytes(sweep, arrays, sizes)
-    together = _together(sweep, each)
+    together = _together(sweep, each, shared)
     points = min(sweep.chunk_seconds / mean, LARGEST / (each * sweep.trajectories + shared))
     box = _box(sweep, round(max(1, points)))
     pieces = max(max(seconds) / (2 * sweep.chunk_seconds), each * sweep.trajectories / LARGEST)
@@ -125,18 +125,25 @@ def _bytes(sweep: Sweep, arrays: dict[str, Variable], sizes: dict[str, int]) -> 
     return each, shared
 
 
-def _together(sweep: Sweep, each: int) -> int:
+def _together(sweep: Sweep, each: int, shared: int) -> int:
     """How many trajectories must be computed together at least: all for quantiles, else those drawn together."""
+    if shared > MOST_TOGETHER:
+        raise ValueError(
+            f"record: what is recorded of one point takes {shared / 2**30:.3g} GiB, and it is computed in one place, "
+            f"in at most {MOST_TOGETHER / 2**30:.3g} GiB; record a larger every, fewer observables, or a reduce to less"
+        )
     quantiles = any(isinstance(reduction, Quantiles) for reduction in (sweep.record.reductions if sweep.record else ()))
     together = sweep.trajectories if quantiles else min(DRAWN_TOGETHER, sweep.trajectories)
-    if together * each <= MOST_TOGETHER:
+    need = together * each + shared
+    if need <= MOST_TOGETHER:
         return together
     advice = (
-        f"quantiles need all of them in one place; take at most {MOST_TOGETHER // each} trajectories, or a Histogram"
+        "quantiles need all of them in one place; "
+        f"take at most {(MOST_TOGETHER - shared) // each} trajectories, or a Histogram"
         if quantiles
         else "they are computed together; record a larger every, fewer observables, or a reduce"
     )
-    raise ValueError(f"run.trajectories: {together} trajectories take {together * each / 2**30:.3g} GiB, and {advice}")
+    raise ValueError(f"run.trajectories: {together} trajectories take {need / 2**30:.3g} GiB, and {advice}")
 
 
 def _box(sweep: Sweep, points: int) -> dict[str, int]:
