@@ -79,6 +79,20 @@ def test_it_says_where_it_comes_from(store, small_sweep):
     assert codec["name"] == "sharding_indexed"
 
 
+def test_all_versions_that_wrote_to_it_are_named(small_sweep, tmp_path, monkeypatch):
+    path, same = tmp_path / "store.zarr", {"numpy_version": "2.0"}
+    for version in ("A", "B", "A"):
+        monkeypatch.setattr(zarr_files, "origin", lambda v=version: {"version": v, **same})
+        with pytest.raises(Stopped):
+            run.run(planned(small_sweep), path, stopping_after(2))
+    monkeypatch.setattr(zarr_files, "origin", lambda: {"version": "C", **same})
+    again(small_sweep, path)
+    monkeypatch.setattr(zarr_files, "origin", lambda: {"version": "D"})
+    again(small_sweep, path)  # which finds nothing to write
+    found = json.loads((path / "zarr.json").read_text())["attributes"]
+    assert (found["version"], found["numpy_version"]) == ("A + B + C", "2.0")
+
+
 def test_a_finished_store_is_left_as_it_is(store, small_sweep):
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*") if path.is_file() and path.name != "lock"}
     outcome = again(small_sweep, store)
