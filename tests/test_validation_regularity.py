@@ -9,8 +9,9 @@ import torch
 
 from linreg_dyn.schedules import Cosine
 from validation import data, train
-from validation.context import OutOfTime
-from validation.measure.regularity import Sketch, gamma, rates_of, second_pass, theorem_1
+from validation.context import Context, OutOfTime
+from validation.experiments.chen.measures import trajectory
+from validation.measure.regularity import Sketch, estimated_gamma, gamma, rates_of, second_pass, theorem_1
 from validation.models import build
 from validation.train import Recipe, Trainer, fit
 
@@ -98,15 +99,20 @@ def test_a_replay_that_is_another_run_is_found():
         second_pass(lambda: Trainer(net(), DIGITS, recipe), altered)
 
 
+def sketched(recipe, **how):
+    """The sketches of one pass, and its losses."""
+    trainer = Trainer(net(), DIGITS, recipe)
+    done = train.drive(trainer, follow=Sketch(trainer.parameters, **how))
+    return done.followed, done.losses, rates_of(trainer)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_one_pass_estimates_it_within_its_error(seed):
     recipe = Recipe(60, 16, 0.05)
     expected, _, losses = stored(recipe)
-    trainer = Trainer(net(), DIGITS, recipe)
-    sketch = Sketch(trainer.parameters, 60, size=256, seed=seed)
-    trainer.chunk(60, sketch.see)
-    sketch.see(60)
-    found = sketch.gamma(losses, rates_of(trainer))
+    path, seen, rates = sketched(recipe, size=256, seed=seed)
+    np.testing.assert_array_equal(seen, losses.astype(np.float32))
+    found = estimated_gamma(path, seen, rates)
     # Steps share cells, so they are not independent; but Chebyshev's inequality holds for each.
     assert (abs(found.gamma - expected) > 4 * found.error).mean() <= 2 / 16
     assert (found.error[:50] < 0.5 * abs(expected[:50])).all()
@@ -114,22 +120,48 @@ def test_one_pass_estimates_it_within_its_error(seed):
 
 def test_a_larger_sketch_is_closer_and_a_wrong_path_is_not():
     recipe = Recipe(60, 16, 0.05)
-    expected, _, losses = stored(recipe)
+    expected, _, _ = stored(recipe)
     errors = []
     for size in (64, 1024):
         off = []
         for seed in range(4):
-            trainer = Trainer(net(), DIGITS, recipe)
-            sketch = Sketch(trainer.parameters, 60, size=size, seed=seed)
-            trainer.chunk(60, sketch.see)
-            sketch.see(60)
-            off.append(sketch.gamma(losses, rates_of(trainer)).gamma - expected)
+            path, losses, rates = sketched(recipe, size=size, seed=seed)
+            off.append(estimated_gamma(path, losses, rates).gamma - expected)
         errors.append(np.sqrt(np.mean(np.square(off))))
     assert 2 < errors[0] / errors[1] < 8  # 4, as the root of the sizes' ratio
-    sketch.length[:] = 0
-    sketch.moved[:] = sketch.moved.flip(0)
-    wrong = sketch.gamma(losses, rates_of(trainer))
-    assert (abs(wrong.gamma - expected) > 4 * wrong.error).mean() > 0.5
+    wrong = estimated_gamma(path[::-1], losses, rates)
+    assert (abs(wrong.gamma - expected) > 4 * wrong.error).mean() > 2 / 16  # what the right one stays below
+
+
+def test_a_sketch_of_as_many_cells_as_it_takes_is_exact():
+    """Where no two weights share a cell, products of sketches are those of the vectors, but for rounding."""
+    recipe = Recipe(60, 16, 0.05)
+    expected, path, losses = stored(recipe)
+    found = estimated_gamma(path, losses, np.full(60, 0.05))
+    # Products of some 900 terms in float64, of which each is below |U'| |2 r - U'|.
+    moved, other = path[:-1] - path[1:], path[:-1] + path[1:] - 2 * path[-1]
+    bound = path.shape[1] * 2**-52 * np.linalg.norm(moved, axis=1) * np.linalg.norm(other, axis=1)
+    assert (abs(found.gamma - expected) <= 4 * bound / (2 * 0.05 * losses)).all()
+
+
+def test_a_sketch_that_was_stopped_goes_on_bit_by_bit(tmp_path, monkeypatch):
+    setting = {"model": {"name": "fc", "width": 12, "depth": 1}, "method": "sketch", "steps": 60}
+    setting |= {"precision": "float32", "recipe": {"batch_size": 16, "learning_rate": 0.05}}
+    whole = trajectory("one", setting, {}, DIGITS, 0, Context(tmp_path / "whole"))
+    monkeypatch.setattr(train, "LOOK", 0.0)
+    stops, context = 0, Context(tmp_path / "parts", deadline=20.0)
+    while True:
+        calls = iter(range(10**9))
+        monkeypatch.setattr(train.time, "monotonic", lambda calls=calls: float(next(calls)))
+        try:
+            again = trajectory("one", setting, {}, DIGITS, 0, context)
+            break
+        except OutOfTime:
+            stops += 1
+    assert stops >= 2
+    assert whole.keys() == again.keys()
+    for key, value in whole.items():
+        np.testing.assert_array_equal(again[key], value)
 
 
 def test_theorem_1_holds_where_its_principle_does_and_its_bound_is_sharp_for_equal_gammas():

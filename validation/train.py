@@ -35,7 +35,7 @@ class Trained:
         history: what it gave, an array (measurement, ...) by name.
         diverged: the step whose loss was not finite; None: none was. Training ends there.
         seconds: spent in training, in all sessions.
-        followed: what `follow` gave, float64, (step + 1,); NaN where training did not come.
+        followed: what `follow` gave, float64, (step + 1, ...); NaN where training did not come.
     """
 
     model: nn.Module
@@ -50,7 +50,7 @@ class Trained:
 Measure = Callable[["Trainer"], dict[str, Any]]
 """Numbers, or arrays of one shape, by name."""
 Follow = Callable[["Trainer"], Tensor]
-"""A number that stays on the device."""
+"""A number, or a tensor of one shape, that stays on the device."""
 
 
 def fit(model: nn.Module, data: Dataset, recipe: Recipe, *, device: str = "cpu", **how: Any) -> Trained:
@@ -127,8 +127,7 @@ class _Run:
         self.left, self.steps = list(stops) if measure else [], []
         self.rows: list[dict[str, Any]] = []
         self.losses = np.full(trainer.recipe.steps, np.nan, dtype=np.float32)
-        size = trainer.recipe.steps + 1 if follow else 0
-        self.followed = torch.full((size,), math.nan, dtype=torch.float64, device=trainer.device)
+        self.followed: Tensor | None = None
         self.diverged: int | None = None
         self.ended, self.before, self.most = False, 0.0, 16
 
@@ -163,13 +162,21 @@ class _Run:
 
     def _see(self, step: int) -> None:
         if self.follow:
-            self.followed[step] = self.follow(self.trainer)
+            seen = self.follow(self.trainer)
+            self._followed(seen.shape)[step] = seen
+
+    def _followed(self, shape: Sequence[int]) -> Tensor:
+        """The table of what `follow` gives, made when its shape is known."""
+        if self.followed is None:
+            size = (self.trainer.recipe.steps + 1, *shape)
+            self.followed = torch.full(size, math.nan, dtype=torch.float64, device=self.trainer.device)
+        return self.followed
 
     def save(self, path: Path, seconds: float) -> None:
         """Write the checkpoint."""
         done = self.trainer.done
         own = {"left": self.left, "steps": self.steps, "rows": self.rows, "losses": self.losses[:done]}
-        own["followed"] = self.followed[:done].clone()
+        own["followed"] = None if self.followed is None else self.followed[:done].clone()
         with atomic_file(path) as temporary:
             torch.save({"trainer": self.trainer.state(), "run": own, "seconds": self.before + seconds}, temporary)
 
@@ -179,7 +186,8 @@ class _Run:
         own = state["run"]
         self.left, self.steps, self.rows = own["left"], own["steps"], own["rows"]
         self.losses[: len(own["losses"])] = own["losses"]
-        self.followed[: len(own["followed"])] = own["followed"]
+        if (seen := own["followed"]) is not None:
+            self._followed(seen.shape[1:])[: len(seen)] = seen
         self.before = state["seconds"]
 
     def trained(self, seconds: float) -> Trained:
@@ -188,5 +196,6 @@ class _Run:
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         history = {name: np.array([row.get(name, math.nan) for row in self.rows]) for name in names}
         steps = np.array(self.steps, dtype=np.int64)
-        seconds, followed = self.before + seconds, self.followed.cpu().numpy()
+        seconds = self.before + seconds
+        followed = np.empty(0) if self.followed is None else self.followed.cpu().numpy()
         return Trained(self.trainer.model, self.losses, steps, history, self.diverged, seconds, followed)

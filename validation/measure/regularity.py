@@ -9,7 +9,7 @@ With `d_k = |w_k - w_T|^2`, `d_{k+1} = d_k - 2 rate <w_k - w_T, U_k> + rate^2 |U
     gamma_k = (d_k - d_{k+1}) / (2 rate_k (l_k - inf l)),
 
 for whatever update U was made: only distances and losses are needed. `second_pass` replays a deterministic run against
-its own end, bit by bit; `Sketch` estimates the same in one pass, with an error that it bounds.
+its own end, bit by bit; `estimated_gamma` is the same from one pass that a `Sketch` follows, with a bound of its error.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _distance(parameters: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
 class Estimated:
     """gamma_k of one pass: estimates and how far off they may be, (step,) each.
 
-    `error` is one standard deviation of the sketch, from the norms that go into it.
+    `error` is one standard deviation of the sketch, from the norms that go into it, which are estimated too.
     """
 
     gamma: np.ndarray
@@ -107,55 +107,43 @@ class Estimated:
 
 
 class Sketch:
-    """A seeded CountSketch of a trajectory: `size` numbers a step instead of all weights.
+    """A seeded CountSketch of a trajectory, for `train.drive` to follow: `size` numbers a step instead of all weights.
 
     Each weight is added with a random sign to one of `size` cells. For any two vectors a, b the product of their
     sketches has the mean <a, b> and a variance of at most (|a|^2 |b|^2 + <a, b>^2) / size (Charikar et al., 2004).
-    With U'_k = w_k - w_{k+1} and r_k = w_k - w_T, d_k - d_{k+1} = <U'_k, 2 r_k - U'_k>, a product that is estimated by
-    itself: the difference of two estimated distances would drown in their errors.
 
     Args:
         parameters: the tensors that are trained.
-        steps: how many updates there will be.
         size: cells; the error falls with its root.
         seed: of cells and signs.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], steps: int, *, size: int = 4096, seed: int = 0):
-        size = integer("size", size, least=16, most=2**24)
-        self.size, self.parameters = size, list(parameters)
-        device = self.parameters[0].device
-        count = sum(p.numel() for p in self.parameters)
+    def __init__(self, parameters: Sequence[Tensor], *, size: int = 4096, seed: int = 0):
+        self.size = integer("size", size, least=16, most=2**24)
+        device = parameters[0].device
+        count = sum(p.numel() for p in parameters)
         rng = np.random.Generator(np.random.Philox(seed))
         self._cell = torch.as_tensor(rng.integers(0, size, count)).to(device)
         self._sign = torch.as_tensor(rng.integers(0, 2, count) * 2 - 1).to(device, torch.float64)
-        self.moved = torch.zeros(steps, size, dtype=torch.float64, device=device)
-        self.length = torch.zeros(steps, dtype=torch.float64, device=device)
-        self._before: Tensor | None = None
 
     @torch.no_grad()
-    def see(self, step: int) -> None:
-        """Called before each step, and once at the end."""
-        now = torch.cat([p.detach().flatten() for p in self.parameters]).double()
-        if self._before is not None:
-            moved = self._before - now
-            self.moved[step - 1] = self._of(moved)
-            self.length[step - 1] = moved.square().sum()
-        self._before = now
-
-    def _of(self, vector: Tensor) -> Tensor:
-        return torch.zeros(self.size, dtype=torch.float64, device=vector.device).index_add_(
-            0, self._cell, vector * self._sign
+    def __call__(self, trainer: Trainer) -> Tensor:
+        """Of the weights as they are now, (size,), in float64: what differences of such lose is as little as theirs."""
+        now = torch.cat([p.detach().flatten() for p in trainer.parameters]).double()
+        return torch.zeros(self.size, dtype=torch.float64, device=now.device).index_add_(
+            0, self._cell, now * self._sign
         )
 
-    def gamma(self, losses: np.ndarray, rates: np.ndarray, least: float = 0.0) -> Estimated:
-        """gamma_k and its error; `losses`, `rates` and `least` as for the exact one."""
-        moved, lengths = self.moved.cpu().numpy(), self.length.cpu().numpy()
-        left = np.cumsum(moved[::-1], axis=0)[::-1]  # sketches of w_k - w_T
-        other = 2 * left - moved
-        products = np.einsum("ks,ks->k", moved, other)
-        others = np.einsum("ks,ks->k", other, other)  # estimates of |2 r_k - U'_k|^2
-        deviation = np.sqrt((lengths * others + products**2) / self.size)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scale = 1 / (2 * np.asarray(rates) * (np.asarray(losses, dtype=np.float64) - least))
-        return Estimated(products * scale, deviation * scale)
+
+def estimated_gamma(path: np.ndarray, losses: np.ndarray, rates: np.ndarray, least: float = 0.0) -> Estimated:
+    """gamma_k and its error from the sketches of all weights, (step + 1, cell); the others are as for the exact one.
+
+    With U'_k = w_k - w_{k+1} and r_k = w_k - w_T, d_k - d_{k+1} = <U'_k, 2 r_k - U'_k>, a product that is estimated by
+    itself: the difference of two estimated distances would drown in their errors.
+    """
+    moved, other = path[:-1] - path[1:], path[:-1] + path[1:] - 2 * path[-1]
+    products, *sizes = (np.einsum("ks,ks->k", a, b) for a, b in ((moved, other), (moved, moved), (other, other)))
+    deviation = np.sqrt((sizes[0] * sizes[1] + products**2) / path.shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = 1 / (2 * np.asarray(rates) * (np.asarray(losses, dtype=np.float64) - least))
+    return Estimated(products * scale, deviation * scale)

@@ -28,7 +28,7 @@ from validation.data import Dataset
 from validation.experiments.common import dataset, network
 from validation.experiments.guess import START, TRAINED, seconds, size
 from validation.measure import regularity
-from validation.train import Recipe, Trained, Trainer, fit
+from validation.train import Recipe, Trained, Trainer, drive, fit
 
 Curves = dict[str, np.ndarray]
 
@@ -62,7 +62,7 @@ def trajectory(
         return drawn(network(options, data, seed), seed)
 
     if values["method"] == "sketch":
-        return context.once(name, lambda: _sketched(Trainer(model(), data, how, context.device)))
+        return context.once(name, lambda: _sketched(Trainer(model(), data, how, context.device), context, name))
 
     def first() -> dict[str, Any]:
         path = context.checkpoint(name)
@@ -90,16 +90,20 @@ def trajectory(
     return context.once(f"{name}-second", second)
 
 
-def _sketched(trainer: Trainer) -> dict[str, Any]:
+def _sketched(trainer: Trainer, context: Context, name: str) -> dict[str, Any]:
     """One pass, for networks whose kernels do not repeat bit by bit (AlexNet's normalisation on a GPU)."""
-    steps = trainer.recipe.steps
-    sketch = regularity.Sketch(trainer.parameters, steps)
     start = torch.cat([p.detach().flatten() for p in trainer.parameters]).double()
-    losses = trainer.chunk(steps, sketch.see).cpu().numpy()
-    sketch.see(steps)
+    done = drive(
+        trainer,
+        follow=regularity.Sketch(trainer.parameters),
+        checkpoint=context.checkpoint(name),
+        checkpoint_seconds=300.0,  # what was followed is large
+        deadline=context.deadline,
+    )
     end = torch.cat([p.detach().flatten() for p in trainer.parameters]).double()
-    found = sketch.gamma(losses, regularity.rates_of(trainer))
-    return {"losses": losses, "gamma": found.gamma, "error": found.error, "size": float((start - end).square().sum())}
+    found = regularity.estimated_gamma(done.followed, done.losses, regularity.rates_of(trainer))
+    size = float((start - end).square().sum())
+    return {"losses": done.losses, "gamma": found.gamma, "error": found.error, "size": size}
 
 
 def summary(found: Curves, rate: float, epoch: int) -> tuple[dict[str, float], Curves]:
