@@ -7,7 +7,8 @@ import pytest
 
 import linreg_dyn as ld
 from linreg_dyn.certify import checker
-from linreg_dyn.certify.find import identity
+from linreg_dyn.certify.find import Axis, identity, lemma, positive, split
+from linreg_dyn.claims import registry, verdict
 
 STEP = {
     "given": {"w": "layers", "c": "real"},
@@ -15,6 +16,7 @@ STEP = {
 }
 FASTER = {"faster": ("<= 1/4", "<= 4"), "halved": ("<= abs(W - 1)", "<= abs(W - 1)/2")}
 FLOW = {"given": {"w": "layers"}, "where": {"W": "Prod(w)", "v": "-2*(W - 1)*W/w"}}
+ALL_ZERO = lambda rng, depth, level: {"w": [1] * depth, "x": [0, 0], "y": 0}  # noqa: E731
 CHANGED = {"the sum": ("- 2*w[j]", "+ 2*w[j]"), "without weights": ("2*w[i]*", "")}
 
 
@@ -47,6 +49,44 @@ def test_a_true_statement_survives_or_is_proved_for_every_depth():
     assert ld.judge("W**2 >= 0", given={"w": "layers:3"}, where={"W": "Prod(w)"}).claim.depths == (3,)
 
 
+def test_the_statement_of_the_readme_is_proved_with_a_lemma():
+    """A step multiplies W by Q, the product of 1 - x p_i over a point p of the simplex, with x = 2 c (W - 1) W."""
+    assume = ["abs(W - 1) < 1/2", "0 < c", "c <= 1/4"]
+    c = Axis("c", "a1.0", "a2.0")
+    above, below = [Axis("prod(w)", "s", "a0.0+"), c], [Axis("prod(w)", "a0.0-", "s"), c]
+    least, most = Axis("#Q0", low="q0"), Axis("#Q0", high="q0")
+    up, down = positive(*above), positive(*below)
+
+    def bound(number, assumed, then):
+        return lemma(f"ginsburg.simplex-product#{number}", {"x": "2*c*(W - 1)*W"}, assumed, then)
+
+    at_most = split(
+        "W - 1",
+        ge=bound(1, [up, up], positive(most, *above)),
+        le=bound(2, [down, down], positive(most, *below, times="1 + 2*c*(W - 1)*W")),
+    )
+    at_least = split("W - 1", ge=bound(0, [up], positive(least, *above)), le=bound(0, [down], positive(least, *below)))
+    closer, proofs = "abs(Prod(v) - 1) <= abs(W - 1)", [at_most, at_least]
+    found = ld.judge(closer, assume=assume, mutants=FASTER, tactics=proofs, **STEP)
+    assert found.verdict == "proved"
+    lemmas = verdict.lemmas_of(found.claim, registry(), {})
+    checker.check_certificate(found.certificate, lemmas)
+    with pytest.raises(checker.Refused, match=r"lemma ginsburg\.simplex-product has no accepted certificate here"):
+        checker.check_certificate(found.certificate)
+    swapped = ld.judge(closer, assume=assume, mutants=FASTER, tactics=proofs[::-1], **STEP)
+    assert swapped.verdict == "survived"
+    assert "no proof found" in swapped.method
+
+
+def test_relations_of_one_text_are_proved_one_by_one():
+    net = {"given": {"w": "layers"}, "where": {"W": "Prod(w)"}}
+    mutants = {"less": ("W**2 +", "W**2/2 +"), "more": ("== W**2", "== 2*W**2")}
+    chain = "W**2 + 0 == W**2 <= W**2 + 0"
+    assert ld.judge(chain, mutants=mutants, tactics=[identity(), identity()], **net).verdict == "proved"
+    with pytest.raises(ValueError, match="tactics must be one for each of 2 relations, got 1"):
+        ld.judge(chain, mutants=mutants, tactics=identity(), **net)
+
+
 def test_what_cannot_be_told_is_undecided():
     kept = "2*w[i]*v[i] - 2*w[j]*v[j] == 0"
     for mutants in (None, dict([*CHANGED.items()][:1]), {**CHANGED, "no mutant": ("== 0", "<= 0")}):
@@ -72,6 +112,24 @@ def test_what_cannot_be_told_is_undecided():
         (3, {}, "conclude must be text, or several, got 3"),
         ("W < 1", {"assume": [0]}, "assume must be text, or several, got 0"),
         ("W < 1", {"tactics": []}, "tactics must be one for each of 1 relations, got 0"),
+        ("abs(W) < 1", {"tactics": [identity()]}, "tactics must be one for each of 2 relations, got 1"),
+        ("W < 1", {"tactics": ["identity"]}, "tactics must be functions of linreg_dyn.certify.find, got 'identity'"),
+        ("W < 1", {"given": ["w"]}, "given must be a mapping, as in {'w': ...}, got ['w']"),
+        ("W < 1", {"where": [("W", "w")]}, "where must be a mapping, as in {'w': ...}, got [('W', 'w')]"),
+        ("W < 1", {"where": {"W": 1}}, "where['W'] must be text, got 1"),
+        ("W < 1", {"mutants": [("W", "w")]}, "mutants must be a mapping, as in {'w': ...}, got [('W', 'w')]"),
+        ("W < 1", {"where": {"W": "W + 1"}}, "the statement cannot be read: nested too deeply, or defined by itself"),
+        ("-" * 10000 + "1 < 1", {}, "the statement cannot be read: nested too deeply, or defined by itself"),
+        ("W in W", {}, "the statement cannot be read: not a relation: W in W"),
+        ("w[99] < 1", {}, "the statement cannot be read: an index that is no place of the vector"),
+        (
+            "x[i] == y",
+            {"given": {"w": "layers", "x": "vector:2", "y": "real"}, "sample": ALL_ZERO, "where": {}},
+            "the s",
+        ),
+        ("Max([exp(W), 1]) > 0", {}, "the statement cannot be read: Max and Min are of rational numbers"),
+        ("Sum(w, w) > 0", {}, "the statement cannot be read: Sum has 2 arguments, not 1"),
+        ("Mean(Batches(W, 2)) == 0", {}, "the statement cannot be read: batches are of a vector of given size"),
         ("W < 1", {"mutants": {"none": ("Q", "R")}}, "mutant 'none' of own changes nothing"),
     ],
 )

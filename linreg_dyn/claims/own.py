@@ -9,6 +9,7 @@ from typing import Any
 from linreg_dyn._checks import integer
 from linreg_dyn.certify import checker
 from linreg_dyn.certify.find import Tactic
+from linreg_dyn.claims import registry
 from linreg_dyn.claims.core import Claim, Evidence, Mutant, Part, Sampler, Source
 from linreg_dyn.claims.verdict import examine
 
@@ -49,35 +50,41 @@ def judge(
             at least, all of which are refuted, a statement that is not refuted stays undecided: the search may be
             unable to find anything.
         tactics: how to prove each relation (`linreg_dyn.certify.find`); without, the statement can only survive.
+            `abs(e) <= b` is two relations, `e <= b` and `-b <= e`, and so is the chain `a <= e <= b`.
         sample: draws instances, `(rng, depth, level) -> given` (default: of all sizes and shapes).
         seed: of the search.
 
     Returns:
         The evidence: `verdict` ("refuted", "proved", "certified", "survived", "undecided"), `method`, `witness` (exact
-        numbers for which all is assumed and a conclusion fails), `certificate` for the stand-alone checker.
+        numbers for which all is assumed and a conclusion fails), `certificate` for the stand-alone checker. One that
+        uses `find.lemma` is checked with the lemma's beside it (`linreg-dyn audit LEMMA --certificates DIR`).
 
     Raises:
         TypeError, ValueError: an argument is not as above, a statement cannot be read, or a mutant changes nothing.
     """
     part = Part(
-        given={name: _kind(name, kind) for name, kind in given.items()},
+        given={name: _kind(name, kind) for name, kind in _pairs("given", given)},
         conclude=_texts("conclude", conclude),
-        where=tuple(zip(where or {}, _texts("where", (where or {}).values()), strict=True)),
+        where=tuple((name, _text(f"where[{name!r}]", text)) for name, text in _pairs("where", where)),
         assume=_texts("assume", assume),
-        tactics=None if tactics is None else tuple(tactics),
+        tactics=None if tactics is None else _tactics(tactics),
         sample=sample,
     )
     if not part.given or not part.conclude:
         raise ValueError("conclude and given must not be empty")
-    if part.tactics is not None and len(part.tactics) != len(part.conclude):
-        raise ValueError(f"tactics must be one for each of {len(part.conclude)} relations, got {len(part.tactics)}")
-    variants = tuple(Mutant(about, replace=(_change(about, pair),)) for about, pair in (mutants or {}).items())
+    variants = tuple(Mutant(about, replace=(_change(about, pair),)) for about, pair in _pairs("mutants", mutants))
+    seed = integer("seed", seed, least=0, most=2**64 - 1)
     try:
-        return examine(_claim(part, variants), {}, {}, seed=integer("seed", seed, least=0, most=2**64 - 1))
+        relations = len([*checker.goals_of(part.formal())])
+        if part.tactics is not None and len(part.tactics) != relations:
+            raise ValueError(f"tactics must be one for each of {relations} relations, got {len(part.tactics)}")
+        return examine(_claim(part, variants), registry() if part.tactics else {}, {}, seed=seed)
     except checker.Refused as error:
         raise ValueError(f"the statement cannot be read: {error}") from None
     except SyntaxError as error:
         raise ValueError(f"the statement cannot be read: {error.msg} in {(error.text or '').strip()!r}") from None
+    except (RecursionError, MemoryError):  # the latter from Python's parser
+        raise ValueError("the statement cannot be read: nested too deeply, or defined by itself") from None
 
 
 def _claim(part: Part, mutants: tuple[Mutant, ...]) -> Claim:
@@ -95,6 +102,20 @@ def _claim(part: Part, mutants: tuple[Mutant, ...]) -> Claim:
     )
 
 
+def _pairs(name: str, given: Any) -> list[tuple[Any, Any]]:
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"{name} must be a mapping, as in {{'w': ...}}, got {given!r}")
+    return [*(given or {}).items()]
+
+
+def _tactics(given: Any) -> tuple[Tactic, ...]:
+    tactics = tuple(given) if isinstance(given, Sequence) else (given,)
+    for tactic in tactics:
+        if not callable(tactic):
+            raise TypeError(f"tactics must be functions of linreg_dyn.certify.find, got {tactic!r}")
+    return tactics
+
+
 def _change(about: str, pair: Any) -> tuple[str, str]:
     change = _texts(f"mutants[{about!r}]", pair)
     if len(change) != 2:
@@ -109,9 +130,12 @@ def _kind(name: str, kind: Any) -> str:
     return kind
 
 
+def _text(name: str, given: Any, allowed: str = "text") -> str:
+    if not isinstance(given, str):
+        raise TypeError(f"{name} must be {allowed}, got {given!r}")
+    return given
+
+
 def _texts(name: str, given: Any) -> tuple[str, ...]:
-    texts = (given,) if isinstance(given, str) else tuple(given) if hasattr(given, "__iter__") else (given,)
-    for text in texts:
-        if not isinstance(text, str):
-            raise TypeError(f"{name} must be text, or several, got {text!r}")
-    return texts
+    texts = [given] if isinstance(given, str) or not hasattr(given, "__iter__") else given
+    return tuple(_text(name, text, "text, or several") for text in texts)
