@@ -109,7 +109,10 @@ def _spaced(where: str, table: dict[str, Any], kind: str) -> tuple[float, ...]:
     points = integer(f"{where}.points", table["points"], least=2, most=MOST_VALUES)
     least = {"above": 0.0} if kind == "log" else {}
     first, last = (number(f"{where}.{kind}[{k}]", end, **least) for k, end in enumerate(ends))
-    spaced = np.geomspace(first, last, points) if kind == "log" else np.linspace(first, last, points)
+    with np.errstate(over="ignore", invalid="ignore"):
+        spaced = np.geomspace(first, last, points) if kind == "log" else np.linspace(first, last, points)
+    if not np.isfinite(spaced).all():
+        raise ValueError(f"{where}.{kind}: from {first:g} to {last:g} is further than float64 goes")
     return tuple(spaced.tolist())
 
 

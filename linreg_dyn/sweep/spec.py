@@ -269,6 +269,9 @@ def _data(run: dict[str, Any], axes: tuple[Axis, ...], folder: Path) -> Normaliz
     table = run.get("data", {})
     if not isinstance(table, dict) or (table and table.keys() != {"file", "x", "y"}):
         raise ValueError(f"run.data: must be {{file = CSV, x = column, y = column}}, got {table!r:.80}")
+    for name, value in table.items():
+        if not isinstance(value, str):
+            raise ValueError(f"run.data.{name}: must be a text, got {value!r:.60}")
     try:
         columns = read_csv(folder / table["file"], table["x"], table["y"]) if table else diabetes()
         data = normalize(*columns).data
