@@ -208,6 +208,15 @@ def test_a_spec_is_the_same_sweep_however_its_values_are_written():
             "grid: must have at most 1048576",
         ),
         (("[run]", '[run]\ndata = {file = "x.csv"}'), "run.data: only the method MiniBatch has data"),
+        (
+            ("[run]", '[run]\nmethod = "MiniBatch"\nbatch_size = 2\ndata = {file = 3, x = "a", y = "b"}'),
+            "run.data.file: must be a text, got 3",
+        ),
+        (("[0.0, 0.1]", "{linear = [0, 1e400], points = 3}"), "grid.weight_decay.linear[1] must be a finite number"),
+        (
+            ("[0.0, 0.1]", "{linear = [-1e308, 1e308], points = 3}"),
+            "grid.weight_decay.linear: from -1e+308 to 1e+308 is further than float64 goes",
+        ),
         *(
             (('"normal", std = 0.5', f'"constant", weights = {weights}'), f"run.starts.weights{said}")
             for weights, said in (
@@ -268,3 +277,27 @@ def test_the_extra_is_asked_for_where_it_is_missing(tmp_path, capsys, monkeypatc
     path.write_text(GOOD)
     assert main(["sweep", str(path)]) == 2
     assert "sweeps need zarr: pip install 'linreg-dyn[sweep]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        *(
+            (("--scheduler", address), f"--scheduler must be an address such as tcp://host:8786, got '{address}': ")
+            for address in ("nonsense", "foo://h:1", "tcp://h:x", "tcp://h:99999", "")
+        ),
+        (("--workers", "0", "--dashboard"), "--dashboard is of this machine's own cluster"),
+        (("--scheduler", "tcp://h:1", "--dashboard"), "--dashboard is of this machine's own cluster"),
+        (("--scheduler", "tcp://h:1", "--workers", "2"), "--workers is for this machine's own cluster"),
+        (("--patience", "5"), "--patience is with --scheduler alone"),
+        (("--scheduler", "tcp://h:1", "--patience", "-1"), "--patience must be a finite number >= 0"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(options, message, tmp_path, capsys):
+    path = tmp_path / "spec.toml"
+    path.write_text(GOOD)
+    assert main(["sweep", str(path), "--out", str(tmp_path / "store.zarr"), *options]) == 2
+    complained = capsys.readouterr().err
+    assert complained.startswith(f"linreg-dyn: error: {message}")
+    assert complained.count("\n") == 1
+    assert not (tmp_path / "store.zarr").exists()

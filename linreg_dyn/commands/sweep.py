@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from linreg_dyn.sweep.run import Engine, Outcome
 
 
+PATIENCE = 60
+
+
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser of `linreg-dyn`."""
     parser = subparsers.add_parser(
@@ -40,8 +43,8 @@ def add_parser(subparsers: Any) -> None:
         help="processes on this machine (default: cores / threads); 0: none but this",
     )
     add("--threads", metavar="N", type=int, default=1, help="threads of a process, for each chunk (default: 1)")
-    patience = "how long to wait for a scheduler that is gone (default: %(default)g)"
-    add("--patience", metavar="SECONDS", type=float, default=60, help=patience)
+    patience = f"how long to wait for a --scheduler that is gone (default: {PATIENCE})"
+    add("--patience", metavar="SECONDS", type=float, help=patience)
     add("--dashboard", action="store_true", help="serve Dask's dashboard and print its address")
     parser.set_defaults(run=run)
 
@@ -70,9 +73,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_options(args: argparse.Namespace) -> None:
     from linreg_dyn._checks import integer, number
+    from linreg_dyn.sweep.cluster import check_address
 
     integer("--threads", args.threads, least=1, most=4096)
-    number("--patience", args.patience, least=0)
+    if args.scheduler is not None:
+        check_address("--scheduler", args.scheduler)
+    if args.patience is not None:
+        number("--patience", args.patience, least=0)
+        if args.scheduler is None:
+            raise ValueError("--patience is with --scheduler alone; this machine's own cluster is not waited for")
+    if args.dashboard and (args.scheduler is not None or args.workers == 0):
+        raise ValueError("--dashboard is of this machine's own cluster; with --scheduler or --workers 0 there is none")
     if args.workers is not None:
         integer("--workers", args.workers, least=0, most=4096)
         if args.scheduler is not None:
@@ -100,7 +111,8 @@ def _engine(args: argparse.Namespace, workers: int, say: Callable[[str], None]) 
 
     if args.workers == 0:
         return here
-    options = {"patience": args.patience, "dashboard": args.dashboard, "on_event": say}
+    patience = PATIENCE if args.patience is None else args.patience
+    options = {"patience": patience, "dashboard": args.dashboard, "on_event": say}
     return cluster.Dask(scheduler=args.scheduler, workers=workers, **options)
 
 

@@ -20,6 +20,7 @@ from itertools import islice
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
+from linreg_dyn._checks import integer
 from linreg_dyn.ensemble.threads import workers as cores
 from linreg_dyn.sweep.compute import Result, Task, compute
 
@@ -35,6 +36,18 @@ def check_installed() -> None:
     missing = [name for name in ("dask", "distributed", "zarr") if find_spec(name) is None]
     if missing:
         raise ValueError(f"sweeps need {', '.join(missing)}: pip install 'linreg-dyn[sweep]'")
+
+
+def check_address(name: str, address: str) -> None:
+    """Refuse what is no address of a scheduler; Dask's client would leave more behind than its complaint."""
+    from distributed.comm import addressing, registry
+
+    try:
+        protocol, place = addressing.parse_address(address)
+        registry.get_backend(protocol)
+        integer("the port", addressing.parse_host_port(place)[1], least=1, most=2**16 - 1)
+    except (ValueError, ImportError) as error:
+        raise ValueError(f"{name} must be an address such as tcp://host:8786, got {address!r}: {error}") from None
 
 
 def local_size(workers: int | None, threads: int) -> int:
