@@ -38,7 +38,8 @@ VERDICTS = {
     "k0-effective-lr": "proved",
     "two-timescales": "refuted",
     "two-timescales.amended": "proved",
-    "late-time-rate": "proved",
+    "late-time-rate": "refuted",
+    "late-time-rate.amended": "proved",
     "decay-time-depth": "refuted",
     "decay-time-depth.amended": "proved",
     "min-loss-time": "refuted",
@@ -112,7 +113,8 @@ def altered(certificate: Any, old: str, new: str) -> Any:
         ("min-loss-time", '"1/3"', '"1/2"'),  # the witness
         ("decay-time-depth", '"t1": "200"', '"t1": "225"'),
         ("decay-time-depth.amended", "q/2*exp", "q/3*exp"),
-        ("late-time-rate", "c*exp(-k*lam*t)", "c*exp(-lam*t)"),
+        ("late-time-rate", '"m": "1/2"', '"m": "1"'),
+        ("late-time-rate.amended", "c*exp(-k*lam*t)", "c*exp(-lam*t)"),
     ],
 )
 def test_an_altered_statement_proof_or_witness_is_refused(
@@ -155,6 +157,24 @@ def test_the_witness_against_the_decay_time(evidence: dict[str, Evidence]) -> No
     (lam1, k1, t1), (lam2, k2, t2) = runs(evidence["decay-time-depth"])
     assert mode(1, lam1, k1, 1, t1)(t1)[0] > 0.5 > mode(1, lam2, k2, 1, t2)(t2)[0]
     assert k1 * lam1 * t1 >= 4 * k2 * lam2 * t2
+
+
+def share(gamma: float, lam: float, k: float, t: float) -> float:
+    """How large what eq. 1 has beside -k lam f is next to it, of a mode from 0."""
+    f = mode(gamma, lam, k, 0, t)(t)[0]
+    return gamma * np.exp(-2 * (k - 1) * lam * t) * (1 - f) / (k * lam * f)
+
+
+def test_the_witness_against_the_late_rate_and_where_it_is_right(evidence: dict[str, Evidence]) -> None:
+    witness = evidence["late-time-rate"].witness
+    assert witness is not None
+    gamma, lam, m, t = (float(F(witness["given"][n])) for n in ("gamma", "lam", "m", "t"))
+    assert gamma * np.exp(-2 * m * lam * t) <= lam / 1000
+    assert share(gamma, lam, m + 1, t) > 0.25
+    assert share(3, 1, 1.5, 20) == pytest.approx(0.5 / 1.5, rel=1e-3)  # (2 - k)/k, up to e^{-(2 - k) t}
+    for k in (2, 2.5, 4, 8):
+        for ratio in (1, 10, 1e3):
+            assert share(ratio, 1, k, np.log(1000 * ratio) / (2 * (k - 1))) < 0.25
 
 
 def test_the_witness_against_the_time_of_least_loss(evidence: dict[str, Evidence]) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from random import Random
+from typing import Any
+
+from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Mutant, Part
 from linreg_dyn.claims.lewkowycz._bounds import (
     COMPARISON,
@@ -18,8 +23,15 @@ from linreg_dyn.claims.lewkowycz._bounds import (
     runs,
     two_runs,
 )
-from linreg_dyn.claims.lewkowycz._paper import given, numbers, source
+from linreg_dyn.claims.lewkowycz._paper import MODE, given, numbers, solution, source
 from linreg_dyn.claims.lewkowycz.modes import S9
+
+
+def _late(rng: Random, depth: int, level: int) -> dict[str, Any]:
+    """2 m lam t between 10 and 14, so that gamma_t/lam is at most 8 e^-10."""
+    lam, m = falsify.rational(rng, 0, 2, level) or Fraction(1), Fraction(rng.choice((1, 1, 2, 3, 4)), 2)
+    return {"lam": lam, "m": m, "gamma": rng.randint(1, 8) * lam, "t": rng.randint(10, 14) / (2 * m * lam)}
+
 
 HALVES = runs(((64, 100, 128), (16, 24, 32, 35)), ((1, 2), (4, 6, 8, 12)))
 AT_GAMMA_T = " For the lower bound at a time T take G = gamma_T, which is at most gamma_t before."
@@ -88,19 +100,50 @@ CLAIMS = (
     ),
     Claim(
         id="lewkowycz.late-time-rate",
-        title="At late times the function decays at the rate k lambda",
+        title="At late times the function decays at the rate k lambda, as printed",
         statement=(
-            r"\text{At late times } \frac{df(x)}{dt} \approx -\lambda k f(x), \text{ leading to an exponential decay "
-            r"of the function to zero}"
+            r"k > 1: \quad \text{at late times } \frac{df(x)}{dt} \approx -\lambda k f(x), \text{ leading to an "
+            r"exponential decay of the function to zero}"
         ),
         source=source("section 4, after Theorem 1"),
         kind="printed",
+        amended_by="lewkowycz.late-time-rate.amended",
         reading=(
-            "For MSE and k >= 2, in the sense of bounds: f(t) >= f(t_0) e^{-k lambda (t - t_0)} after any time t_0 at "
-            "which f/y is between 0 and 1 (part 1, c = f(t_0)/y), and |f(t)| <= e^{-k lambda t} (|f(0)| + |gamma y| "
-            "e^{gamma/(2 (k - 1) lambda)} t), which S9 implies (part 2). The factor t is real at k = 2; for 1 < k < 2 "
-            "the rate is that of the kernel, 2 (k - 1) lambda (lewkowycz.thm-2-decay.any-degree). When this decay sets "
-            "in is another matter: lewkowycz.decay-time-depth."
+            "The paragraph is about k > 1. Late: of a mode with gamma >= lambda, from f(0) = 0, when gamma_t has "
+            "fallen below lambda/1000. Approximately: what eq. 1 has beside -k lambda f is at most a quarter of it. "
+            "Below k = 2 no later time would do: there f comes to follow the kernel, as gamma_t y/((2 - k) lambda), so "
+            "that it decays at the rate 2 (k - 1) lambda < k lambda, and the first term stays (2 - k)/k of the second; "
+            "nor would any margin below 1, which that comes to near k = 1."
+        ),
+        parts=(
+            Part(
+                given("real", "t", "gamma", "lam", "m"),
+                ("gt*(1 - f) <= k*lam*f/4",),
+                (*MODE, ("f", solution(f0="0", y="1"))),
+                ("lam > 0", "gamma >= lam", "m > 0", "gt <= lam/1000"),
+                sample=_late,
+            ),
+        ),
+        mutants=(
+            Mutant("to a thousandth", replace=(("f/4", "f/1000"),)),
+            Mutant("without the degree", replace=(("k*lam*f/4", "lam*f/4"),)),
+        ),
+    ),
+    Claim(
+        id="lewkowycz.late-time-rate.amended",
+        title="At late times the function decays at the rate k lambda, from k = 2 on",
+        statement=(
+            r"k \ge 2: \quad |f(t)| \le e^{-k\lambda t} \Big(e^{\frac{\gamma_t - \gamma}{2(k-1)\lambda}} |f(0)| + "
+            r"|\gamma y|\, e^{\frac{\gamma_t}{2(k-1)\lambda}}\, t\Big); \quad k > 1,\ 0 \le f(t_0)/y \le 1: \quad "
+            r"\frac{f(t)}{y} \ge \frac{f(t_0)}{y} e^{-k\lambda (t - t_0)}"
+        ),
+        source=source("section 4, after Theorem 1"),
+        kind="amended",
+        amends="lewkowycz.late-time-rate",
+        reading=(
+            "For MSE. Part 1 is the second bound, with c = f(t_0)/y; part 2 the first, which is S9. The factor t is "
+            "real at k = 2. For 1 < k < 2 the rate is that of the kernel, 2 (k - 1) lambda: "
+            "lewkowycz.thm-2-decay.any-degree. When this decay sets in is another matter: lewkowycz.decay-time-depth."
         ),
         argument=COMPARISON + " gamma is the kernel's at t_0 there. In S9 gamma_t <= gamma.",
         parts=(FADES, S9),
