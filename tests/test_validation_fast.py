@@ -262,7 +262,7 @@ def test_a_graph_is_captured_after_a_warm_up_on_a_stream_aside(monkeypatch):
         Stream=Stream,
         current_stream=lambda: Stream("main"),
         stream=lambda stream: inside(stream.name),
-        graph=lambda graph, pool: inside(f"graph in {pool}"),
+        graph=lambda graph, pool, stream: inside(f"graph in {pool} by {stream.name}"),
         CUDAGraph=lambda: SimpleNamespace(replay=lambda: calls.append("replay"), pool=lambda: "its memory"),
     )
     monkeypatch.setattr(fast.torch, "cuda", cuda)
@@ -275,8 +275,8 @@ def test_a_graph_is_captured_after_a_warm_up_on_a_stream_aside(monkeypatch):
     replay()
     runs = ["run"] * fast.WARM_UP
     warm = ["aside waits for main", "in aside", *runs, "out of aside", "main waits for aside"]
-    assert calls == [*warm, "in graph in memory", "run", "out of graph in memory", "replay"]
-    assert output == calls.index("in graph in memory") + 2
+    assert calls == [*warm, "in graph in memory by aside", "run", "out of graph in memory by aside", "replay"]
+    assert output == calls.index("in graph in memory by aside") + 2
     assert pool == "its memory"
 
 

@@ -115,7 +115,7 @@ def record(run: Run, pool: Any = None) -> Repeat:
             run()
     main.wait_stream(aside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool):
+    with torch.cuda.graph(graph, pool=pool, stream=aside):  # torch's own is one of the first device that recorded
         output = run()
     return graph.replay, output, graph.pool()
 
