@@ -219,6 +219,16 @@ def test_divergence_is_noted_and_keeps_the_last_finite_weights():
     np.testing.assert_array_equal(ds.final_weights[:70], calm.final_weights)
 
 
+def test_stalled_is_told_of_every_trajectory_however_many_there_are():
+    """A weight of 0 makes the adaptive rate 0."""
+    initial = np.full((2**16 + 9, 2), 1.5)
+    stalled = [0, 2**16 - 1, 2**16, 2**16 + 8]
+    initial[stalled, 1] = 0
+    ds = ld.simulate(initial, ld.GradientDescent(), steps=1, learning_rate=ADAPTIVE)
+    np.testing.assert_array_equal(np.flatnonzero(ds.status == 2), stalled)
+    assert (ds.status == 0).sum() == len(initial) - 4
+
+
 @pytest.mark.parametrize(
     ("momentum", "rate", "dtype"), [(0.0, 0.4, "float64"), (0.9, 0.1, "float64"), (0.9, 0.1, "float32")]
 )
