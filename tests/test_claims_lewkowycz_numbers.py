@@ -66,6 +66,10 @@ def test_the_runs_of_figure_2() -> None:
     epochs = {round(0.1 / (a * b), 6) for a in rates for b in l2s}
     assert max(e for e in epochs if e <= 4000) == 4000
     assert 5000 not in epochs
+    longest = {(a, b) for a in rates for b in l2s if round(0.1 / (a * b), 6) == 4000}
+    assert {(float(a), float(b)) for a, b in numbers.LONGEST} == longest
+    assert (max(rates), min(l2s)) in longest
+    assert len(longest) == 7
     assert 8000 in epochs
 
 

@@ -33,6 +33,7 @@ UNIT = (0, 1)
 LR = tuple(Fraction(1, 80) * 2**i for i in range(8))
 L2 = (Fraction(1, 64000), *(Fraction(1, 16000) * 2**j for j in range(9)))
 EPOCHS = {e for eta in LR for lam in L2 if (e := Fraction(1, 10) / (eta * lam)) <= 4000} | {8000, 10000}
+LONGEST = tuple((eta, lam) for eta in LR for lam in L2 if Fraction(1, 10) / (eta * lam) == 4000)
 GAPS = "*".join(f"(ran - {e})" for e in sorted(EPOCHS))
 
 
@@ -162,21 +163,24 @@ CLAIMS = (
         id="lewkowycz.longest-runs.amended",
         title="How long the longer experiments ran",
         statement=(
-            r"\text{The longest runs with } \lambda > 0 \text{ took } 4000 \text{ epochs, at the largest } \eta "
-            r"\text{ and the smallest } \lambda, \text{ and one } 8000"
+            r"\text{The longest runs with } \lambda > 0 \text{ took } 4000 \text{ epochs, where } \eta\lambda = "
+            r"2.5 \cdot 10^{-5}, \text{ as at the largest } \eta \text{ and the smallest } \lambda, "
+            r"\text{ and one } 8000"
         ),
         source=source("footnote 2, section 2"),
         kind="amended",
         amends="lewkowycz.longest-runs",
         reading=(
-            "0.1/(eta lambda) at eta = 1.6, lambda = 1.5625e-5; at eta = 0.2, lambda = 6.25e-5, which section A names "
-            "as the exception; at half the first rate it would be more than 4000."
+            "0.1/(eta lambda), if that is at most 4000; eta lambda at eta = 1.6, lambda = 1.5625e-5 and at the other "
+            "pairs of the grid where it is the same; and at eta = 0.2, lambda = 6.25e-5, which section A names as the "
+            "exception."
         ),
         parts=(
             arithmetic(
-                "(1/10)/((1/80*2**7)*(1/64000)) == 4000",
+                "(1/10)/(25/1000000) == 4000",
+                "(1/80*2**7)*(1/64000) == 25/1000000",
+                *(f"({eta})*({lam}) == 25/1000000" for eta, lam in LONGEST),
                 "(1/10)/((1/80*2**4)*(1/16000)) == 8000",
-                "(1/10)/((1/80*2**6)*(1/64000)) > 4000",
             ),
         ),
         mutants=(
