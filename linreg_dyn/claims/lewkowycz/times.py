@@ -83,10 +83,11 @@ CLAIMS = (
         kind="amended",
         amends="lewkowycz.two-timescales",
         reading=(
-            "For gamma >> k lambda the first two bounds meet: 1 - e^{-gamma t} while t << 1/lambda. The mode stays "
-            "above 1/3 until gamma_t = k lambda, at log(gamma/(k lambda))/(2 (k - 1) lambda), and below 1/2 from "
-            "gamma_t = lambda on, log(k)/(2 (k - 1) lambda) later: 1/lambda times half the logarithm, to leading "
-            "order. For gamma < k lambda it never comes half way."
+            "For gamma >> k lambda the first two bounds meet: 1 - e^{-gamma t} while t << 1/lambda. Once learned (e^{-"
+            "(gamma_t + k lambda) t} <= 1/3) the mode stays above 1/3 until gamma_t = k lambda, at log(gamma/(k "
+            "lambda))/(2 (k - 1) lambda), and it is below 1/2 from gamma_t = lambda on, log(k)/(2 (k - 1) lambda) "
+            "later: 1/lambda times the logarithm over 2 (k - 1), to leading order. For gamma < k lambda it never comes "
+            "half way."
         ),
         argument=COMPARISON + AT_GAMMA_T + SQUARE + " From f(0) = 0 it holds with c = 0.",
         parts=(NO_FASTER, NO_HIGHER, LEARNS, FORGETS),
