@@ -1,12 +1,8 @@
 """The CUDA engine against the CPU engine, bit for bit: on a device, or in a process with numba's simulator.
 
 Both compute what is written, with fused multiply-adds where it says `fused` and nowhere else, so that there is
-nothing to allow for; the simulator, which rounds `fma` twice, is given one that rounds once.
+nothing to allow for.
 """
-
-import ctypes
-import ctypes.util
-import os
 
 import numpy as np
 import pytest
@@ -15,38 +11,14 @@ import linreg_dyn as ld
 from linreg_dyn import noise
 from linreg_dyn.ensemble import methods
 from linreg_dyn.ensemble._cpu import CpuEngine
-from linreg_dyn.ensemble._cuda import CudaEngine, cuda_available
+from linreg_dyn.ensemble._cuda import CudaEngine
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
 from linreg_dyn.schedules import Adaptive, AutoL2, Constant, Cosine, Exponential, Schedule, Steps
+from tests.cuda_device import THREADS, TRAJECTORIES, as_a_device, marks  # noqa: F401  # a fixture
 
-SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
-MISSING = "" if SIMULATED or cuda_available()[0] else cuda_available()[1]
-pytestmark = [
-    pytest.mark.cudasim if SIMULATED else pytest.mark.gpu,
-    pytest.mark.skipif(bool(MISSING), reason=MISSING or "a device is there"),
-    # numpy's scalars, in the simulator, announce what becomes a status of the trajectory.
-    pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning"),
-    *([] if SIMULATED else [pytest.mark.filterwarnings("default")]),  # what a device's libraries announce
-]
+pytestmark = marks
 SEED = 2**40 + 12345  # both words of the key matter
 ORIGIN = 2**33 + 7  # and both words of the trajectory
-THREADS, TRAJECTORIES = (4, 6) if SIMULATED else (128, 1000)
-
-
-@pytest.fixture(autouse=True)
-def round_once(monkeypatch):
-    if SIMULATED:
-        from linreg_dyn.ensemble import _cuda_arithmetic
-
-        library = ctypes.CDLL(ctypes.util.find_library("m"))
-        for function, number in ((library.fmaf, ctypes.c_float), (library.fma, ctypes.c_double)):
-            function.argtypes, function.restype = [number] * 3, number
-
-        def fma(a, b, c):
-            single = type(a) is type(b) is type(c) is np.float32
-            return np.float32(library.fmaf(a, b, c)) if single else np.float64(library.fma(a, b, c))
-
-        monkeypatch.setattr(_cuda_arithmetic, "simulated", fma)
 
 
 def data(samples=7):
@@ -216,6 +188,66 @@ def test_measurements():
         assert again.keys() == set(names)
         ours.measure(reduced=names)
         assert ours.moments == again
+
+
+def dirty(monkeypatch):
+    """Whatever is allocated from here on holds NaN, as memory may that was used before."""
+    from linreg_dyn.ensemble._cuda_target import cuda
+
+    clean = cuda.device_array
+
+    def used(shape, dtype):
+        array = clean(shape, dtype)
+        array.copy_to_device(np.full(shape, np.nan, dtype))
+        return array
+
+    monkeypatch.setattr(cuda, "device_array", used)
+
+
+def test_a_block_of_which_nobody_is_left_counts_for_nothing(monkeypatch):
+    dirty(monkeypatch)
+    weights = starts(3, trajectories=3 * THREADS)
+    weights[THREADS : 2 * THREADS] = 1e80
+    with CudaEngine(plan(), weights, threads=THREADS) as engine:
+        engine.advance(0, 2, reduced=("loss",), kept=("loss",))
+        held = np.delete(engine.values["loss"], np.s_[THREADS : 2 * THREADS])
+        found = engine.moments["loss"]
+    assert (found.number, found.min, found.max) == (len(held), held.min(), held.max())
+    assert found.mean == pytest.approx(held.mean(), rel=1e-14)  # as above
+    assert found.variance == pytest.approx(held.var(), rel=1e-13)
+
+
+def test_moments_alone_copy_nothing_of_single_trajectories(monkeypatch):
+    copied = []
+    with CudaEngine(plan(momentum=0.9), starts(3), threads=THREADS) as engine:
+        copies = type(engine._weights).copy_to_host
+        monkeypatch.setattr(type(engine._weights), "copy_to_host", lambda a: copied.append(a.shape) or copies(a))
+        for record, shapes in (
+            (ld.Record(1, ("loss",), "mean"), []),
+            (ld.Record(1, ("weights",), "mean"), [(3, TRAJECTORIES), (TRAJECTORIES,)]),
+        ):
+            copied.clear()
+            (seen,) = engine.records(0, [1], record)
+            assert [shape for shape in copied if TRAJECTORIES in shape] == shapes
+            assert (seen.diverged is None) == (not shapes)
+
+
+def test_the_host_waits_between_pieces_so_that_it_can_be_interrupted(monkeypatch):
+    """After as many steps as a launch may take, whatever they are interrupted by; not after the last."""
+    waited = []
+    auto = AutoL2(0.2, every=2, refractory=0.1)
+    monkeypatch.setattr("linreg_dyn.ensemble._cuda_memory.TABLE", 5)
+    for what, times in (
+        (plan(), 2),
+        (plan(lr=0.1, decay=1.0, decays=np.full(TRAJECTORIES, 0.1), auto_l2=auto), 2),
+    ):
+        with CudaEngine(what, starts(3), threads=THREADS) as engine:
+            monkeypatch.setattr(engine._cuda, "synchronize", lambda: waited.append(1))
+            engine.advance(0, 5)
+            assert not waited
+            engine.advance(5, 20)
+            assert len(waited) == times
+        waited.clear()
 
 
 def test_nobody_left():

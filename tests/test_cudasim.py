@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests import cuda_device
+
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.cudasim
-def test_the_cuda_engine_under_the_simulator():
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "tests/test_cuda.py"]
+@pytest.mark.parametrize("file", ["test_cuda.py", "test_cuda_simulate.py"])
+def test_the_cuda_engine_under_the_simulator(file):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", f"tests/{file}"]
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
@@ -65,7 +68,7 @@ def test_auto_takes_a_device_for_enough_work_only(monkeypatch):
     from linreg_dyn.ensemble import _cuda
 
     monkeypatch.setattr(_cuda, "cuda_available", lambda: (True, "a device"))
-    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+    monkeypatch.setattr(_cuda, "simulated", lambda: False)
     assert _cuda.chosen("auto", 10**5, 1000) == "cuda"
     assert _cuda.chosen("auto", 100, 10) == "cpu"
     assert _cuda.chosen("cuda", 100, 10) == "cuda"
@@ -105,3 +108,36 @@ def test_the_target_loads_beside_a_numpy_that_has_lost_names():
         "assert 'row_stack' not in vars(np)\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "devices", "compiled", "missing", "amiss"),
+    [
+        ((False, "no driver"), 0, "", "no driver", ""),
+        ((False, "NVVM is not found"), 1, "", "", "the driver has a device, and NVVM is not found"),
+        ((True, "a GPU"), 1, "no linker", "", "the driver has a device, and no kernel .* compiled for it: no linker"),
+        ((True, "a GPU"), 1, "", "", ""),
+    ],
+)
+def test_tests_of_a_device_are_skipped_only_where_the_driver_has_none(
+    monkeypatch, found, devices, compiled, missing, amiss
+):
+    monkeypatch.setattr(cuda_device, "SIMULATED", False)
+    monkeypatch.setattr(cuda_device, "cuda_available", lambda: found)
+    monkeypatch.setattr(cuda_device, "devices", lambda: devices)
+    monkeypatch.setattr(cuda_device, "compiles", lambda: compiled)
+    assert cuda_device.missing() == missing
+    assert re.fullmatch(amiss, cuda_device.amiss())
+    if amiss:
+        with pytest.raises(pytest.fail.Exception, match=amiss):
+            cuda_device.prepare(monkeypatch)
+    else:
+        cuda_device.prepare(monkeypatch)
+
+
+def test_what_no_kernel_can_be_compiled_without_is_said_in_one_line():
+    if cuda_device.devices() and not cuda_device.compiles():
+        pytest.skip("a device is there")
+    said = cuda_device.compiles()
+    assert said
+    assert "\n" not in said

@@ -28,11 +28,7 @@ TABLE = 2**16
 
 
 class CpuEngine(Engine):
-    """An ensemble in the memory of the processor.
-
-    Beside the arguments of `Engine`: `auto_l2`, (6, trajectory), states of AutoL2 (None: at its start), and how many
-    `threads` work.
-    """
+    """An ensemble in the memory of the processor; beside the arguments of `Engine`, how many `threads` work."""
 
     def __init__(
         self,
@@ -57,7 +53,7 @@ class CpuEngine(Engine):
             self.diverged.reshape(-1)[: self.trajectories] = diverged_step
         own = plan.rates is not None or plan.decays is not None
         self.own = tuple(self._factors(x, own) for x in (plan.rates, plan.decays))
-        self.auto_l2 = self._start_auto_l2(auto_l2) if plan.auto_l2 else None
+        self._auto_l2 = self._start_auto_l2(auto_l2) if plan.auto_l2 else None
         self.moments: dict[str, Moments] = {}
         self.values: dict[str, Array] = {}
         self.threads = threads
@@ -153,17 +149,22 @@ class CpuEngine(Engine):
         return values
 
     def _measure_l2(self, step: int) -> None:
-        assert self.auto_l2 is not None
+        assert self._auto_l2 is not None
         assert self.plan.auto_l2 is not None
         schedule, loss = self.plan.auto_l2, np.full(self.diverged.size, np.nan)
         loss[: self.trajectories] = self._observe(("loss",))["loss"]
-        _update_l2(self.auto_l2, step, loss, schedule.factor, schedule.refractory)
-        self.own[1].reshape(-1)[:] = schedule.weight_decay(1.0) * self.auto_l2[0]
+        _update_l2(self._auto_l2, step, loss, schedule.factor, schedule.refractory)
+        self.own[1].reshape(-1)[:] = schedule.weight_decay(1.0) * self._auto_l2[0]
 
     @property
     def diverged_step(self) -> np.ndarray:
         """(trajectory,): the step at which each diverged; -1: it did not."""
         return self.diverged.reshape(-1)[: self.trajectories]
+
+    @property
+    def auto_l2(self) -> Array | None:
+        """(6, trajectory): where AutoL2 is for each, if the plan has it."""
+        return None if self._auto_l2 is None else self._auto_l2[:, : self.trajectories]
 
     def fetch(self) -> tuple[Array, Array | None]:
         """Weights and, with momentum, velocities: (trajectory, layer)."""

@@ -5,12 +5,13 @@ Nothing here imports numba.cuda before an engine is made or a device is asked fo
 
 from __future__ import annotations
 
-import os
 import warnings
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numba.core import config
 
 from linreg_dyn.ensemble import _cuda_memory
 from linreg_dyn.ensemble.engine import Engine
@@ -43,7 +44,7 @@ def _available() -> tuple[bool, str]:
         return False, f"numba's CUDA target does not load ({error}): pip install 'linreg-dyn[cuda]'"
     try:
         if cuda.is_available():
-            name = cuda.get_current_device().name
+            name = getattr(cuda.get_current_device(), "name", "numba's simulator")
             return True, name.decode() if isinstance(name, bytes) else str(name)
         reason = str(cuda.cuda_error() or NO_COMPILER).strip().replace("\n", " ")
     except Exception as error:
@@ -57,11 +58,19 @@ def room() -> _cuda_memory.Room:
     """What the device has left."""
     from linreg_dyn.ensemble._cuda_target import cuda
 
-    free = float(cuda.current_context().get_memory_info().free)
-    if "NUMBA_ENABLE_CUDASIM" in os.environ:
-        return _cuda_memory.Room(free, 1)
-    device: Any = cuda.get_current_device()
-    return _cuda_memory.Room(free, device.MULTIPROCESSOR_COUNT * device.MAX_THREADS_PER_MULTIPROCESSOR)
+    context: Any = cuda.current_context()
+    with suppress(AttributeError):  # another manager of memory than numba's own, which frees in lots, has no such list
+        context.memory_manager.deallocations.clear()
+    free = float(context.get_memory_info().free)
+    device = cuda.get_current_device()
+    names = ("MULTIPROCESSOR_COUNT", "MAX_THREADS_PER_MULTIPROCESSOR")
+    many, each = (getattr(device, name, 1) for name in names)  # the simulator's has neither
+    return _cuda_memory.Room(free, many * each)
+
+
+def simulated() -> bool:
+    """Whether numba's simulator stands for a device: much slower than the CPU, it is for tests alone."""
+    return bool(config.ENABLE_CUDASIM)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def chosen(backend: str, trajectories: int, steps: int, plan: Plan | None = None) -> str:
@@ -73,7 +82,7 @@ def chosen(backend: str, trajectories: int, steps: int, plan: Plan | None = None
         RuntimeError: "cuda" was asked for and cannot be had.
         ValueError: "cuda" was asked for, and the plan does not fit into its memory.
     """
-    worthwhile = trajectories * steps >= WORTHWHILE and "NUMBA_ENABLE_CUDASIM" not in os.environ
+    worthwhile = trajectories * steps >= WORTHWHILE and not simulated()
     if backend == "cpu" or (backend == "auto" and not (worthwhile and cuda_available()[0])):
         return "cpu"
     if not cuda_available()[0]:
@@ -93,6 +102,7 @@ class CudaEngine(Engine):
         weights: Array,
         velocities: Array | None = None,
         diverged_step: np.ndarray | None = None,
+        auto_l2: Array | None = None,
         *,
         threads: int = 128,
     ):
@@ -111,12 +121,14 @@ class CudaEngine(Engine):
             self._velocities = self._device(np.ascontiguousarray(rest.T, dtype=plan.dtype))
         start = np.full(self.trajectories, NEVER) if diverged_step is None else diverged_step
         self._diverged: Any = self._device(np.ascontiguousarray(start, dtype=np.int64))
-        own = ((np.ones(1) if own is None else own).astype(plan.dtype) for own in (plan.rates, plan.decays))
-        self._factors: Any = tuple(map(self._device, own))
-        self._auto_l2: Any = None
+        decays, self._auto_l2 = plan.decays, None
         if plan.auto_l2:
             states = np.repeat(np.array(plan.auto_l2.start())[:, np.newaxis], self.trajectories, axis=1)
-            self._auto_l2 = self._device(states)
+            if auto_l2 is not None:
+                states, decays = np.ascontiguousarray(auto_l2), plan.auto_l2.weight_decay(1.0) * auto_l2[0]
+            self._auto_l2: Any = self._device(states)
+        own = ((np.ones(1) if own is None else own).astype(plan.dtype) for own in (plan.rates, decays))
+        self._factors: Any = tuple(map(self._device, own))
         squares, products, batch = plan.batches
         nothing = np.zeros(1)
         data = (plan.quantiles, squares, products) if batch else (plan.quantiles, nothing, nothing)
@@ -140,12 +152,16 @@ class CudaEngine(Engine):
         """Take the steps start, ..., stop - 1; then measure: `moments` of `reduced`, `values` of `kept`."""
         every = self.plan.auto_l2.every if self.plan.auto_l2 else stop
         piece = _cuda_memory.steps_at_once(self.plan, self.trajectories)
+        waited = start
         while start < stop:
             pause = min(stop, start + piece, (start // every + 1) * every)
             self._piece(start, pause)
             if self.plan.auto_l2 and pause % every == 0:
                 self._measure_l2(pause)
             start = pause
+            if waited + piece <= start < stop:
+                self._cuda.synchronize()  # launches are only queued: without waiting for them Ctrl-C is not heard
+                waited = start
         self.measure(reduced, kept)
 
     def _piece(self, start: int, stop: int) -> None:
@@ -191,7 +207,7 @@ class CudaEngine(Engine):
             self.moments = dict(zip(reduced, Moments.merged(*parts), strict=True))
         for name in kept:
             if name == WEIGHTS:
-                self.values[name] = self.fetch()[0]
+                self.values[name] = _fetched(self._weights)
                 continue
             out = self._cuda.device_array(self.trajectories, np.float64)
             kernel = self._observe.observe_kernel(self.plan.depth, OBSERVABLES[name][0])
@@ -203,10 +219,19 @@ class CudaEngine(Engine):
         """(trajectory,): the step at which each diverged; -1: it did not."""
         return self._diverged.copy_to_host()
 
+    @property
+    def auto_l2(self) -> Array | None:
+        """(6, trajectory): where AutoL2 is for each, if the plan has it."""
+        return None if self._auto_l2 is None else self._auto_l2.copy_to_host()
+
     def fetch(self) -> tuple[Array, Array | None]:
         """Weights and, with momentum, velocities: (trajectory, layer)."""
-        velocities = self._velocities.copy_to_host().T.copy() if self.plan.momentum else None
-        return self._weights.copy_to_host().T.copy(), velocities
+        return _fetched(self._weights), _fetched(self._velocities) if self.plan.momentum else None
+
+
+def _fetched(array: Any) -> Array:
+    """(trajectory, layer), of what lies on the device as (layer, trajectory)."""
+    return array.copy_to_host().T.copy()
 
 
 def _kind(plan: Plan, samples: int, batch: int):

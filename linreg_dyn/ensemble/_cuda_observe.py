@@ -138,11 +138,9 @@ def reduce_kernel(depth: int, functions: tuple[Callable, ...], threads: int):
                     shared[LEAST, me] = min(shared[LEAST, me], shared[LEAST, you])
                     shared[GREATEST, me] = max(shared[GREATEST, me], shared[GREATEST, you])
                 half //= 2
-            if me == 0 and counts[0] > 0:
+            if me == 0:  # where nobody is left the sums are 0, and so is the mean: what is merged is a number
                 row = moments[k, cuda.blockIdx.x]
-                row[0], row[1], row[2] = counts[0], shared[SUM, 0] / counts[0], shared[SQUARES, 0]
+                row[0], row[1], row[2] = counts[0], shared[SUM, 0] / max(counts[0], 1), shared[SQUARES, 0]
                 row[3], row[4] = shared[LEAST, 0], shared[GREATEST, 0]
-            elif me == 0:
-                moments[k, cuda.blockIdx.x, 0] = 0
 
     return reduce

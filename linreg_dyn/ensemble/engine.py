@@ -33,6 +33,7 @@ class Engine(ABC):
         weights: (trajectory, layer), kept as it is.
         velocities: (trajectory, layer) of the heavy ball; None: at rest.
         diverged_step: (trajectory,), of a run to be continued; None: nothing has diverged.
+        auto_l2: (6, trajectory), states of AutoL2 of a run to be continued; None: at their start.
     """
 
     moments: dict[str, Moments]
@@ -57,9 +58,14 @@ class Engine(ABC):
     def diverged_step(self) -> np.ndarray:
         """(trajectory,): the step at which each diverged; -1: it did not."""
 
+    @property
+    @abstractmethod
+    def auto_l2(self) -> Array | None:
+        """(6, trajectory): where AutoL2 is for each, if the plan has it."""
+
     def records(self, start: int, stops: Sequence[int], record: Record) -> Iterator[Seen]:
         """Advance from `start` to each of `stops` in turn, and measure there what `record` asks for."""
         for stop in stops:
             self.advance(start, stop, record.reduced, record.kept)
-            yield Seen(self.moments, self.values, self.diverged_step != NEVER)
+            yield Seen(self.moments, self.values, self.diverged_step != NEVER if record.kept else None)
             start = stop
