@@ -41,6 +41,26 @@ def test_the_estimate_counts_what_is_kept():
     assert of_a_thread(plan(method=MiniBatch(samples(40_000), batch_size=3))) == 4 * 40_000 + 8 * 3
 
 
+def test_the_layers_of_deep_nets_are_counted_where_registers_do_not_hold_them():
+    """As the compiler sets memory aside at depth 1024 (`test_cuda_ptx`); on 132 x 2048 threads, that is 4.4e9 bytes."""
+    assert of_a_thread(plan(32, momentum=0.9)) == 0
+    assert of_a_thread(plan(1024)) == 2 * 8 * 1024
+    assert of_a_thread(plan(1024, "float32", momentum=0.9)) == 3 * 4 * 1024
+    batches = MiniBatch(samples(100), batch_size=3)
+    assert of_a_thread(plan(1024, method=batches)) == 2 * 8 * 1024 + 2 * 100 + 8 * 3
+    why = reason_against(plan(1024), 10, Room(4e9, 132 * 2048)) or ""
+    assert "would take 4.1" in why
+    assert "16384 bytes for each of 270336 threads at once" in why
+    assert "take fewer trajectories, layers, or" in why
+    assert reason_against(plan(1024), 10, Room(5e9, 132 * 2048)) is None
+
+
+def test_a_step_that_draws_samples_counts_for_more():
+    plain, batches = plan(4), plan(4, method=MiniBatch(samples(100), batch_size=64))
+    assert _cuda_memory.steps_at_once(plain, MANY) == _cuda_memory.PIECE // (4 * MANY)
+    assert 4 < _cuda_memory.steps_at_once(batches, MANY) < _cuda_memory.steps_at_once(plain, MANY) / 1000
+
+
 def test_what_does_not_fit_is_refused_with_the_estimate():
     need = of_the_ensemble(plan(), MANY)
     enough = need / _cuda_memory.SHARE + 1
@@ -57,7 +77,9 @@ def test_the_places_of_samples_count_for_every_thread_of_the_device():
     batches = plan(method=MiniBatch(samples(10_000), batch_size=10))
     need = of_the_ensemble(batches, 10) + 2048 * of_a_thread(batches)
     assert reason_against(batches, 10, Room(need / _cuda_memory.SHARE + 1, 2048)) is None
-    assert "10000 samples for 2048 threads" in (reason_against(batches, 10, Room(need / 2, 2048)) or "")
+    why = reason_against(batches, 10, Room(need / 2, 2048)) or ""
+    assert f"mini-batches out of 10000 samples, {2 * 10_000 + 8 * 10} bytes for each of 2048 threads" in why
+    assert "take fewer trajectories, layers, samples, or" in why
 
 
 def test_more_samples_than_a_thread_can_hold_are_refused_on_any_device():
@@ -68,7 +90,7 @@ def test_more_samples_than_a_thread_can_hold_are_refused_on_any_device():
 
 def test_a_device_that_is_too_small_is_refused_or_left_alone(monkeypatch):
     monkeypatch.setattr(_cuda, "cuda_available", lambda: (True, "a device"))
-    monkeypatch.delenv("NUMBA_ENABLE_CUDASIM", raising=False)
+    monkeypatch.setattr(_cuda, "simulated", lambda: False)
     monkeypatch.setattr(_cuda, "room", lambda: Room(2.0**20, 2048))
     starts = np.ones((_cuda.WORTHWHILE // 1000, 2))
     with pytest.raises(ValueError, match=r"would take .* GiB of the CUDA device \(16777 trajectories of depth 2\)"):

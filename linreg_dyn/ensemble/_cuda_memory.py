@@ -8,14 +8,18 @@ import numpy as np
 
 from linreg_dyn.ensemble.plan import Plan
 
-PIECE = 2**41
-"""Layer-steps of one launch, a second or so, so that Ctrl-C is heard."""
+PIECE = 2**39
+"""Layer-steps of one launch, after which the host waits, so that Ctrl-C is heard: 1e11 to 5e12 take a second."""
+DRAWN = 128
+"""How many layers a sample that is drawn counts for: it shuffles places in the device's memory."""
 TABLE = 2**20
 """Steps of one launch at most: so long are the tables of what varies from step to step."""
 OF_A_THREAD = 2**19
 """Bytes that a thread may have of its own beside registers, on any device."""
 STACK = 1024
 """What of them is left to the compiler."""
+REGISTERS = 4 * 255
+"""Bytes of a thread's registers; layers that do not fit into them lie in memory of its own."""
 SHARE = 0.95
 """How much of what is free may be taken."""
 
@@ -29,7 +33,7 @@ class Room(NamedTuple):
 
 def steps_at_once(plan: Plan, trajectories: int) -> int:
     """Steps of one launch, but for those up to a measurement of AutoL2."""
-    return max(4, min(TABLE, PIECE // (trajectories * plan.depth)))
+    return max(4, min(TABLE, PIECE // (trajectories * (plan.depth + DRAWN * plan.batches[2]))))
 
 
 def place(samples: int) -> Any:
@@ -50,9 +54,11 @@ def of_the_ensemble(plan: Plan, trajectories: int) -> int:
 
 
 def of_a_thread(plan: Plan) -> int:
-    """Bytes of a thread's own: the places of all samples, which a mini-batch shuffles, and what it swapped."""
+    """Bytes of a thread's own: weights, products and velocities of a deep net, and of a mini-batch the places of all
+    samples, which it shuffles, and what it swapped."""
     squares, _, batch = plan.batches
-    return place(len(squares))().itemsize * len(squares) + 8 * batch
+    layers = np.dtype(plan.dtype).itemsize * plan.depth * (3 if plan.momentum else 2)
+    return (layers if layers > REGISTERS else 0) + place(len(squares))().itemsize * len(squares) + 8 * batch
 
 
 def reason_against(plan: Plan, trajectories: int, room: Room) -> str | None:
@@ -60,15 +66,18 @@ def reason_against(plan: Plan, trajectories: int, room: Room) -> str | None:
     own, samples = of_a_thread(plan), len(plan.batches[0])
     if own > OF_A_THREAD - STACK:
         return (
-            f"a mini-batch out of {samples} samples takes {own} bytes of each thread of a CUDA device, which has "
+            f"a mini-batch out of {samples} samples, at depth {plan.depth}, takes {own} bytes of each thread of a CUDA "
+            "device, which has "
             f'{OF_A_THREAD - STACK}; take fewer samples, or backend="cpu"'
         )
     need = of_the_ensemble(plan, trajectories) + room.threads * own
     if need <= SHARE * room.free:
         return None
-    places = f", the places of {samples} samples for {room.threads} threads at once" if own else ""
+    drawn = f", mini-batches out of {samples} samples" if samples else ""
+    each = f", {own} bytes for each of {room.threads} threads at once" if own else ""
+    fewer = "trajectories" + ", layers" * bool(own) + ", samples" * bool(samples)
     return (
         f"this run would take {need / 2**30:.3g} GiB of the CUDA device ({trajectories} trajectories of depth "
-        f"{plan.depth}{places}), and {SHARE * room.free / 2**30:.3g} GiB may be used; "
-        f'take fewer trajectories{", fewer samples" if own else ""}, or backend="cpu"'
+        f"{plan.depth}{drawn}{each}), and {SHARE * room.free / 2**30:.3g} GiB may be used; "
+        f'take fewer {fewer}, or backend="cpu"'
     )
