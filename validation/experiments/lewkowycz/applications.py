@@ -11,6 +11,8 @@ from validation.experiments.lewkowycz.optimal import (
     draw_budgets,
     draw_predicted,
     fixed_budget,
+    guess_fixed,
+    guess_measured,
     kernel_constant,
     measured_constant,
 )
@@ -28,7 +30,7 @@ from validation.experiments.lewkowycz.shared import (
 )
 
 
-def _predicted(values: dict[str, Any], seeds: int, minutes: float, differs: str) -> Setting:
+def _predicted(values: dict[str, Any], seeds: int, minutes: float | None, differs: str) -> Setting:
     within = Prediction(
         "decades",
         "the predicted l2 is within an order of magnitude of the tuned one, at every budget",
@@ -79,8 +81,8 @@ APPLICATIONS = (
                     "budgets": [480, 960, 1920],
                 }
                 | {"l2": [4e-3, 1e-3, 2.5e-4, 6e-5, 1.5e-5]},
-                2,
-                15.0,
+                3,  # find the paper's 0.4 % to be within 1 % in 98 of 100 where accuracies spread by 0.2 % (two: in 58)
+                None,
                 ON_SMALL_WRN + RUNNING + "; budgets of 10 to 40 epochs (the paper: 50 to 2000)",
             ),
             "paper": _predicted(
@@ -89,14 +91,15 @@ APPLICATIONS = (
                 | {"model": WRN, "precision": "float32", "rate": 0.2, "large_l2": 0.01, "short": {"epochs": 2}}
                 | {"budgets": [48 * T for T in (50, 100, 250, 500, 1000, 1500, 2000)]}
                 | {"l2": [5e-6, 1e-5, 5e-5, 1e-4, 2e-4, 4e-4, 1e-3, 2e-3]},
-                2,
-                30_000.0,
+                3,
+                45_000.0,
                 RUNNING,
             ),
         },
         measured_constant,
         50,
         draw_predicted,
+        guess_measured,
     ),
     Experiment(
         "lewkowycz.lambda-pred-kernel",
@@ -152,8 +155,8 @@ APPLICATIONS = (
             ),
             "paper": _auto(
                 WRN_AUTO | {"model": WRN, "precision": "float32", "epochs": 200, "l2": [0.002, 0.001, 5e-4, 1e-4]},
-                2,
-                3000.0,
+                3,
+                4500.0,
                 RUNNING,
             ),
         },
@@ -177,8 +180,8 @@ APPLICATIONS = (
                 WRN_AUTO
                 | {"model": WRN, "precision": "float32", "epochs": 200, "schedule": True}
                 | {"l2": [0.002, 0.001, 5e-4, 1e-4]},
-                2,
-                3000.0,
+                3,
+                4500.0,
                 RUNNING,
             ),
         },
@@ -189,7 +192,13 @@ APPLICATIONS = (
 )
 
 
-def _budgets(values: dict[str, Any], seeds: int, minutes: float, differs: str) -> Setting:
+SEEDS = 5
+"""Where the paper is right, "within half a per cent" is found with a probability of 0.98, 0.80 or 0.56 if accuracies
+spread over seeds by 0.15, 0.2 or 0.25 % (three seeds: 0.76, 0.52, 0.36; two: 0.42, 0.31, 0.24): of four equal ones the
+largest is 0.15 to 0.26 % above the one it is compared with. Five take 14 minutes of one H200."""
+
+
+def _budgets(values: dict[str, Any], seeds: int, minutes: float | None, differs: str) -> Setting:
     cost = Prediction("fixed_cost", "with T fixed the smallest l2 costs more than half a per cent", low=0.005)
     scaled = Prediction(
         "scaled_cost", "with T ~ 1 / l2 the smallest does as well as the best, within half a per cent", high=0.005
@@ -205,20 +214,21 @@ BUDGETS = Experiment(
     {
         "gpu": _budgets(
             CIFAR | {"model": SMALL_WRN, "epochs": 20, "constant": 0.01, "l2": [1e-3, 5e-4, 2.5e-4, 1.25e-4]},
-            2,
-            15.0,
+            SEEDS,
+            None,
             ON_SMALL_WRN + RUNNING + "; T = 20, or 0.01 / l2 (the paper: 200, or 0.1 / l2)",
         ),
         "paper": _budgets(
             CIFAR
             | {"model": WRN, "precision": "float32", "epochs": 200, "constant": 0.1}
             | {"l2": [5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5]},
-            2,
-            20_000.0,
+            SEEDS,
+            50_000.0,
             RUNNING + "; the paper's figure gives the l2 without numbers",
         ),
     },
     fixed_budget,
     125,
     draw_budgets,
+    guess_fixed,
 )

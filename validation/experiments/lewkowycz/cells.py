@@ -7,7 +7,7 @@ Dense networks train all at once (`members.sweep`), others one after another. Co
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from validation.batches import Augment
 from validation.context import Context
 from validation.data import Dataset
 from validation.experiments.common import dataset, network
+from validation.experiments.guess import TRAINED, seconds, size
 from validation.members import sweep
 from validation.train import Recipe, Trainer, fit
 
@@ -54,8 +55,9 @@ class Curves:
         return np.nanmax(np.where(self.steps <= until, self.test, -np.inf), axis=1)
 
     def t_star(self) -> np.ndarray:
-        """Steps until the test accuracy is within half a per cent of its maximum, (cell,)."""
-        return first_time(self.steps, self.test >= self.best()[:, np.newaxis] - WITHIN)
+        """Steps until the test accuracy is within half a per cent of its maximum, (cell,); NaN: only untrained."""
+        there = self.test >= self.best()[:, np.newaxis] - WITHIN
+        return first_time(self.steps, there & (self.steps > 0))
 
     def t_train(self) -> np.ndarray:
         """Steps until the training accuracy is 1, (cell,); NaN: it never is."""
@@ -162,7 +164,8 @@ def alone(
 ) -> dict[str, np.ndarray]:
     """One run: `steps` of the measurements, `test` and `train` accuracies, training `loss`, and `l2`, as arrays.
 
-    Training images are evaluated at the end alone, NaN before: five times as many as for the test.
+    The first measurement is before the first step, so that a run which diverges at once has one too. Training images
+    are evaluated at the end alone, NaN before: five times as many as for the test.
     """
     per_epoch = max(1, len(data.y_train) // values["batch_size"])
     recipe = Recipe(
@@ -190,13 +193,25 @@ def alone(
             recipe,
             device=context.device,
             measure=measure,
-            measure_at=times(max(1, per_epoch // 8), steps),
+            measure_at=[0, *times(max(1, per_epoch // 8), steps)],
             checkpoint=context.checkpoint(name),
             deadline=context.deadline,
         )
         return done.history | {"steps": done.steps}
 
     return context.once(name, make)
+
+
+def guess(values: dict[str, Any], lengths: Iterable[int]) -> float:
+    """Minutes on one H200 of networks trained one after another for so many steps each."""
+    net, first = size(values["model"], values["data"]), max(1, TRAINED // values["batch_size"] // 8)
+    how = {"batch": values["batch_size"], "precision": values["precision"]}
+    return sum(seconds(net, steps=n, tests=1 + len(times(first, n)), **how) for n in lengths) / 60
+
+
+def ratio(a: float, b: float) -> float:
+    """a / b; NaN where b is 0, and there is nothing to compare with."""
+    return float(a / b) if b else math.nan
 
 
 def times(first: int, last: int) -> list[int]:

@@ -45,11 +45,12 @@ def network_and_theory(values: dict[str, Any], seed: int, context: Context) -> M
             checkpoint=context.checkpoint("network"),
             deadline=context.deadline,
         )
-        return {"steps": done.steps, "loss": done.history["loss"]}
+        return {"steps": done.steps, "loss": done.history["loss"], "diverged": done.diverged is not None}
 
     trained = context.once("network", make)
-    theory = context.once("theory", lambda: _theory(values, data, seed, context, trained["steps"] * rate))
-    return read(trained["steps"] * rate, trained["loss"], theory["linear"], theory["quadratic"])
+    t = trained["steps"] * rate
+    theory = context.once("theory", lambda: _theory(values, data, seed, context, t))
+    return read(t, trained["loss"], theory["linear"], theory["quadratic"], diverged=bool(trained["diverged"]))
 
 
 def _theory(values: dict[str, Any], data: Dataset, seed: int, context: Context, t: np.ndarray) -> dict[str, np.ndarray]:
@@ -68,10 +69,12 @@ def _theory(values: dict[str, Any], data: Dataset, seed: int, context: Context, 
     return losses
 
 
-def read(t: np.ndarray, loss: np.ndarray, linear: np.ndarray, quadratic: np.ndarray) -> Measured:
-    """Metrics of three loss curves at the same times."""
+def read(
+    t: np.ndarray, loss: np.ndarray, linear: np.ndarray, quadratic: np.ndarray, *, diverged: bool = False
+) -> Measured:
+    """Metrics of three loss curves at the same times; NaN if the network diverged, however its loss began."""
     arrays = {"t": t, "network": loss, "linear": linear, "quadratic": quadratic}
-    if len(loss) < len(t) or not np.isfinite(loss).all():
+    if diverged or not np.isfinite(loss).all():
         return Measured(
             dict.fromkeys(("difference", "time_ratio", "loss_ratio", "rises", "linear_rises"), np.nan), arrays
         )

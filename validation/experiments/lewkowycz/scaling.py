@@ -8,7 +8,7 @@ import numpy as np
 
 from validation.context import Context
 from validation.core import Measured
-from validation.experiments.lewkowycz.cells import Curves, images, train
+from validation.experiments.lewkowycz.cells import Curves, images, ratio, train
 from validation.statistics import slope_interval
 
 
@@ -65,11 +65,11 @@ def catapult(values: dict[str, Any], seed: int, context: Context) -> Measured:
     t, best = curves.t_train(), curves.best()
     learned = np.isfinite(t)
     early = np.where(learned, np.nanmax(np.where(curves.steps <= t[:, np.newaxis], curves.test, -1), axis=1), np.nan)
-    early_spread, late_spread = (float(np.ptp(x[learned])) if learned.any() else np.nan for x in (early, best))
+    early_spread, late_spread = (float(np.ptp(x[learned])) if learned.sum() > 1 else np.nan for x in (early, best))
     lowest = np.nanargmin(np.where(np.isnan(curves.loss), np.inf, curves.loss), axis=1)
     ends = (~np.isnan(curves.loss)).sum(1) - 1
     turns = np.mean((lowest < ends)[learned]) if learned.any() else np.nan
-    metrics = {"early_spread": early_spread, "late_over_early": late_spread / early_spread, "turns": float(turns)}
+    metrics = {"early_spread": early_spread, "late_over_early": ratio(late_spread, early_spread), "turns": float(turns)}
     return Measured(metrics, {"rates": curves.rates, "l2": curves.l2, "early": early, "best": best})
 
 
@@ -97,10 +97,11 @@ def draw_t_star(arrays: list[dict[str, np.ndarray]], axes) -> None:
             row = (one["rates"] == rate) & (one["l2"] > 0)
             label = f"rate {rate:g}" if one is arrays[0] else None
             axes.plot((one["rates"] * one["l2"])[row], one["t_star"][row], "o", color=f"C{k}", ms=3, label=label)
-    x = (arrays[0]["rates"] * arrays[0]["l2"])[arrays[0]["l2"] > 0]
-    middle = np.exp(np.mean(np.log(x * arrays[0]["t_star"][arrays[0]["l2"] > 0])))
-    x = np.array([x.min(), x.max()])
-    axes.plot(x, middle / x, "--", color="0.5", lw=0.8, label="slope -1")
+    if (learns := arrays[0]["learns"]).any():
+        x = (arrays[0]["rates"] * arrays[0]["l2"])[learns]
+        middle = np.exp(np.mean(np.log(x * arrays[0]["t_star"][learns])))
+        x = np.array([x.min(), x.max()])
+        axes.plot(x, middle / x, "--", color="0.5", lw=0.8, label="slope -1")
     axes.set(xlabel="rate x l2", ylabel="steps to the best test accuracy", xscale="log", yscale="log")
     axes.legend(fontsize="x-small")
 

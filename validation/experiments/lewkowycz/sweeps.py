@@ -73,8 +73,8 @@ T_STAR = Experiment(
             MNIST
             | {"model": FC, "horizon": 2.0, "without": 1e6, "most_epochs": 2e7, "budget": 10_000, "budget_rate": 0.15}
             | {"cells": grid(PAPER_RATES, PAPER_L2, 1e-7, 2.0)},
-            2,
-            50_000.0,
+            3,
+            75_000.0,
             "",
             rates=True,
         ),
@@ -96,7 +96,7 @@ def _t_star_of(
     several = len({rate for rate, _ in paper[0]["cells"]}) > 1
     scales = {
         "gpu": _scaling(gpu[0], 3, gpu[1], gpu[2]),
-        "paper": _scaling(paper[0], 2, paper[1], RUNNING if "bn" in name or "wrn" in name else "", rates=several),
+        "paper": _scaling(paper[0], 3, paper[1], RUNNING if "bn" in name or "wrn" in name else "", rates=several),
     }
     says = "The steps until the best test accuracy are ~ 1 / lambda; that accuracy does not get worse as lambda falls."
     return Experiment(
@@ -109,7 +109,7 @@ def _cnn(norms: str, without: float) -> tuple[tuple[dict[str, Any], float, str],
     small = shared | {"budget": 390, "cells": grid((0.01,), (1, 0.5, 0.25, 0.1, 0.05, 0.025))}
     differs = "l2 from 0.025 to 1 (the paper: 5e-5 to 2); bfloat16" + ("; " + RUNNING if norms == "all" else "")
     full = shared | {"precision": "float32", "budget": 78_000, "without": 0.01 * without}
-    return (small, 15.0, differs), (full | {"cells": grid((0.01,), CNN_L2)}, 20_000.0)
+    return (small, 15.0, differs), (full | {"cells": grid((0.01,), CNN_L2)}, 30_000.0)
 
 
 OTHERS = (
@@ -128,7 +128,7 @@ OTHERS = (
             CIFAR
             | {"model": WRN, "precision": "float32", "batch_size": 1024, "horizon": 0.1, "without": 2000.0}
             | {"most_epochs": 4000, "budget": 9750, "budget_rate": 0.2, "cells": grid(WRN_RATES, WRN_L2, 2.5e-5)},
-            100_000.0,
+            150_000.0,
         ),
         120,
     ),
@@ -154,8 +154,8 @@ OTHERS = (
                 | MOMENTUM
                 | {"model": WRN, "precision": "float32", "horizon": 0.002, "budget": 9600, "budget_rate": 0.2}
                 | {"cells": grid((0.2,), (5e-6, 1e-5, 5e-5, 1e-4, 2e-4, 4e-4, 1e-3, 2e-3))},
-                2,
-                20_000.0,
+                3,
+                30_000.0,
                 RUNNING + "; mixup's alpha is 1, the paper does not say",
             ),
         },
