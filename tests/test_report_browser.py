@@ -1,8 +1,12 @@
 """The report in headless Chromium, as a reader would use it."""
 
+import re
 import shutil
+from dataclasses import replace
+from io import BytesIO
 
 import pytest
+from matplotlib.image import imread
 
 from linreg_dyn import report
 from linreg_dyn.claims import VERDICTS
@@ -247,3 +251,30 @@ def test_every_colour_of_text_has_the_contrast_of_wcag_aa(opened, scheme):
     contrast = opened(color_scheme=scheme).evaluate(CONTRAST)
     assert len(contrast) == 16
     assert min(contrast.values()) >= 4.5, contrast
+
+
+TWO_LINES = (
+    r"\tau = \lambda t: \quad \frac{df}{d\tau} = -\frac{\gamma}{\lambda} e^{-2(k-1)\tau} (f - y) - kf; \quad"
+    r"\frac{\gamma_{T_0} (1 - e^{-(\gamma_{T_0} + k\lambda) T_0})}{\gamma_{T_0} + k\lambda} \ge"
+    r"\frac{\gamma_T}{\gamma_T + k\lambda}"
+)
+
+
+def between_lines(tab):
+    """How many rows of pixels without ink there are between the lines of a statement that has two."""
+    picture = imread(BytesIO(tab.locator("blockquote.statement").screenshot()))[:, 10:, :3]  # without its edge
+    inked = "".join(" #"[ink] for ink in (picture != picture[0, 0]).any(axis=(1, 2)))
+    return max(map(len, re.findall(" +", inked.strip())), default=0)
+
+
+@pytest.mark.browser
+def test_denominators_and_exponents_of_two_lines_are_apart(browser):
+    item = replace(EVIDENCE[0], claim=replace(EVIDENCE[0].claim, statement=TWO_LINES))
+    tab = browser.new_page(viewport={"width": 560, "height": 800})
+    tab.set_content(page([item]))
+    tab.click("#toggle-all")
+    size = tab.locator("blockquote.statement math").first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    assert between_lines(tab) >= size / 4
+    tab.add_style_tag(content=".statement math { padding: 0; }")
+    assert between_lines(tab) < size / 4  # which the browser does by itself
+    tab.close()
