@@ -176,6 +176,21 @@ def test_sketches_keep_distances_and_few_weights_stay():
     np.testing.assert_array_equal(measures.sketched(weights[0], 1), weights[0].numpy())
 
 
+@pytest.mark.parametrize("wild", [None, *range(5)])
+def test_a_path_that_diverges_ends_nowhere(wild, tmp_path, monkeypatch):
+    values = BY_ID["paths"].scales["quick"].values
+    rng = np.random.default_rng(1)
+    curves = {run: {"path.weights": rng.normal(size=(4, 3)), "squared_norm": np.ones(4)} for run in values["runs"]}
+    if wild is not None:
+        curves[values["runs"][wild]]["squared_norm"] = np.array([1, 1, np.nan, np.nan])
+    monkeypatch.setattr(measures, "trained", lambda *_, **__: curves)
+    found = measures.paths(values, 0, Context(tmp_path)).metrics
+    assert np.isfinite(found["spread_ratio"]) == (wild is None)
+    parts = [values["runs"][wild]] if wild is not None else []
+    used = {*values["early"], *values["late"], "interrupted-200"}
+    assert np.isfinite(found["late_over_early_weight_decay"]) == (not used & set(parts))
+
+
 def test_paths_go_on_after_an_interruption(tmp_path):
     experiment = BY_ID["paths"]
     setting, whole = measured(experiment, "quick", tmp_path / "a", **TOY | {"every": 100})

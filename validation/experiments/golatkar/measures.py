@@ -187,31 +187,41 @@ def weight_norm(values: dict[str, Any], seed: int, context: Context) -> Measured
 
 
 def paths(values: dict[str, Any], seed: int, context: Context) -> Measured:
-    """Where runs end, in the plane of the first two principal components of all paths together (Fig. 2D, E)."""
+    """Where runs end, in the plane of the first two principal components of all paths together (Fig. 2D, E).
+
+    One that diverged ends nowhere, and numbers that its end is in are NaN.
+    """
     metrics, arrays, spread = {}, {}, {}
     for regulariser in values["regularisers"]:
-        plane, where = _plane(values | {"regulariser": regulariser}, seed, context)
-        ends = {run: plane[where == k][-1] for k, run in enumerate(values["runs"])}
+        plane, where, ended = _plane(values | {"regulariser": regulariser}, seed, context)
+        ends = {run: plane[where == k][-1] if ended[k] else np.full(2, np.nan) for k, run in enumerate(values["runs"])}
         size = float(np.linalg.norm(ends[ALWAYS] - plane[0]))
         away = {run: float(np.linalg.norm(end - ends[ALWAYS])) / size for run, end in ends.items()}
         early, late = ([away[run] for run in values[part]] for part in ("early", "late"))
         apart = [float(np.linalg.norm(ends[a] - ends[b])) / size for a, b in combinations(ends, 2)]
-        spread[regulariser] = max(apart)
-        metrics |= {f"late_over_early_{regulariser}": max(late) / min(early), f"late_{regulariser}": min(late)}
+        spread[regulariser] = float(np.max(apart))
+        nearest = float(np.min(late))
+        metrics |= {
+            f"late_over_early_{regulariser}": float(np.max(late) / np.min(early)),
+            f"late_{regulariser}": nearest,
+        }
         arrays |= {f"plane_{regulariser}": plane, f"run_{regulariser}": where}
     metrics["spread_ratio"] = spread["augmentation"] / spread["weight_decay"]
     return Measured(metrics, arrays)
 
 
-def _plane(values: dict[str, Any], seed: int, context: Context) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of all snapshots of all runs, (snapshot, 2), and the number of the run of each, (snapshot,)."""
+def _plane(values: dict[str, Any], seed: int, context: Context) -> tuple[np.ndarray, np.ndarray, list[bool]]:
+    """Coordinates of all snapshots of all runs, (snapshot, 2), the number of the run of each, (snapshot,), and whether
+    each run came to its end.
+    """
     curves = trained(values, seed, context, "path", prefix=f"{values['regulariser']}-")
     rows, where = [], []
     for k, found in enumerate(curves.values()):
         kept = found["path.weights"][np.isfinite(found["squared_norm"])]  # up to a divergence
         rows.append(kept)
         where += [k] * len(kept)
-    return principal_components(torch.as_tensor(np.concatenate(rows))).coordinates, np.array(where)
+    ended = [bool(np.isfinite(found["squared_norm"][-1])) for found in curves.values()]
+    return principal_components(torch.as_tensor(np.concatenate(rows))).coordinates, np.array(where), ended
 
 
 def sketched(weights: torch.Tensor, seed: int, size: int = SKETCH) -> np.ndarray:
