@@ -427,3 +427,12 @@ def test_an_experiment_says_how_long_it_takes(context, where):
     assert told.spec("quick").minutes == 6
     assert queue.Estimates([], "cpu").of(told.spec("quick")) == 360
     assert experiment(near(-1), minutes=7).spec("quick").minutes == 7
+
+
+@pytest.mark.parametrize(("tool", "version"), [("echo 580.159.04", "580.159.04"), ("exit 9", None), (None, None)])
+def test_a_record_has_the_version_of_the_driver(tool, version, tmp_path, monkeypatch):
+    if tool:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{tool}\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert records._driver() == version

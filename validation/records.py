@@ -11,6 +11,7 @@ import json
 import math
 import os
 import platform
+import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,11 +163,13 @@ def _processor() -> str:
 
 
 def _driver() -> str | None:
+    """The version of NVIDIA's driver; None if its own tool does not say."""
+    ask = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
     try:
-        words = Path("/proc/driver/nvidia/version").read_text().split()
-    except OSError:
+        said = subprocess.run(ask, capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
         return None
-    return next((word for word in words if word.count(".") == 2 and word.replace(".", "").isdigit()), None)
+    return next(iter(said.split()), None)
 
 
 def _digest(record: Mapping[str, Any]) -> str:
