@@ -15,6 +15,8 @@ The counter of a block of four words is
 and its key is (seed low, seed high).
 """
 
+from linreg_dyn.arithmetic import fused
+
 MASK = 0xFFFFFFFF
 MULTIPLIER_0, MULTIPLIER_1 = 0xD2511F53, 0xCD9E8D57
 WEYL_0, WEYL_1 = 0x9E3779B9, 0xBB67AE85
@@ -85,7 +87,7 @@ def quantile(word, table):
     position = word * (len(table) - 1)
     cell = position >> 32
     low = table[cell]
-    return low + (table[cell + 1] - low) * ((position & MASK) * 2.0**-32)
+    return fused(table[cell + 1] - low, (position & MASK) * 2.0**-32, low)
 
 
 def sample(order, swaps, trajectory, step, k0, k1):

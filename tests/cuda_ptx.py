@@ -21,10 +21,15 @@ class Device:
 
 
 def instructions(kernel, signature):
-    """How often each instruction is in a kernel, "local" for local memory: {"fma.rn.f64": 69, ...}."""
+    """How often each instruction is in a kernel, "local": bytes of local memory: {"fma.rn.f64": 69, ...}.
+
+    "exact.f64" are products by a power of two, which round nothing, fused with a sum or not.
+    """
     ptx, _ = cuda.compile_ptx(kernel.py_func, signature, cc=CAPABILITY)  # pyright: ignore
+    ptx = re.sub(r"mul(\.f64\s+%fd\d+, %fd\d+, 0d[0-9A-F]{3}0{13};)", r"exact\1", ptx)
     found = Counter(re.findall(r"^\s+(?:@!?%p\d+\s+)?([a-z][a-z0-9_.]+)\s", ptx, re.MULTILINE))
-    return dict(found) | ({"local": 1} if ".local" in ptx else {})
+    local = re.search(r"__local_depot\d+\[(\d+)\]", ptx)
+    return dict(found) | ({"local": int(local[1])} if local else {})
 
 
 def advance(kind, which=0):
@@ -51,12 +56,19 @@ def main():
     for dtype in ("float32", "float64"):
         for depth in (1, 2, 4, 8, 64):
             found[f"descent {depth} {dtype}"] = advance(kind(depth, dtype))
-        found[f"noise 4 {dtype}"] = advance(
-            kind(4, dtype, methods.NoiseAugmentation, distribution=noise.uniform, decaying=True)
-        )
+        for name, distribution in (
+            ("uniform", noise.uniform),
+            ("rademacher", noise.rademacher),
+            ("atom", noise.atom),
+            ("quantile", noise.quantile),
+        ):
+            found[f"noise {name} {dtype}"] = advance(
+                kind(4, dtype, methods.NoiseAugmentation, distribution=distribution, decaying=True)
+            )
         found[f"adaptive 4 {dtype}"] = advance(kind(4, dtype, adaptive=True, own_rates=True))
         found[f"momentum 4 {dtype}"] = advance(kind(4, dtype, moving=True, rate_varies=True))
         found[f"retrace 4 {dtype}"] = advance(kind(4, dtype), 1)
+    found["deep 1024 float64"] = advance(kind(1024, "float64"))
     found["batch 3 float64"] = advance(kind(4, "float64", methods.MiniBatch, batch=3, samples=100))
     functions = (observables.loss, observables.layer_imbalance)
     reduce = _cuda_observe.reduce_kernel(4, functions, 128)

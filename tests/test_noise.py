@@ -11,6 +11,7 @@ from numba import njit
 from linreg_dyn import noise
 from linreg_dyn.ensemble import _kernels  # makes the functions of noise jitable
 from linreg_dyn.ensemble._vector import view
+from linreg_dyn.ensemble.literals import typed
 from linreg_dyn.ensemble.methods import CELLS, Table, TruncatedGaussian
 
 # kat_vectors of Random123 (D. E. Shaw Research), lines "philox4x32 10": counter, key, answer.
@@ -210,3 +211,33 @@ def test_compiled_choice_is_the_same():
         sample(order, swaps, 2**33 + 1, step, 2**32 - 1, 5)
         assert order.tolist() == plain
         assert swaps.tolist() == plain_swaps
+
+
+@njit(error_model="numpy")
+def compiled_quantiles(words, table, out):
+    OUT(out, 0)[0] = noise.quantile(WORDS(words, 0)[0], table)
+
+
+WORDS, OUT = view(4, 2, 1), view(4, 2, 1)
+
+
+def test_interpolation_is_rounded_once_at_its_end():
+    """In the lanes of the CPU and as a device has it; the oracle is exact. Rounded twice, some are off by an ulp."""
+    table = TruncatedGaussian(2.0).table()
+    words = np.random.default_rng(0).integers(0, 2**32, (1000, 8))
+
+    def exact(a, b, c):
+        return float(Fraction(a) * Fraction(b) + Fraction(c))
+
+    out = np.empty(8)
+    as_on_a_device = typed(noise.quantile, np.float64, exact)
+    twice = 0
+    for lanes in words:
+        compiled_quantiles(lanes, table, out)
+        for word, got in zip(lanes.tolist(), out.tolist(), strict=True):
+            cell, inside = divmod(word * CELLS, 2**32)
+            low, high = table[cell], table[cell + 1]
+            expected = exact(high - low, inside * 2.0**-32, low)
+            assert got == as_on_a_device(word, table) == expected
+            twice += noise.quantile(word, table) != expected
+    assert 0 < twice < 40

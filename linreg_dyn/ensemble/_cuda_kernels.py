@@ -20,7 +20,7 @@ from numba.extending import register_jitable
 
 from linreg_dyn import noise, rules
 from linreg_dyn.ensemble import _cuda_memory
-from linreg_dyn.ensemble._cuda_arithmetic import as_written, product, wide, within
+from linreg_dyn.ensemble._cuda_arithmetic import as_written, fma, product, wide, within
 from linreg_dyn.ensemble._cuda_target import cuda
 from linreg_dyn.ensemble.literals import typed
 from linreg_dyn.ensemble.plan import NEVER
@@ -118,7 +118,7 @@ def drawer(kind: Kind):
     zero, times, batch = number(0), product(kind.dtype), kind.batch
     philox, counter = typed(noise.philox, np.int64, product=wide), typed(noise.amplitude_counter, np.float64)
     sample, restore, mean = (typed(f, np.float64) for f in (noise.sample, noise.restore, noise.moments))
-    amplitudes, distribution = kind.distribution is not None, typed(kind.distribution or noise.uniform, np.float64)
+    amplitudes, distribution = kind.distribution is not None, typed(kind.distribution or noise.uniform, np.float64, fma)
 
     @register_jitable
     def block(trajectory, step, keys):
