@@ -39,7 +39,7 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
 
     Raises TypeError and ValueError for weights or times that are not finite real numbers, negative times, no
     layer, or `precision` below 2; ArithmeticError where 1024 bits, or `precision`, do not settle the answer
-    (few bits; from depth 3 on also starts far beyond 1e30).
+    (few bits; from depth 3 on also starts far beyond 1e30, after some seconds; tiny ones cost no more than others).
     """
     w, t = as_floats("weights0", weights0), as_floats("times", times)
     if w.ndim == 0 or w.shape[-1] == 0:
@@ -184,7 +184,9 @@ class _Clock:
                 t_known += self.elapsed(x_known, x, t)
                 x_known, late = x, t - t_known
                 move = late * self.speed(acb(x)).real
-                if abs(move.mid()) <= max(arb(1), x) * arb(2) ** (12 - ctx.prec) or abs(move.mid()) <= 2 * move.rad():
+                if not move.is_finite():
+                    return found + [arb.nan()] * (len(times) - len(found))
+                if abs(move.mid()) <= x * arb(2) ** (12 - ctx.prec) or abs(move.mid()) <= 2 * move.rad():
                     break
                 x = max((x + move).mid(), arb(0))
             found.append(self._enclose(x, late, abs(move).upper()))
@@ -192,7 +194,7 @@ class _Clock:
 
     def _enclose(self, x: arb, late: arb, move: arb) -> arb:
         """Where `x` gets within the time `late`: it cannot leave a ball that it is too slow to cross."""
-        reach = 2 * move + arb(2) ** (-2 * ctx.prec)
+        reach = 2 * move
         near = arb(x, reach)
         travelled = late * self.speed(acb(near)).real
         return x + travelled if abs(travelled) <= reach else near + arb.nan()
@@ -204,8 +206,9 @@ class _Clock:
             with ctx.workprec(64):
                 return [float(self.speed(acb(float(x[0]))).real.mid())]
 
+        least = max(1e-12 * min(1.0, times[0] * speed(0, [0.0])[0]), 1e-320)  # a tiny x may grow by any factor
         with np.errstate(all="ignore"):  # trial steps far too long are rejected
-            solution = solve_ivp(speed, (0, times[-1]), [0.0], "DOP853", times, rtol=1e-9, atol=1e-12)
+            solution = solve_ivp(speed, (0, times[-1]), [0.0], "DOP853", times, rtol=1e-9, atol=least)
         x = [float(value) for value in np.ravel(solution.y) if np.isfinite(value)]
         return x + x[-1:] * (len(times) - len(x)) if x else [0.0] * len(times)
 
@@ -222,7 +225,9 @@ def _solve(line: _Line, times: list[float]) -> list[arb]:
     if line.ties:
         return _follow(_to_saddle(line), later)
     rise = _to_zero(line)
-    crossing = rise.elapsed(arb(0), arb(1), arb(1))
+    crossing = rise.elapsed(arb(0), arb(1), later[0])
+    if not all(t > crossing or t < crossing or crossing.rad() <= t * arb(2) ** -20 for t in later):
+        return [arb.nan()] * len(later)  # on which side of the crossing is not settled
     before = [t for t in later if not t > crossing]
     after = [t - crossing for t in later[len(before) :]]
     from_zero = _Line(r0=Fraction(0), b=line.b)
@@ -239,18 +244,18 @@ def _velocity(line: _Line, r, analytic: bool):
 
 
 def _to_minimum(line: _Line) -> _Clock:
-    """From `r0 >= 0` to the minimum `m`: `r = m - (m - r0) exp(-x)`, so that `dx/dt = (dr/dt) / (m - r)`.
+    """From `r0 >= 0` to the minimum `m`: `m - r = (m - r0) exp(-x)`, so that `dx/dt = (dr/dt) / (m - r)`.
 
-    The residual vanishes with `m - r`; their quotient is written without that cancellation,
-    `(1 - W) / (m - r) = (m + r) G / (1 + W)` with `G` the divided difference of
-    `s prod (s + b_i)` (`s = r^2`).
+    `r` is a sum of two parts of one sign, without cancellation however small it is. The residual vanishes
+    with `m - r`; their quotient is written without that cancellation,
+    `(1 - W) / (m - r) = (m + r) G / (1 + W)` with `G` the divided difference of `s prod (s + b_i)` (`s = r^2`).
     """
     m, r0 = line.minimum(), _ball(line.r0)
     shifts = [arb(0)] + [_ball(b) for b in line.b]
     beyond = [prod((m**2 + c for c in shifts[i + 1 :]), start=arb(1)) for i in range(len(shifts))]
 
     def position(x):
-        return m - (m - r0) * (-x).exp()
+        return r0 * (-x).exp() - m * (-x).expm1()
 
     def speed(x, analytic=False):
         r = position(x)

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from linreg_dyn import symbolic
+from linreg_dyn import closed_form, symbolic
 from linreg_dyn.closed_form import balanced_time, flow
 from linreg_dyn.eigenvalues import spectrum
 
@@ -222,6 +222,56 @@ def test_shapes_and_repeated_unsorted_times():
 def test_bad_input(start, times, options, error, words):
     with pytest.raises(error, match=words):
         flow(start, times, **options)
+
+
+@pytest.mark.parametrize("size", [1e-20, 1e-45, 1e-100, 1e-300])
+def test_tiny_starts_grow_as_the_linear_flow_and_need_no_more_bits(size, monkeypatch):
+    """`dw_1/dt = 2 P w_2`, `dw_2/dt = 2 P w_1` up to `size^2`, where the others have the product P = 1 or -1."""
+    monkeypatch.setattr(closed_form, "_PRECISIONS", (128,))
+    times = np.array([1e-3, 0.5, 1.0])
+    grown, shrunk = size * np.exp(2 * times), size * np.exp(-2 * times)
+    for start, want in (
+        ([0.0, size, 1.0], ((grown - shrunk) / 2, (grown + shrunk) / 2, 1 + 0 * times)),
+        ([size, size, 1.0], (grown, grown, 1 + 0 * times)),
+        ([-size, size, 2.0, -0.5], (grown * -1, grown, 2 + 0 * times, -0.5 + 0 * times)),
+        ([-size, size, 2.0, 0.5], (-shrunk, shrunk, 2 + 0 * times, 0.5 + 0 * times)),
+    ):
+        np.testing.assert_allclose(flow(start, times), np.transpose(want), rtol=64 * EPS, atol=0)
+
+
+def test_a_tiny_start_that_grows_through_sixty_orders_of_magnitude():
+    """`dr/dt = 2 (1 - r Q) Q` at `Q = r s`, so that the time is an integral over `u = log r`, by mpmath."""
+    size, times = mpmath.mpf(1e-60), [60.0, 69.0, 69.5]
+
+    def clock(u):
+        r = mpmath.exp(u)
+        s = mpmath.sqrt(r**2 + 1 - size**2)
+        return 1 / (2 * (1 - r**2 * s) * s)
+
+    for t, (w, same, other) in zip(times, flow([1e-60, 1e-60, 1.0], times), strict=True):
+        with mpmath.workdps(40):
+            u = mpmath.log(mpmath.mpf(w))
+            took = mpmath.quad(clock, mpmath.linspace(mpmath.log(size), u, 40))
+            assert abs(took - t) <= EPS * clock(u) + mpmath.mpf(10) ** -25
+        assert w == same
+        assert other == pytest.approx(np.sqrt(1 + w**2), rel=2 * EPS)
+
+
+@pytest.mark.parametrize("start", [[0.5, 1.0, 1.5], [-1e20, 1e21, 1e22], [-0.5, 0.5, 2.0]])
+def test_a_precision_too_low_is_given_up_at_once(start, monkeypatch):
+    """The first time that is not a number ends the search at that precision."""
+    calls, elapsed = [], closed_form._Clock.elapsed
+    monkeypatch.setattr(closed_form._Clock, "elapsed", lambda *given: calls.append(given) or elapsed(*given))
+    with pytest.raises(ArithmeticError, match="precision of 2 bits is too low"):
+        flow(start, [0.1, 1.0, 2.0], precision=2)
+    assert len(calls) <= 2
+
+
+def test_starts_beyond_the_lowest_precision_are_settled_by_the_next():
+    """What lies far above the others stays, and these are at the minimum: `w_i^2 - w_1^2` are constant."""
+    got = flow([-1e20, 1e21, 1e22], [1e-3, 1.0])
+    want = [1e-43 / np.sqrt(0.99 * 0.9999), 1e21 * np.sqrt(0.99), 1e22 * np.sqrt(0.9999)]
+    np.testing.assert_allclose(got, [want] * 2, rtol=16 * EPS)
 
 
 def test_too_little_precision_is_said():
