@@ -146,6 +146,14 @@ def no_decrease_outside(W: Fraction, eta: Fraction, delta: Fraction) -> bool:
     return 0 < delta < F(1, 2) and abs(eta) <= delta and outside and (W - 1) * (W - 1 / (1 + eta)) <= 0
 
 
+def stands_still_outside(w: list[Fraction], lam: Fraction, eta: Fraction) -> bool:
+    W = product(w)
+    gradients = [2 * (W - 1) * W / x for x in w]
+    velocities = [-2 * lam * (W - 1 + eta) * W / x for x in w]
+    change = sum(g * v for g, v in zip(gradients, velocities, strict=True))
+    return lam > 0 and not (W - 1) * (W - 1 + eta) < 0 and change >= 0
+
+
 BREAKS: dict[str, Callable[..., bool]] = {
     "ginsburg.hessian-eigenvalues": hessian_trace,
     "ginsburg.flat-is-balanced": less_imbalance_but_sharper,
@@ -160,6 +168,7 @@ BREAKS: dict[str, Callable[..., bool]] = {
     "ginsburg.thm-4.1-note": slower_than_noted,
     "ginsburg.sgd-full-batch": sums_are_not_one,
     "ginsburg.sgd-noise-variance": another_variance,
+    "ginsburg.sgd-noise-band": stands_still_outside,
     "ginsburg.thm-5.1-chain": breaks_the_chain,
     "ginsburg.thm-5.1-along-trajectory": grows_at_the_second_step,
 }
@@ -192,6 +201,7 @@ def test_the_formulas_by_hand_do_not_call_everything_a_witness() -> None:
     assert not grows_at_the_second_step([one, one], F(0), F(0), half)
     assert not printed_band_factor(F(2), F(0))
     assert not no_decrease_outside(F(2), F(1, 4), F(1, 4))
+    assert not stands_still_outside([F(2)], one, half)
     assert not hessian_trace([F(2)])  # the last three are false wherever they are stated
     assert not strict_conclusion([F(2)])
     assert not sums_are_not_one([one, one], [one, one])
