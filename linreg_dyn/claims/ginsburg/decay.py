@@ -136,7 +136,8 @@ CLAIMS = (
         id="ginsburg.wd-equilibria",
         title="Equilibria under weight decay",
         statement=(
-            r"\text{Equilibria with nonzero weights are balanced, } |w_i| = \omega,\ \omega^{d-2}(1 - \omega^d) = \mu. "
+            r"\mu > 0: \text{ equilibria with nonzero weights are balanced, } |w_i| = \omega,\ "
+            r"\omega^{d-2}(1 - \omega^d) = \mu. "
             r"\text{ They exist always for } d = 1, \text{ iff } \mu < 1 \text{ for } d = 2, \text{ and for } d \ge 3 "
             r"\text{ iff } \mu \le \mu_c(d) = \Big(\tfrac{d-2}{2d-2}\Big)^{\frac{d-2}{d}} \tfrac{d}{2d-2}"
         ),

@@ -121,9 +121,9 @@ CLAIMS = (
         source=source("section 4.1; Fig. 2b"),
         kind="printed",
         reading=(
-            "For the flow of eq. 9, with which the section works: once b <= W <= 1 it remains so. The discrete reading "
-            "is a claim of its own, and so is what the loss does inside (the sentence goes on that it can oscillate); "
-            "that it goes toward a flat minima area needs an equilibrium there: ginsburg.wd-equilibria."
+            "For the flow of eq. 9, with which the section works, lambda, mu > 0: once b <= W <= 1 it remains so. The "
+            "discrete reading is a claim of its own, and so is what the loss does inside (the sentence goes on that it "
+            "can oscillate); that it goes toward a flat minima area needs an equilibrium there: ginsburg.wd-equilibria."
         ),
         argument=(
             "y = W S (W - b) is nonnegative exactly in the band (for W > 0). Part 1: dW/dt = -2 lambda W y, so W > 0 "
@@ -191,8 +191,8 @@ CLAIMS = (
         id="ginsburg.wd-band-stays.discrete.amended",
         title="When one layer stays inside the weight decay band",
         statement=(
-            r"d = 1: \text{ a step from the band } 1 - \mu w \le w \le 1 \text{ leads into the band } "
-            r"\iff 2\lambda(1 + \mu) \le 1 \quad (w \ne \tfrac{1}{1 + \mu})"
+            r"d = 1,\ \lambda, \mu > 0: \text{ a step from the band } 1 - \mu w \le w \le 1 \text{ leads into the "
+            r"band } \iff 2\lambda(1 + \mu) \le 1 \quad (w \ne \tfrac{1}{1 + \mu})"
         ),
         source=source("section 4.1; Fig. 2b"),
         kind="amended",
@@ -230,8 +230,8 @@ CLAIMS = (
         id="ginsburg.wd-loss-in-band",
         title="Inside the weight decay band the flow's loss does not oscillate",
         statement=(
-            r"1 - \mu\tfrac{d}{W(\sum 1/w_i^2)} \le W \le 1,\ W > 0: \quad \frac{dL}{dt} \ge 0, \quad "
-            r"\frac{dW}{dt} \le 0"
+            r"\lambda, \mu > 0,\ 1 - \mu\tfrac{d}{W(\sum 1/w_i^2)} \le W \le 1,\ W > 0: \quad "
+            r"\frac{dL}{dt} \ge 0, \quad \frac{dW}{dt} \le 0"
         ),
         source=source("section 4.1, the loss L can oscillate"),
         kind="sharp",

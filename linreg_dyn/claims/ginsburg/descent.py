@@ -47,6 +47,7 @@ CLAIMS = (
         ),
         source=source("section 3.1, after eq. 7"),
         kind="printed",
+        reading="lambda > 0.",
         parts=(
             Part(
                 FLOW,

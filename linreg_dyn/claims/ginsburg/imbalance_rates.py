@@ -45,7 +45,7 @@ CLAIMS = (
         title="The exact range of the imbalance factor, and its largest rates",
         statement=(
             r"|W - 1| < \tfrac12: \text{ with } \lambda = \frac{1}{4\sum(1/w_i^2)},\ \inf k = \tfrac{247}{256},\ "
-            r"\max k = 1; \text{ with } \lambda = \frac{c}{\sum(1/w_i^2)},\ |D_{ij}| \text{ cannot grow iff } "
+            r"\max k = 1; \text{ with } \lambda = \frac{c}{\sum(1/w_i^2)},\ c > 0,\ |D_{ij}| \text{ cannot grow iff } "
             r"c \le \tfrac{4\sqrt2}{3}, \text{ nor change sign iff } c \le \tfrac43"
         ),
         source=source("Theorem 3.2"),

@@ -148,8 +148,9 @@ CLAIMS = (
         id="ginsburg.thm-3.1.largest-rate",
         title="The largest adaptive rate at which the loss decreases",
         statement=(
-            r"\lambda = \frac{c}{\sum(1/w_i^2)} \text{ decreases the loss at every depth for all } |W - 1| < r "
-            r"\iff c \le \frac{1}{(1 + r)^2} \quad (0 < r \le 1); \qquad c = \tfrac49 \text{ for } r = \tfrac12"
+            r"c > 0: \quad \lambda = \frac{c}{\sum(1/w_i^2)} \text{ decreases the loss at every depth for all } "
+            r"0 < |W - 1| < r \iff c \le \frac{1}{(1 + r)^2} \quad (0 < r \le 1); \qquad c = \tfrac49 \text{ for } "
+            r"r = \tfrac12"
         ),
         source=source("Theorem 3.1, its rate 1/(4 sum 1/w_i^2)"),
         kind="sharp",
@@ -239,9 +240,13 @@ CLAIMS = (
                 {"r": "real", "q": "real", "theta": "real"},
                 ("k >= 2*r/(1 + r**2)*(1 - theta)",),
                 (("c", "q/(2*(1 + r**2))"), ("u", "1 - r + r*theta"), *_ONE_LAYER),
-                ("0 < r", "r <= 1", "0 < theta", "theta < 1", "0 < q", "q <= 1"),
-                tactics=(positive(Axis("theta", "a2.0", "a3.0"), Axis("q", "a4.0", "a5.0"), _R, times="1 + r**2"),),
-                sample=lambda rng, depth, level: {n: falsify.rational(rng, 0, 1, level) for n in ("r", "q", "theta")},
+                ("0 < r", "r <= 1", "0 < theta", "theta < 1", "q <= 1"),
+                tactics=(positive(Axis("theta", "a2.0", "a3.0"), Axis("q", high="a4.0"), _R, times="1 + r**2"),),
+                sample=lambda rng, depth, level: {
+                    "r": falsify.rational(rng, 0, 1, level),
+                    "theta": falsify.rational(rng, 0, 1, level),
+                    "q": 1 - falsify.rational(rng, 0, 4, level),
+                },
             ),
             Part(
                 {"r": "real", "q": "real", "theta": "real"},

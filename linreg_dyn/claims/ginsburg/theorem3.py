@@ -142,7 +142,10 @@ CLAIMS = (
     Claim(
         id="ginsburg.thm-3.1-conclusion.amended",
         title="Theorem 3.1: the conclusion",
-        statement=r"L(t+1) = L(t) \cdot k^2, \quad k^2 < \tfrac{49}{64}",
+        statement=(
+            r"0 < |W - 1| < \tfrac12,\ \lambda = \frac{1}{4\sum(1/w_i^2)}: \quad L(t+1) = L(t) \cdot k^2, \quad "
+            r"k^2 < \tfrac{49}{64}"
+        ),
         source=source("proof of Theorem 3.1, last line"),
         kind="amended",
         amends="ginsburg.thm-3.1-conclusion",

@@ -176,7 +176,7 @@ CLAIMS = (
         id="ginsburg.thm-4.1-note.amended",
         title="Note to Theorem 4.1",
         statement=(
-            r"|w_i| < C,\ |W - 1| < \delta,\ |\eta| < \delta < \tfrac12: \quad "
+            r"E\eta = 0,\ |w_i| < C,\ |W - 1| < \delta,\ |\eta| < \delta < \tfrac12: \quad "
             r"E(k) \le 1 - 4 (1 - \delta)^6 \frac{\lambda^2\sigma^2}{C^4}"
         ),
         source=source("Note to Theorem 4.1"),
@@ -211,7 +211,7 @@ CLAIMS = (
         id="ginsburg.thm-4.1.largest-rate",
         title="The largest rates of Theorem 4.1",
         statement=(
-            r"|\eta| < \delta,\ |W - 1| < \delta,\ \delta < \tfrac12,\ \lambda = \frac{c}{\sum 1/w_i^2}: \quad "
+            r"|\eta| < \delta,\ |W - 1| < \delta,\ \delta < \tfrac12,\ \lambda = \frac{c}{\sum 1/w_i^2},\ c > 0: \quad "
             r"|D_{ij}| \text{ cannot grow iff } c \le \tfrac{16\sqrt2}{45}, \text{ nor change sign iff } c "
             r"\le \tfrac{16}{45}"
         ),

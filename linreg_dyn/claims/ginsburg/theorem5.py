@@ -189,7 +189,8 @@ CLAIMS = (
         id="ginsburg.thm-5.1-chain.amended",
         title="The chain of inequalities for Theorem 5.1",
         statement=(
-            r"k \ge 1 - \lambda^2(W - 1 + \eta)^2 W^2\big(\tfrac{1}{w_i^2} + \tfrac{1}{w_j^2}\big)^2 "
+            r"|W - 1| < \delta,\ |\eta| \le \delta < 1: "
+            r"\quad k \ge 1 - \lambda^2(W - 1 + \eta)^2 W^2\big(\tfrac{1}{w_i^2} + \tfrac{1}{w_j^2}\big)^2 "
             r"\quad \ge 1 - 2\lambda^2 W^2\big(\sum\tfrac{1}{w_i^2}\big)^2\big((W - 1)^2 + \eta^2\big) "
             r"\quad \ge 1 - 4\lambda^2\big(\sum\tfrac{1}{w_i^2}\big)^2\delta^2(1 + \delta)^2"
         ),
@@ -216,7 +217,7 @@ CLAIMS = (
         id="ginsburg.thm-5.1.largest-rate",
         title="The largest rates of Theorem 5.1",
         statement=(
-            r"|W - 1| < \delta,\ |\eta| \le \delta < 1,\ \lambda = \frac{c}{\sum 1/w_i^2}: \quad |D_{ij}| "
+            r"|W - 1| < \delta,\ |\eta| \le \delta < 1,\ \lambda = \frac{c}{\sum 1/w_i^2},\ c > 0: \quad |D_{ij}| "
             r"\text{ cannot grow iff } "
             r"c \le \frac{\sqrt2}{2\delta(1 + \delta)}, \text{ nor change sign iff } c \le "
             r"\frac{1}{2\delta(1 + \delta)}"
