@@ -118,6 +118,11 @@ def test_a_lemma_counts_only_once_its_own_certificate_is_accepted(tmp_path):
     assert {name: ok for name, ok, _ in checker.check_directory(tmp_path)}["itself.json"] is False
 
 
+def test_a_lemma_by_enclosures_does_not_prove():
+    assert refusal(USER, {"product": PRODUCT}) is None
+    assert "by enclosures" in str(refusal(USER, {"product": {**PRODUCT, "verdict": "certified"}}))
+
+
 # ---------------------------------------------------------------- witnesses
 WRONG_WITNESSES = {
     "two samples that are three": (

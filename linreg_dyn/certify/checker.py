@@ -1052,6 +1052,7 @@ def use_lemma(context, proof):
     """Prove a lemma's assumptions at its `bind`, then add its conclusions to the hypotheses."""
     claim, _, number = proof["id"].partition("#")
     require(claim in context.lemmas, f"lemma {claim} has no accepted certificate here")
+    require(context.lemmas[claim]["verdict"] == "proved", "what uses a lemma by enclosures would have to say so")
     part = context.lemmas[claim]["parts"][int(number)]
     (vector,) = (n for n, kind in part["given"].items() if kind == "simplex")
     require({*proof["bind"], vector} == set(part["given"]), "a lemma is about the simplex and the names it binds")

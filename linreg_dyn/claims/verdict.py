@@ -50,7 +50,7 @@ def lemmas_of(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any]) -
     for other in registry.values():
         if other.id not in cache and any("simplex" in p.given.values() for p in other.parts) and other.id != claim.id:
             parts = [find.certify_part(p.formal(), p.tactics or (), {}) for p in other.parts]
-            cache[other.id] = certificate(other, "proved", parts)
+            cache[other.id] = certificate(other, checker.shown_by(parts), parts)
     return cache
 
 
