@@ -263,7 +263,7 @@ TWO_LINES = (
 def between_lines(tab):
     """How many rows of pixels without ink there are between the lines of a statement that has two."""
     picture = imread(BytesIO(tab.locator("blockquote.statement").screenshot()))[:, 10:, :3]  # without its edge
-    inked = "".join(" #"[ink] for ink in (picture != picture[0, 0]).any(axis=(1, 2)))
+    inked = "".join(" #"[int(ink)] for ink in (picture != picture[0, 0]).any(axis=(1, 2)))
     return max(map(len, re.findall(" +", inked.strip())), default=0)
 
 
