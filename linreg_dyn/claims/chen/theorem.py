@@ -282,7 +282,8 @@ CLAIMS = (
         id="chen.rate.amended",
         title="A trajectory that stays within a radius converges at the rate O(1/(gamma T)); others need not",
         statement=(
-            r"\|\theta_0 - \theta_T\| \le R,\ \text{for all } T \implies \frac{1}{T} \sum_{k=0}^{T-1} \ell(\theta_k; "
+            r"\text{under the regularity principle } \|\theta_0 - \theta_T\| \le R,\ \text{for all } T \implies "
+            r"\frac{1}{T} \sum_{k=0}^{T-1} \ell(\theta_k; "
             r"z_{\xi_k}) - \inf_\theta f(\theta) \le \frac{R^2}{2 \eta} \frac{1}{\gamma T}; \quad \text{with no such } "
             r"R \text{ the regularity principle for all } T \text{ allows a gap of } \frac{\eta \|u\|^2}{2 \gamma} "
             r"\text{ at every step}"

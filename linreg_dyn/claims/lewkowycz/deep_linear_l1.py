@@ -105,7 +105,8 @@ CLAIMS = (
         id="lewkowycz.dln-fixed-point-l1.amended",
         title="The fixed point for one hidden layer and one sample",
         statement=(
-            r"L = 1,\ x = y = 1, \text{ MSE: every fixed point with } f \ne 0 \text{ has } 0 < f < 1 \text{ and } "
+            r"L = 1,\ x = y = 1,\ \lambda > 0, \text{ MSE: every fixed point with } f \ne 0 \text{ has } 0 < f < 1 "
+            r"\text{ and } "
             r"\lambda \sqrt n = 1 - f; \text{ there is one if and only if } \lambda \sqrt n < 1"
         ),
         source=source("eq. S21, section B.1"),

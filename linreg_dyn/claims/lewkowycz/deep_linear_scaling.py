@@ -143,7 +143,8 @@ CLAIMS = (
         id="lewkowycz.dln-fixed-point-scaling.amended",
         title="For which lambda there is a nontrivial fixed point: one sample, every depth and width",
         statement=(
-            r"x = y = 1, \text{ MSE: a non-trivial fixed point exists if and only if } \frac{\lambda^{L+1}}{\beta^2} "
+            r"x = y = 1,\ \lambda > 0, \text{ MSE: a non-trivial fixed point exists if and only if } "
+            r"\frac{\lambda^{L+1}}{\beta^2} "
             r"< 1 \ (L = 1), \quad \frac{\lambda^{L+1}}{\beta^2} \le \Big(\frac{L-1}{2L}\Big)^{L-1} "
             r"\Big(\frac{L+1}{2L}\Big)^{L+1} \ (L \ge 2)"
         ),
@@ -209,7 +210,8 @@ CLAIMS = (
         id="lewkowycz.dln-fixed-point-small.amended",
         title="Which fixed points tend to the unregularised solution: those that attract",
         statement=(
-            r"x = y = 1, \text{ MSE, } \frac{\lambda^{L+1}}{\beta^2} \to 0: \text{ at the stable non-trivial fixed "
+            r"x = y = 1,\ \lambda > 0, \text{ MSE, } \frac{\lambda^{L+1}}{\beta^2} \to 0: \text{ at the stable "
+            r"non-trivial fixed "
             r"point } \ell' \to 0; \text{ for } L \ge 2 \text{ there is another, a saddle, where } f \to 0"
         ),
         source=source("after eq. S20, section B.1"),

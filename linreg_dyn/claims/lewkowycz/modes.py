@@ -230,8 +230,9 @@ CLAIMS = (
         id="lewkowycz.thm-2-decay.any-degree",
         title="A mode decays to zero at every degree above one, below two as its kernel does",
         statement=(
-            r"1 < k \le 2: \quad |f_a(t)| \le e^{-k\lambda t + \frac{\gamma_a(t) - \gamma_a}{2(k-1)\lambda}} |f_a(0)| "
-            r"+ |\gamma_a y_a|\, e^{\frac{\gamma_a(t)}{2(k-1)\lambda}}\, t\, e^{-2(k-1)\lambda t}; \quad k > 1,\ "
+            r"\gamma_a, t \ge 0,\ \lambda > 0: \quad 1 < k \le 2: \ |f_a(t)| \le "
+            r"e^{-k\lambda t + \frac{\gamma_a(t) - \gamma_a}{2(k-1)\lambda}} |f_a(0)| + |\gamma_a y_a|\, "
+            r"e^{\frac{\gamma_a(t)}{2(k-1)\lambda}}\, t\, e^{-2(k-1)\lambda t}; \quad k > 1,\ "
             r"f_a(0) = 0,\ y_a = 1: \quad f_a(t) \ge \frac{\gamma_a(t)}{\gamma_a(t) + k\lambda} \big(1 - "
             r"e^{-(\gamma_a(t) + k\lambda) t}\big)"
         ),

@@ -117,7 +117,8 @@ CLAIMS = (
         title="The loss is least at c/lambda if the spectrum scales with lambda, and earlier if it stays",
         statement=(
             r"\tau = \lambda t:\ \frac{df}{d\tau} = -\frac{\gamma}{\lambda} e^{-2(k-1)\tau} (f - y) - k f; \quad "
-            r"f(0) = 0,\ k\lambda\, e^{\gamma t} \le \gamma_t + k\lambda \;\Rightarrow\; t \le t_*; \quad "
+            r"k > 1,\ \gamma, \lambda > 0,\ f(0) = 0,\ k\lambda\, e^{\gamma t} \le \gamma_t + k\lambda "
+            r"\;\Rightarrow\; t \le t_*; \quad "
             r"T > T_0,\ \frac{\gamma_{T_0} (1 - e^{-(\gamma_{T_0} + k\lambda) T_0})}{\gamma_{T_0} + k\lambda} "
             r"\ge \frac{\gamma_T}{\gamma_T + k\lambda} \;\Rightarrow\; t_* \le T"
         ),

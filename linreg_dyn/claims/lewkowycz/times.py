@@ -74,7 +74,7 @@ CLAIMS = (
         id="lewkowycz.two-timescales.amended",
         title="A mode learns at 1/gamma if gamma exceeds k lambda, and forgets when its kernel falls to k lambda",
         statement=(
-            r"k > 1,\ f(0) = 0,\ y = 1,\ \gamma_t = \gamma e^{-2(k-1)\lambda t}: \quad "
+            r"k > 1,\ \gamma, t \ge 0,\ \lambda > 0,\ f(0) = 0,\ y = 1,\ \gamma_t = \gamma e^{-2(k-1)\lambda t}: \quad "
             r"\frac{\gamma_t\, (1 - e^{-(\gamma_t + k\lambda)t})}{\gamma_t + k\lambda} \le f(t) \le "
             r"\min\Big(1 - e^{-\gamma t},\ \frac{\gamma}{\gamma + k\lambda},\ "
             r"\frac12 \sqrt{\frac{\gamma_t}{\lambda}}\Big)"
@@ -134,7 +134,8 @@ CLAIMS = (
         id="lewkowycz.late-time-rate.amended",
         title="At late times the function decays at the rate k lambda, from k = 2 on",
         statement=(
-            r"k \ge 2: \quad |f(t)| \le e^{-k\lambda t} \Big(e^{\frac{\gamma_t - \gamma}{2(k-1)\lambda}} |f(0)| + "
+            r"\gamma \ge 0,\ \lambda > 0,\ t \ge t_0 \ge 0: \quad k \ge 2: \ |f(t)| \le e^{-k\lambda t} "
+            r"\Big(e^{\frac{\gamma_t - \gamma}{2(k-1)\lambda}} |f(0)| + "
             r"|\gamma y|\, e^{\frac{\gamma_t}{2(k-1)\lambda}}\, t\Big); \quad k > 1,\ 0 \le f(t_0)/y \le 1: \quad "
             r"\frac{f(t)}{y} \ge \frac{f(t_0)}{y} e^{-k\lambda (t - t_0)}"
         ),
@@ -190,7 +191,8 @@ CLAIMS = (
         id="lewkowycz.decay-time-depth.amended",
         title="The decay time is log(gamma/lambda)/(2 (k - 1) lambda), up to a time of order 1/lambda",
         statement=(
-            r"k > 1,\ f(0) = y = 1: \quad \frac{\gamma_t}{\gamma_t + k\lambda} \le f(t) \le e^{-k\lambda t} + "
+            r"k > 1,\ \gamma, t \ge 0,\ \lambda > 0,\ f(0) = y = 1: \quad "
+            r"\frac{\gamma_t}{\gamma_t + k\lambda} \le f(t) \le e^{-k\lambda t} + "
             r"\frac12 \sqrt{\frac{\gamma_t}{\lambda}}, \quad \gamma_t = \gamma e^{-2(k-1)\lambda t}"
         ),
         source=source("section 4, before Theorem 2"),
