@@ -43,7 +43,9 @@ def smaller(model):
 def test_every_figure_runs_with_its_own_network_and_variants(name, tmp_path):
     experiment = BY_ID[name]
     for scale in {"quick", "gpu"} & set(experiment.scales):
-        check(experiment, *measured(experiment, scale, tmp_path / scale, **toy(experiment, scale)))
+        setting, found = measured(experiment, scale, tmp_path / scale, **toy(experiment, scale))
+        sketched = setting.values.get("method") == "sketch"  # which gives no distances for Theorem 1
+        check(experiment, setting, found, without={x for x in found.metrics if sketched and x.startswith("theorem")})
 
 
 def test_every_order_is_of_variants_that_are_trained():

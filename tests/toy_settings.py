@@ -1,5 +1,7 @@
 """Settings of experiments brought down to a size that takes a moment, their structure being kept."""
 
+import math
+from collections.abc import Collection
 from dataclasses import replace
 
 from validation.context import Context
@@ -15,13 +17,14 @@ def measured(experiment: Experiment, scale: str, folder, *, seed: int = 0, **cha
     return setting, experiment.measure(setting.values, seed, Context(folder))
 
 
-def check(experiment: Experiment, setting: Setting, found: Measured) -> None:
-    """Every prediction has its metric, as a number, and the figure of the record can be drawn."""
+def check(experiment: Experiment, setting: Setting, found: Measured, *, without: Collection[str] = ()) -> None:
+    """Every metric is a finite number, but those `without`; predictions have theirs, and the figure can be drawn."""
     from matplotlib.figure import Figure
 
     missing = {p.metric for p in setting.predictions} - set(found.metrics)
     assert not missing, missing
-    assert all(isinstance(float(value), float) for value in found.metrics.values())
+    lost = {name for name, value in found.metrics.items() if not math.isfinite(value)} - set(without)
+    assert not lost, lost
     if experiment.draw:
         axes = Figure().add_subplot()
         experiment.draw([found.arrays, found.arrays], axes)
