@@ -103,13 +103,6 @@ def test_critical_decay_is_the_maximum(depth):
     assert len(equilibria.weight_decay(depth, np.nextafter(c, 1) * (1 + EPS))) == 1
 
 
-def test_a_wrong_critical_decay_is_noticed():
-    """With the exponent (d-2)/d replaced by 1 the formula is not the maximum: the comparison can fail."""
-    W = 1 / 4
-    best: Any = minimize_scalar(lambda w: -w * (1 - w**3), bounds=(0, 1))
-    assert pytest.approx(-best.fun, rel=1e-2) != W * (1 - W)
-
-
 def test_known_small_depths():
     assert [e.branch for e in equilibria.weight_decay(1, 3.0)] == ["upper"]
     assert equilibria.weight_decay(1, 3.0)[0].weight == 0.25
