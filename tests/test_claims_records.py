@@ -139,6 +139,21 @@ def test_every_experiment_that_has_a_record_must_agree(folder: Path) -> None:
     assert examine(claim("toy.t*", "slo*")).verdict == "survived"
 
 
+def test_a_claim_about_every_experiment_waits_for_all_of_them(folder: Path) -> None:
+    write(folder, NEAR)
+    some, every = claim(of=2), claim(of=2, every=True)
+    assert examine(some).verdict == "survived"
+    assert "it agrees, records of 1 of 2 experiments" in examine(some).method
+    found = examine(every)
+    assert found.verdict == "undecided"
+    assert "about all experiments, and there are records of 1 of 2 experiments" in found.method
+    assert "toy.one (gpu): gain > 0" in found.values
+    write(folder, NEAR, id="toy.two")
+    assert examine(every).verdict == "survived"
+    write(folder, {**NEAR, "gain": (-0.5, -0.6, -0.4)}, id="toy.two", scale="paper")
+    assert "it disagrees, records of 2 of 2 experiments" in examine(every).method
+
+
 def test_a_prediction_that_names_its_claim_is_about_no_other(folder: Path) -> None:
     bad = Prediction("gain", "it helps", low=9.0, claim="toy.another")
     write(folder, NEAR, SLOPE, bad)
@@ -280,6 +295,7 @@ OURS = {
     "lewkowycz.lambda-pred-kernel",  # the paper measures c, and has none of the kernel's
     "adaptive.weight-decay-shallow-tenfold",  # ten times the weight decays of Table 1
 }
+OURS_TOO = {("chen.theorem-1", "smallest"), ("chen.theorem-1", "share")}  # the paper's trainings are others
 
 
 def test_every_prediction_is_evidence_for_a_claim_and_every_claim_has_predictions() -> None:
@@ -288,13 +304,24 @@ def test_every_prediction_is_evidence_for_a_claim_and_every_claim_has_prediction
         for setting in experiment.scales.values():
             for prediction in setting.predictions:
                 about = rests_on(experiment.id, prediction)
-                assert bool(about) != (experiment.id in OURS), (
-                    f"{experiment.id}: {prediction.metric} is evidence for {about}"
-                )
+                ours = experiment.id in OURS or (experiment.id, prediction.metric) in OURS_TOO
+                assert bool(about) != ours, f"{experiment.id}: {prediction.metric} is evidence for {about}"
                 assert len(about) <= 1
                 assert prediction.claim is None or about == [prediction.claim]
                 used.update(about)
     assert used == set(MEASURED)
+
+
+@pytest.mark.parametrize("one", MEASURED.values(), ids=MEASURED)
+def test_a_claim_knows_how_many_experiments_there_are(one: Claim) -> None:
+    assert one.measurement is not None
+    rests = one.measurement.measure.__self__  # pyright: ignore[reportFunctionMemberAccess]
+    there = [
+        experiment.id
+        for experiment in experiments().values()
+        if any(rests.about(experiment.id, p.metric, p.claim) for s in experiment.scales.values() for p in s.predictions)
+    ]
+    assert rests.of == len(there)
 
 
 # ---------------------------------------------------------------- as a user calls them

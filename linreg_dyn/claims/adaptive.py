@@ -73,6 +73,7 @@ CLAIMS = (
         r"\text{learning rate restarting and subsequent annealing should be considered for improved generalization}",
         Source(PAPER, "section 4, Fig. 5 and 6"),
         "adaptive.sparse-gradients*",
+        of=2,
         reading="After both restarts no scheme, nor training without sparsity, has a larger test error than before.",
     ),
 )

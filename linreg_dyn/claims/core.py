@@ -116,7 +116,8 @@ class Measurement:
     `measure` returns the data, or raises `Unmeasured` where there is none (a record that was never made). `agrees`
     judges it, by an equivalence test where a number is claimed. Agreement is `survived`, for a measurement proves
     nothing; disagreement is `undecided`, for it is no exact witness either. `plan` says all that was fixed; `size`
-    is the number of samples in the data; `values` the numbers measured, as intervals.
+    is the number of samples in the data; `values` the numbers measured, as intervals; `extent` says what is there of
+    what the claim is about.
     """
 
     plan: str
@@ -125,6 +126,7 @@ class Measurement:
     agrees: Judge
     controls: tuple[Control, ...]
     values: Callable[[Any], dict[str, dict[str, str]]] | None = None
+    extent: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ CLAIMS = (
         Source(PAPER, "section 4, Regularization interrupted, Fig. 1, 3 and 4 (left)"),
         "golatkar.weight-decay-interrupted* golatkar.augmentation-interrupted*",
         "helps half",
+        of=11,
         reading="The second half of the regularisation gains no more than a margin, where all of it gains something.",
     ),
     empirical(
@@ -23,6 +24,7 @@ CLAIMS = (
         Source(PAPER, "section 4, Regularization interrupted"),
         "golatkar.weight-decay-interrupted*",
         "train_error",
+        of=7,
         reading="Read for the training error, of which the paper says as much in section 5.",
     ),
     empirical(
@@ -32,6 +34,7 @@ CLAIMS = (
         Source(PAPER, "section 4, Regularization delayed, Fig. 1, 3 and 4 (center)"),
         "golatkar.weight-decay-delayed* golatkar.augmentation-delayed*",
         "helps late",
+        of=10,
         reading="From half of the training on it gains no more than a margin, where all of it gains something.",
     ),
     empirical(
@@ -41,6 +44,7 @@ CLAIMS = (
         Source(PAPER, "section 4, Sliding Window Regularization, Fig. 1 and 4 (right)"),
         "golatkar.weight-decay-sliding*",
         "early_window",
+        of=4,
         reading="A window from epoch 0 on gains more than one from epoch 100 on.",
     ),
     empirical(
@@ -50,6 +54,7 @@ CLAIMS = (
         Source(PAPER, "section 4, Sliding Window Regularization, Fig. 1 (right)"),
         "golatkar.augmentation-sliding*",
         "early_window",
+        of=3,
     ),
     empirical(
         "golatkar.mixup",

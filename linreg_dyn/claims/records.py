@@ -20,7 +20,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Finding:
     high: float
     exact: bool
     numbers: tuple[float, ...]
+    experiment: str = ""
 
     def interval(self) -> tuple[float, float]:
         """The range of the numbers if exact, else Student's interval of their mean; infinite where there is none."""
@@ -77,8 +78,7 @@ class Finding:
 
     def opposites(self) -> tuple[Finding, ...]:
         """The same numbers, said to lie below the region, and above it."""
-        below = Finding(self.name, -math.inf, self.low, self.exact, self.numbers)
-        above = Finding(self.name, self.high, math.inf, self.exact, self.numbers)
+        below, above = replace(self, low=-math.inf, high=self.low), replace(self, low=self.high, high=math.inf)
         return tuple(other for other in (below, above) if not math.isinf(other.high) or not math.isinf(other.low))
 
     def moved(self) -> Finding:
@@ -87,7 +87,7 @@ class Finding:
         end, sign = (self.high, 1) if math.isfinite(self.high) else (self.low, -1)
         a, b = self.interval()
         away = (b - a) + abs(end) + 1
-        return Finding(self.name, self.low, self.high, self.exact, tuple(x - x.mean() + end + sign * away))
+        return replace(self, numbers=tuple(x - x.mean() + end + sign * away))
 
 
 def folder() -> Path:
@@ -165,7 +165,7 @@ def finding(record: dict[str, Any], prediction: dict[str, Any]) -> Finding:
     region = f"< {high:g}" if math.isinf(low) else f"> {low:g}" if math.isinf(high) else both
     spec = record["spec"]
     name = f"{spec['experiment']} ({spec['scale']}): {prediction['metric']} {region}"
-    return Finding(name, low, high, bool(prediction["exact"]), numbers)
+    return Finding(name, low, high, bool(prediction["exact"]), numbers, spec["experiment"])
 
 
 def _sha256(value: Any) -> str:
@@ -177,13 +177,16 @@ def _sha256(value: Any) -> str:
 class Evidenced:
     """What a claim rests on: experiments and metrics, by patterns such as "golatkar.weight-decay-delayed*".
 
-    A prediction that names a claim is about that one; any other by its metric.
+    A prediction that names a claim is about that one; any other by its metric. `of` is the number of experiments; a
+    claim about all of them is decided by no fewer (`every`).
     """
 
     claim: str
     experiments: tuple[str, ...]
     metrics: tuple[str, ...]
     any_network: bool
+    of: int
+    every: bool
 
     def about(self, experiment: str, metric: str, claim: str | None) -> bool:
         """Is a prediction of an experiment, on this metric and made for this claim (if any), evidence here?"""
@@ -212,9 +215,16 @@ class Evidenced:
             agreeing = sum(one.agrees() is True for one in seen)
             told = f"{agreeing} of {len(seen)} predictions agree there" if seen else "nor is the effect expected there"
             raise Unmeasured(f"there are records of scale quick alone, which decides nothing ({told})", intervals(seen))
-        if findings := self.findings(deciding):
-            return findings
-        raise Unmeasured("no prediction of the records is about it and expects to see it at their scale")
+        findings = self.findings(deciding)
+        if not findings:
+            raise Unmeasured("no prediction of the records is about it and expects to see it at their scale")
+        if self.every and len({one.experiment for one in findings}) < self.of:
+            raise Unmeasured(f"it is about all experiments, and there are {self.extent(findings)}", intervals(findings))
+        return findings
+
+    def extent(self, findings: Sequence[Finding]) -> str:
+        """Of how many of the experiments there are findings."""
+        return f"records of {len({one.experiment for one in findings})} of {self.of} experiments"
 
     def findings(self, records: Sequence[dict[str, Any]]) -> list[Finding]:
         """The predictions that are evidence, with their numbers."""
@@ -248,6 +258,8 @@ def _only_if_none(falsehood: Callable[[Finding], Sequence[Finding]]) -> Callable
     return judge
 
 
+# Where a finding agrees these follow from it: they can fail where the judging is wrong, or lets numbers pass that tell
+# nothing, not where an experiment is. What can fail in an experiment are its predictions.
 CONTROLS = (
     Control("the opposite of each prediction", _only_if_none(Finding.opposites)),
     Control("numbers beyond the region of each prediction", _only_if_none(lambda one: (one.moved(),))),
@@ -264,9 +276,16 @@ def empirical(
     *,
     reading: str = "",
     any_network: bool = False,
+    of: int | None = None,
+    every: bool = False,
 ) -> Claim:
-    """A claim whose evidence is in records; `experiments` and `metrics` are patterns with spaces between."""
-    rests_on = Evidenced(id, tuple(experiments.split()), tuple(metrics.split()), any_network)
+    """A claim whose evidence is in records; `experiments` and `metrics` are patterns with spaces between.
+
+    `of` is how many experiments there are (default: as many as patterns); where the statement is about `every` one,
+    fewer leave it undecided.
+    """
+    names = tuple(experiments.split())
+    rests_on = Evidenced(id, names, tuple(metrics.split()), any_network, len(names) if of is None else of, every)
     scales = "any scale" if any_network else "scale gpu or paper"
     return Claim(
         id=id,
@@ -283,6 +302,7 @@ def empirical(
             measure=rests_on.measure,
             agrees=agree,
             controls=CONTROLS,
+            extent=rests_on.extent,
             values=intervals,
         ),
     )

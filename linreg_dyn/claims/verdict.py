@@ -116,6 +116,7 @@ def measured(claim: Claim, measurement: Measurement) -> Evidence:
         contradicted = sum(control.agrees(data) is False for control in controls)
         values = measurement.values(data) if measurement.values else {}
         method = "measured: " + {True: "it agrees", False: "it disagrees", None: "it cannot tell"}[agrees]
+        method += f", {measurement.extent(data)}" if measurement.extent else ""
         if agrees and (contradicted < len(controls) or len(controls) < 2):
             method = "the measurement does not contradict every false variant: it may be unable to tell"
         elif agrees:

@@ -13,6 +13,7 @@ CLAIMS = (
         source("section 1.1; section 2, Fig. 2 and 3; section C.2 (supplement), Fig. S2"),
         SWEEPS,
         "slope",
+        of=5,
         reading="The slope of log t* over log(eta lambda) is -1 (over log lambda where there is one rate).",
     ),
     empirical(
@@ -23,6 +24,7 @@ CLAIMS = (
         source("section 1.1; section 2, Fig. 1a, 2 and 3"),
         f"{SWEEPS} lewkowycz.fixed-budget",
         "gap_least fixed_cost scaled_cost rate_spread",
+        of=6,
     ),
     empirical(
         "lewkowycz.lambda-pred",
