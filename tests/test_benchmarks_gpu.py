@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.benchmarks import gpu, jax_nets, measure, ours
-from tests.benchmarks.cases import Case, Contender, Unavailable, starts
+from tests.benchmarks import aims, gpu, jax_nets, measure
+from tests.benchmarks.cases import Case, Contender, Unavailable, starts, verify
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--depths", "2,4", "--trajectories", "1024", "--turns", "1"]
@@ -47,10 +47,8 @@ def test_it_needs_no_library_but_those_of_arrays():
 @pytest.fixture
 def on_the_cpu(monkeypatch):
     """A device that is this processor, with little to do."""
-    mine, overhead = ours.contender, ours.overhead
+    monkeypatch.setattr(gpu, "BACKEND", "cpu")
     monkeypatch.setattr(gpu, "device_name", lambda: "Some Device 100")
-    monkeypatch.setattr(gpu.ours, "contender", lambda threads, backend: mine(1))
-    monkeypatch.setattr(gpu.ours, "overhead", lambda threads, backend: overhead(1))
     monkeypatch.setattr(gpu, "WORK", 1024 * 4 * 20)
     monkeypatch.setattr(jax_nets, "FORMS", {})
     monkeypatch.setattr(gpu.torch_nets, "FORMS", {})
@@ -67,15 +65,55 @@ def test_what_the_aims_need_comes_first_and_a_failing_part_takes_nothing_with_it
     assert gpu.main([*SMALL, "--json", str(target)]) == 0
     content = json.loads(target.read_text())
     places = [(row["what"], row["depth"]) for row in content["rows"]]
-    assert places == [("training", 4)] * 4 + [("floor", 4)] * 2 + [("training", 2)] * 4 + [("training", 4)] * 4
+    assert places == [("training", 4)] * 4 + [("floor", 4)] * 2 + [("training", 4)] * 4 + [("training", 2)] * 4
     floors = [row for row in content["rows"] if row["what"] == "floor"]
     assert floors[0]["not available"] == "MemoryError: the device is full"
-    assert all(row["contenders"]["ours, engine"]["trajectory_steps_per_s"] > 0 for row in content["rows"][6:])
+    trained = [row["contenders"] for row in content["rows"] if row["what"] == "training"]
+    assert all(cells[aims.MINE]["trajectory_steps_per_s"] > 0 for cells in trained)
+    assert [("ours" in cells) for cells in trained] == [True] * 4 + [False] * 8
     met = {verdict["aim"]: verdict["met"] for verdict in content["aims"]}
     assert met["float64: trajectory-steps/s"] is False  # no processor of today
     assert met["512 trajectories x 1000 steps: seconds"] is None
     assert content["machine"]["gpu"] == "Some Device 100"
     assert "the device is full" in capsys.readouterr().out
+
+
+def test_the_floor_is_of_the_steps_and_of_the_whole_call(on_the_cpu, monkeypatch):
+    monkeypatch.setattr(gpu, "FLOOR_STEPS", 20)
+    row = gpu.launch_floor("float64", 1)
+    assert row["engine_s"] > 0
+    assert row["whole_call_s"] > 0
+    assert row["steps"] == 20
+
+
+def test_the_steps_alone_are_those_of_the_rules_and_begin_anew_at_every_turn(on_the_cpu):
+    for rule in gpu.RULES:
+        assert 0 < verify(gpu.engine(), Case(rule, 4, "float64")) <= 1
+    run = gpu.engine().prepare(Case("gd", 4, "float64"), starts(40, 4), 7)
+    first = run().fetch()[0].copy()
+    run.reset()
+    assert (run().fetch()[0] == first).all()
+    assert (run().fetch()[0] != first).any()
+
+
+def test_the_aims_are_judged_by_the_first_row_about_them():
+    def row(speed, dtype="float64", rule="gd"):
+        cells = {} if speed is None else {aims.MINE: {"trajectory_steps_per_s": speed}}
+        return {"what": "training", "rule": rule, "depth": 4, "dtype": dtype, "contenders": cells}
+
+    rows = [row(9e11), row(2e12), row(1e12, rule="uniform"), row(4e12, "float32"), row(None, "float32", "uniform")]
+    rows += [
+        {"what": "floor", "dtype": dtype, "depth": 4, "engine_s": s} for dtype, s in (("float64", 2e-3), ("x", 1e-4))
+    ]
+    assert [(verdict.worst, verdict.met) for verdict in gpu.judge(rows)] == [
+        (9e11, False),
+        (1e12 / 9e11, True),
+        (4e12, True),
+        (None, None),
+        (2e-3, False),
+    ]
+    failed = {"what": "training", "rule": "gd", "depth": 4, "dtype": "float64", "not available": "no memory"}
+    assert gpu.judge([failed, row(1e12)])[0].met
 
 
 def test_nothing_begins_when_the_time_is_up(on_the_cpu, tmp_path):

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.cudasim
-@pytest.mark.parametrize("file", ["test_cuda.py", "test_cuda_simulate.py"])
+@pytest.mark.parametrize("file", ["test_cuda.py", "test_cuda_simulate.py", "test_cuda_benchmark.py"])
 def test_the_cuda_engine_under_the_simulator(file):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", f"tests/{file}"]
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}

@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.gpu`: `backend="cuda"` beside JAX and torch on the same GPU; a table, and JSON.
 
-What is timed: as in `run.py`, each run until the device is done. "ours" includes the copies to the device and
-back; "ours, engine" is that less the same call with no steps. JAX and torch keep their arrays on the device.
+What is timed: as in `run.py`, each run until the device is done. "ours" is the whole call of `simulate`, with copies to
+the device and back and what is done on the host, which takes longer than the steps; "ours, engine" is the steps alone,
+from one moment at which the device has nothing to do to the next. JAX and torch, too, keep their arrays on the device.
 
 What the aims ask of an H200, by the instructions of the compiled loop of depth 4 (four steps and one branch). Its
 132 multiprocessors start 4 x 32 of any kind a cycle, 128 in float32 or 64 in float64 among them; at 1.98 GHz that
@@ -29,13 +30,18 @@ from pathlib import Path
 import numpy as np
 
 import linreg_dyn as ld
+from linreg_dyn.ensemble import _cuda, backends, discrete
+from linreg_dyn.ensemble.engine import Engine
+from linreg_dyn.ensemble.plan import Plan
+from linreg_dyn.problem import Array
 from tests.benchmarks import aims, jax_nets, machine, measure, ours, report, torch_nets
 from tests.benchmarks.cases import Case, Contender, Unavailable, starts
 from tests.benchmarks.run import DEPTHS, DTYPES, RESULTS
 from tests.benchmarks.timing import interleaved
 
+BACKEND = "cuda"
 WORK = 2**22 * 400_000
-"""Layer-steps of a run: enough that the copies do not drown the steps."""
+"""Layer-steps of a run, a fraction of a second: a launch takes some hundredths of a millisecond."""
 LAYERS = 2**24
 """Layers of all trajectories together at most: more would only take longer to copy."""
 OTHERS_STEPS = 200
@@ -51,38 +57,70 @@ def device_name() -> str:
     Raises:
         Exception: there is none, or its libraries are missing; whatever `simulate` and numba say.
     """
-    ld.simulate(np.ones((1, 2)), ld.GradientDescent(), steps=1, learning_rate=0.1, backend="cuda")
-    from numba import cuda
+    ld.simulate(np.ones((1, 2)), ld.GradientDescent(), steps=1, learning_rate=0.1, backend=BACKEND)
+    return _cuda.cuda_available()[1]
 
-    name = cuda.get_current_device().name
-    return name.decode() if isinstance(name, bytes) else str(name)
+
+class Steps:
+    """`run()` of a contender: the steps of an ensemble that is on the device already, from its starts."""
+
+    def __init__(self, plan: Plan, weights: Array, steps: int):
+        self.plan, self.weights, self.steps = plan, weights, steps
+        self.engine: Engine
+        self.reset()
+
+    def reset(self) -> None:
+        """Bring the starts to the device, and wait until it has them."""
+        self.engine = backends.engine(BACKEND, self.plan, self.weights, None, 1)
+        wait()
+
+    def __call__(self) -> Engine:
+        self.engine.advance(0, self.steps)
+        wait()
+        return self.engine
+
+
+def wait() -> None:
+    """Until the device is done."""
+    if BACKEND == "cuda":
+        from linreg_dyn.ensemble._cuda_target import cuda
+
+        cuda.synchronize()
+
+
+def engine() -> Contender:
+    """Ours without `simulate` about it: the steps alone."""
+
+    def prepare(case: Case, weights: Array, steps: int) -> Steps:
+        given: dict = {"weight_decay": 0.0, "momentum": 0.0, "nesterov": False} | ours.options(case)
+        plan = discrete._plan(weights, ours.method(case), steps, first_trajectory=0, **given)
+        Steps(plan, weights[:1024], 1)()  # compiles
+        return Steps(plan, weights, steps)
+
+    return Contender(aims.MINE, prepare, lambda ran: ran.fetch()[0].astype(np.float64), ours.draws)
 
 
 def launch_floor(dtype: str, turns: int) -> measure.Row:
-    """Seconds of a run so small that only launching it takes time, less those of a run without steps."""
+    """Seconds of a run so small that only launching it takes time: of its steps, and of the whole call."""
     case = Case("gd", 4, dtype)
     weights = starts(FLOOR_TRAJECTORIES, case.depth)
-    runs = {
-        "with steps": ours.contender(None, "cuda").prepare(case, weights, FLOOR_STEPS),
-        "without": ours.overhead(None, "cuda").prepare(case, weights, 0),
-    }
-    times = interleaved(runs, turns=10 * turns, budget=10.0)
-    seconds = times["with steps"].wall - times["without"].wall
-    whole = {"whole_call_s": times["with steps"].wall, "engine_s": seconds}
-    return {"what": "floor", **asdict(case), "trajectories": FLOOR_TRAJECTORIES, "steps": FLOOR_STEPS, **whole}
+    who = {"engine_s": engine(), "whole_call_s": ours.contender(None, BACKEND)}
+    runs = {name: contender.prepare(case, weights, FLOOR_STEPS) for name, contender in who.items()}
+    seconds = {name: timing.wall for name, timing in interleaved(runs, turns=10 * turns, budget=10.0).items()}
+    return {"what": "floor", **asdict(case), "trajectories": FLOOR_TRAJECTORIES, "steps": FLOOR_STEPS, **seconds}
 
 
 def judge(rows: list[measure.Row]) -> list[aims.Verdict]:
-    """The aims for one H200."""
+    """The aims for one H200, each by the first row about it: what comes later was measured for other ends."""
 
     def speed(rule: str, dtype: str) -> float | None:
         asked = ("training", rule, AIMED, dtype)
-        mine = [
+        mine = (
             row["contenders"].get(aims.MINE, {})
             for row in rows
             if (row["what"], row.get("rule"), row["depth"], row["dtype"]) == asked and "contenders" in row
-        ]
-        return max((cell["trajectory_steps_per_s"] for cell in mine if "trajectory_steps_per_s" in cell), default=None)
+        )
+        return next(mine, {}).get("trajectory_steps_per_s")
 
     def verdict(aim: str, bound: float, value: float | None, at_most: bool = False) -> aims.Verdict:
         met = None if value is None else value <= bound if at_most else value >= bound
@@ -109,19 +147,16 @@ def in_time(contender: Contender, until: float) -> Contender:
     return replace(contender, prepare=prepare)
 
 
-def contenders(alone: bool, until: float) -> list[Contender]:
-    """Who competes on the GPU: ours, and the others unless it is `alone`."""
-    mine = [ours.contender(None, "cuda"), ours.overhead(None, "cuda")]
-    if alone:
-        return mine
+def others(until: float) -> list[Contender]:
+    """Who competes with ours on the GPU."""
     jax = [jax_nets.contender(name, "gpu", OTHERS_STEPS) for name in jax_nets.FORMS]
     torch = [torch_nets.contender(name, "cuda", OTHERS_STEPS) for name in torch_nets.FORMS]
-    return mine + [in_time(other, until) for other in (*jax, *torch)]
+    return [in_time(other, until) for other in (*jax, *torch)]
 
 
 def sized(depth: int, settings: measure.Settings) -> measure.Settings:
     """The settings for a depth: its trajectories and steps."""
-    trajectories = max(1024, min(settings.trajectories, LAYERS // depth))
+    trajectories = min(settings.trajectories, LAYERS // depth)
     return replace(settings, trajectories=trajectories, steps=max(1, WORK // (trajectories * depth)))
 
 
@@ -130,23 +165,25 @@ Part = tuple[measure.Row, Callable[[], measure.Row]]
 
 
 def parts(depths: list[int], beside: list[int], settings: measure.Settings, until: float) -> Iterator[Part]:
-    """What is measured, what the aims need first: ours alone, the floor, other depths, then ours beside others."""
+    """What is measured, what the aims need first: ours alone, the floor, ours beside others, then other depths."""
 
-    def training(rule: str, dtype: str, depth: int, alone: bool) -> Part:
+    def training(rule: str, dtype: str, depth: int, *more: Contender) -> Part:
         case = Case(rule, depth, dtype)
-        run = lambda: measure.training(case, contenders(alone, until), sized(depth, settings), None)  # noqa: E731
+        run = lambda: measure.training(case, [engine(), *more], sized(depth, settings), None)  # noqa: E731
         return {"what": "training", **asdict(case)}, run
 
-    first = [depth for depth in depths if depth == AIMED]
-    for depth in first:
-        yield from (training(rule, dtype, depth, True) for rule in RULES for dtype in DTYPES)
+    def every(depth: int, *more: Contender) -> Iterator[Part]:
+        return (training(rule, dtype, depth, *more) for rule in RULES for dtype in DTYPES)
+
+    if AIMED in depths:
+        yield from every(AIMED, ours.contender(None, BACKEND))
     for dtype in DTYPES:
         yield {"what": "floor", **asdict(Case("gd", AIMED, dtype))}, lambda d=dtype: launch_floor(d, settings.turns)
-    for depth in depths:
-        if depth not in first:
-            yield from (training(rule, dtype, depth, True) for rule in RULES for dtype in DTYPES)
     for depth in beside:
-        yield from (training(rule, dtype, depth, False) for rule in RULES for dtype in DTYPES)
+        yield from every(depth, *others(until))
+    for depth in depths:
+        if depth != AIMED:
+            yield from every(depth)
 
 
 def parser() -> argparse.ArgumentParser:
