@@ -78,7 +78,7 @@ CLAIMS = (
         Source(PAPER, "section III.B, Fig. 4 and 5; section B-B, Fig. 12 and 13"),
         "chen.batch-norm-*",
         ORDER,
-        reading=("As fast: average losses within a quarter of each other. "),
+        reading="As fast: average losses within a quarter of each other.",
         of=6,
     ),
     empirical(
