@@ -55,6 +55,8 @@ def test_rates_of_their_own_inertia_and_auto_l2_resume_in_either_precision(more,
         part = ld.simulate(starts(40, 3), ld.NoiseAugmentation(0.3), steps=13, record=record, **run)
         resumed = ld.simulate(starts(40, 3), ld.NoiseAugmentation(0.3), steps=31, record=record, **run, resume=part)
         xr.testing.assert_identical(resumed, whole)
+        for name in ("learning_rate", "weight_decay"):
+            assert (name in resumed.coords) == isinstance(more.get(name), np.ndarray)
         assert (part.final_weights != whole.final_weights).any()
 
 

@@ -103,6 +103,24 @@ def test_every_trajectory_may_have_a_rate_and_a_decay_of_its_own(name):
         np.testing.assert_array_equal(ds.final_weights[k], naive.run(initial[k], method, steps=9, **one)[-1])
 
 
+def test_rates_and_decays_of_their_own_are_coordinates(tmp_path):
+    """Those given for each trajectory, and no others; they are the dataset's own, and a file keeps them."""
+    given = {"learning_rate": np.linspace(0.01, 0.1, 5), "weight_decay": np.linspace(0, 0.2, 5)}
+    usual: dict = {"learning_rate": 0.1, "weight_decay": ld.schedules.AutoL2(0.1)}
+    for names in (["learning_rate"], ["weight_decay"], ["learning_rate", "weight_decay"], []):
+        ds = ld.simulate(starts(5, 2), ld.SGDNoise(0.1), steps=3, **usual | {name: given[name] for name in names})
+        assert sorted(set(ds.coords) - {"layer", "trajectory"}) == names
+        for name in names:
+            assert ds[name].dims == ("trajectory",)
+            assert ds[name].dtype == np.float64
+            np.testing.assert_array_equal(ds[name], given[name])
+            assert not np.shares_memory(ds[name].values, given[name])
+            assert (ds[name].attrs["units"], name.replace("_", " ") in ds[name].attrs["long_name"]) == ("1", True)
+        ds.to_netcdf(tmp_path / "run.nc", engine="h5netcdf")
+        with xr.open_dataset(tmp_path / "run.nc", engine="h5netcdf") as file:
+            assert set(file.coords) == set(ds.coords)
+
+
 def test_auto_l2_is_followed_by_each_trajectory():
     """Against `AutoL2.update` and the naive loop, a stretch of constant decay at a time."""
     rule = ld.schedules.AutoL2(0.5, every=3, factor=2, refractory=1.0)

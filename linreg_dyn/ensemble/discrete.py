@@ -76,7 +76,8 @@ def simulate(
         weights are those before that step, and what is recorded from it on is NaN, or left out of reductions; 2
         stalled: the adaptive rate is 0 at the final weights, because one of them is zero or a square
         underflows), `diverged_step` (-1: never), with momentum `velocities`, with AutoL2 its `auto_l2_state`, the
-        recorded observables, and the origin of it all as attributes.
+        recorded observables, and the origin of it all as attributes. Learning rates and weight decays (trajectory,)
+        are coordinates of these names.
 
     Raises:
         TypeError, ValueError: an argument is not as above, or the run would not fit in memory; nothing ran.
@@ -212,14 +213,14 @@ def _refuse_too_large(trajectories: int, plan: Plan, record: Record | None, step
         if record
         else "take fewer trajectories"
     )
-    passing = 0  # numbers of a trajectory that are there for a while: its own rate and decay, what is measured
+    passing = 0  # numbers of a trajectory beside its weights: its own rate and decay, what is measured
     if record and record.kept:
         layers = (plan.depth - 1) * (WEIGHTS in record.kept)
         passing += (len(record.kept) + layers) * (2 if record.reductions else 1)
     if plan.auto_l2 is not None:
         passing += 10
     elif plan.rates is not None or plan.decays is not None:
-        passing += 3
+        passing += 5
     copies = 3 if plan.momentum else 2
     refuse_too_large(trajectories, plan.depth, rows, width, advice, copies=copies, more=8 * passing * trajectories)
 
@@ -255,8 +256,22 @@ def _run(
     variables: dict[str, Any] = {"diverged_step": ("trajectory", diverged_step, when)}
     variables |= resuming.variables(velocities, auto_l2_state, trajectories)
     variables |= recorder.variables() if recorder else {}
-    coordinates = recorder.coordinates() if recorder else {}
+    coordinates = (recorder.coordinates() if recorder else {}) | _own(plan)
     return labelled(final, _status(final, diverged_step, plan), STATUSES, variables, coordinates, origin)
+
+
+def _own(plan: Plan) -> dict[str, Any]:
+    """The learning rates and weight decays that were given for each trajectory, as coordinates."""
+    decays = plan.decays if plan.auto_l2 is None else None
+    labels = {
+        "learning_rate": (plan.rates, "learning rate of the trajectory"),
+        "weight_decay": (decays, "weight decay mu of the trajectory, of the loss L + mu sum w_i^2"),
+    }
+    return {
+        name: ("trajectory", values.copy(), {"long_name": text, "units": "1"})
+        for name, (values, text) in labels.items()
+        if values is not None
+    }
 
 
 def _status(final: Array, diverged_step: np.ndarray, plan: Plan) -> np.ndarray:
