@@ -9,7 +9,7 @@ from linreg_dyn.ntk import empirical
 from linreg_dyn.ntk.empirical import empirical_kernel
 from linreg_dyn.ntk.infinite import infinite_width
 
-torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Wide(nn.Module):
