@@ -13,6 +13,10 @@ settings.register_profile("ci", max_examples=300, derandomize=True, **_quiet)
 settings.register_profile("nightly", max_examples=10_000, **_quiet)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in the background of a shell. Processes inherit what is ignored, so those of tests would not hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(autouse=True)
 def _keep_sigterm():
