@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -99,3 +101,19 @@ def test_a_device_that_is_too_small_is_refused_or_left_alone(monkeypatch):
     assert _cuda.chosen("auto", len(starts), 1001, plan(2)) == "cpu"  # not enough room
     monkeypatch.setattr(_cuda, "room", lambda: Room(2.0**30, 2048))
     assert _cuda.chosen("auto", len(starts), 1001, plan(2)) == "cuda"
+
+
+def test_what_waits_to_be_freed_is_free(monkeypatch):
+    """numba frees in lots: before the device is asked what it has left, the lot at hand goes."""
+    waiting = [3 * 2**20]
+    context = SimpleNamespace(
+        memory_manager=SimpleNamespace(deallocations=waiting),
+        get_memory_info=lambda: SimpleNamespace(free=2**22 - sum(waiting)),
+    )
+    device = SimpleNamespace(MULTIPROCESSOR_COUNT=132, MAX_THREADS_PER_MULTIPROCESSOR=2048)
+    cuda = SimpleNamespace(current_context=lambda: context, get_current_device=lambda: device)
+    monkeypatch.setattr("linreg_dyn.ensemble._cuda_target.cuda", cuda)
+    assert _cuda.room() == Room(2.0**22, 132 * 2048)
+    del context.memory_manager  # another manager's
+    waiting.append(2**20)
+    assert _cuda.room().free == 2**22 - 2**20
