@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.clocks import in_parts
 from validation import data, experiments, members
 from validation.context import Context, OutOfTime
 from validation.experiments.lewkowycz import cells
@@ -90,17 +91,12 @@ def test_a_member_that_diverges_leaves_the_others_alone():
 def test_a_sweep_that_was_stopped_goes_on_bit_by_bit(tmp_path, monkeypatch):
     kwargs = {"learning_rates": RATES, "l2": L2, "steps": STEPS, "batch_size": 20, "measure_at": AT}
     whole = sweep(net(), DIGITS, **kwargs)
-    path, parts = tmp_path / "sweep.checkpoint", 0
+    path = tmp_path / "sweep.checkpoint"
     monkeypatch.setattr(members, "LOOK", 0.0)
-    while True:
-        calls = iter(range(10**9))
-        monkeypatch.setattr(members.time, "monotonic", lambda calls=calls: float(next(calls)))
-        try:
-            done = sweep(net(9 if parts else 0), DIGITS, **kwargs, checkpoint=path, deadline=12.0)
-            break
-        except OutOfTime:
-            parts += 1
-    assert parts >= 2
+    done, stops = in_parts(
+        monkeypatch, lambda stops: sweep(net(9 if stops else 0), DIGITS, **kwargs, checkpoint=path, deadline=12.0)
+    )
+    assert stops >= 2
     assert not path.exists()
     for name in NAMES:
         np.testing.assert_array_equal(done.history[name], whole.history[name])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from linreg_dyn.schedules import Cosine
+from tests.clocks import in_parts
 from validation import data, train
 from validation.context import Context, OutOfTime
 from validation.experiments.chen.measures import trajectory
@@ -63,16 +64,13 @@ def test_a_second_pass_that_was_stopped_goes_on_bit_by_bit(tmp_path, monkeypatch
     recipe = Recipe(60, 16, Cosine(0.1, end=0.01, steps=60), **OPTIMISERS["adam"])
     first = fit(net(), DIGITS, recipe)
     whole = second_pass(lambda: Trainer(net(), DIGITS, recipe), first)
-    path, stops = tmp_path / "second.checkpoint", 0
-    while True:
-        calls = iter(range(10**9))
-        monkeypatch.setattr(train.time, "monotonic", lambda calls=calls: float(next(calls)))
-        try:
-            again = second_pass(lambda: Trainer(net(), DIGITS, recipe), first, checkpoint=path, deadline=20.0)
-            break
-        except OutOfTime:
-            stops += 1
-            assert path.exists()
+    path = tmp_path / "second.checkpoint"
+
+    def go_on(stops):
+        assert path.exists() == (stops > 0)
+        return second_pass(lambda: Trainer(net(), DIGITS, recipe), first, checkpoint=path, deadline=20.0)
+
+    again, stops = in_parts(monkeypatch, go_on)
     assert stops >= 2
     assert not path.exists()
     np.testing.assert_array_equal(again, whole)
@@ -149,15 +147,8 @@ def test_a_sketch_that_was_stopped_goes_on_bit_by_bit(tmp_path, monkeypatch):
     setting |= {"precision": "float32", "recipe": {"batch_size": 16, "learning_rate": 0.05}}
     whole = trajectory("one", setting, {}, DIGITS, 0, Context(tmp_path / "whole"))
     monkeypatch.setattr(train, "LOOK", 0.0)
-    stops, context = 0, Context(tmp_path / "parts", deadline=20.0)
-    while True:
-        calls = iter(range(10**9))
-        monkeypatch.setattr(train.time, "monotonic", lambda calls=calls: float(next(calls)))
-        try:
-            again = trajectory("one", setting, {}, DIGITS, 0, context)
-            break
-        except OutOfTime:
-            stops += 1
+    context = Context(tmp_path / "parts", deadline=20.0)
+    again, stops = in_parts(monkeypatch, lambda stops: trajectory("one", setting, {}, DIGITS, 0, context))
     assert stops >= 2
     assert whole.keys() == again.keys()
     for key, value in whole.items():

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from linreg_dyn.schedules import AutoL2, Cosine, GradientMask, Steps, Window
+from tests.clocks import in_parts
 from validation import data, train
 from validation.batches import Augment, Batches
-from validation.context import OutOfTime
 from validation.models import build
 from validation.train import Recipe, Trainer, fit
 
@@ -155,25 +155,15 @@ def test_a_run_that_was_stopped_goes_on_bit_by_bit(every, tmp_path, monkeypatch)
     )
     kwargs = {"measure": lambda t: t.evaluate(), "measure_at": range(0, 61, 4)}
     whole = fit(net(), DIGITS, recipe, **kwargs)
-    path, parts = tmp_path / "run.checkpoint", 0
-    while True:
-        calls = iter(range(10**9))
-        monkeypatch.setattr(train.time, "monotonic", lambda calls=calls: float(next(calls)))
-        try:
-            done = fit(
-                net(9 if parts else 0),
-                DIGITS,
-                recipe,
-                **kwargs,
-                checkpoint=path,
-                checkpoint_seconds=1e9,
-                deadline=20.0 * every,
-            )
-            break
-        except OutOfTime:
-            parts += 1
-            assert path.exists()
-    assert parts >= 2
+    path = tmp_path / "run.checkpoint"
+    kept = {"checkpoint": path, "checkpoint_seconds": 1e9, "deadline": 20.0 * every}
+
+    def go_on(stops):
+        assert path.exists() == (stops > 0)
+        return fit(net(9 if stops else 0), DIGITS, recipe, **kwargs, **kept)
+
+    done, stops = in_parts(monkeypatch, go_on)
+    assert stops >= 2
     assert not path.exists()
     np.testing.assert_array_equal(done.losses, whole.losses)
     np.testing.assert_array_equal(done.history["loss"], whole.history["loss"])
