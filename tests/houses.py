@@ -6,7 +6,3 @@ from linreg_dyn.cli import main
 def simulate(data, out, *options):
     where = ["--data", str(data), "--x", "area", "--y", "price"] if data else []
     return main(["simulate", *where, "--out", str(out), "--depth", "3", *map(str, options)])
-
-
-def listing(directory):
-    return sorted(path.name for path in directory.iterdir())

@@ -11,10 +11,6 @@ def ntk(out, *words):
     return main(["ntk", "--no-cache", "--out", str(out), *map(str, words)])
 
 
-def listing(directory):
-    return sorted(path.name for path in directory.rglob("*") if path.is_file())
-
-
 def said(capsys):
     """What was printed, by its names."""
     lines = capsys.readouterr().out.splitlines()

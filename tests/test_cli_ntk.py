@@ -23,7 +23,8 @@ from linreg_dyn.ntk.dynamics import predict
 from linreg_dyn.ntk.infinite import infinite_width
 from linreg_dyn.ntk.predictions import loss_minimum
 from paper_figures.kernels import short
-from tests.ntk_command import ink, listing, npz, ntk, own, read, refused, said
+from tests.ntk_command import ink, npz, ntk, own, read, refused, said
+from tests.written import listing
 
 ROOT = Path(__file__).parents[1]
 

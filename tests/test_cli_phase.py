@@ -10,7 +10,6 @@ import xarray as xr
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.image import imread
 
 from linreg_dyn.cli import main
 from linreg_dyn.commands.phase import counted
@@ -19,21 +18,11 @@ from linreg_dyn.phase import OUTCOMES, Plane, start_map
 from linreg_dyn.schedules import Cosine, Window, to_spec
 from paper_figures.labels import seen, wrapped
 from paper_figures.phase import _bar, _equilibria, _span
+from tests.written import is_blank, listing
 
 
 def phase(out, *options):
     return main(["phase", "--out", str(out), "--steps", "60", *map(str, options)])
-
-
-def listing(directory):
-    return sorted(path.name for path in directory.rglob("*") if path.is_file())
-
-
-def is_blank(path):
-    """Whether a picture, or a half of it, has next to no ink."""
-    ink = imread(path)[:, :, :3].min(axis=2) < 0.9
-    halves = (*np.array_split(ink, 2, axis=0), *np.array_split(ink, 2, axis=1))
-    return min(half.mean() for half in halves) < 0.005
 
 
 def test_a_blank_picture_is_noticed(tmp_path):
@@ -273,7 +262,7 @@ def test_out_is_a_new_picture_or_directory(tmp_path, capsys):
     for name in ("c.jpg", "c.PNG"):
         assert phase(tmp_path / name, "--size", 8) == 2
         assert "--out must be FILE.pdf, .png or .svg, or a directory" in capsys.readouterr().err
-    assert listing(tmp_path) == ["file"]
+    assert listing(tmp_path) == ["a.png", "file", "mine"]
 
 
 @pytest.mark.parametrize(

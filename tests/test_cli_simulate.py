@@ -15,7 +15,8 @@ from linreg_dyn.cli import main
 from linreg_dyn.commands import options
 from linreg_dyn.ensemble import NoiseAugmentation, SGDNoise, TruncatedGaussian
 from linreg_dyn.regression import diabetes, normalize
-from tests.houses import listing, simulate
+from tests.houses import simulate
+from tests.written import listing
 
 FILES = {"trajectories.nc", "predictions.csv", "training.pdf", "training.png", "fit.pdf", "fit.png"}
 

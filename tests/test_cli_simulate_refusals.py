@@ -3,7 +3,8 @@
 import pytest
 
 from linreg_dyn.cli import main
-from tests.houses import listing, simulate
+from tests.houses import simulate
+from tests.written import listing
 
 BAD_OPTIONS = [
     (("--x", "rooms"), "column 'rooms' is not in"),

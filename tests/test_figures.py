@@ -5,7 +5,6 @@ import sys
 from itertools import pairwise
 
 import matplotlib
-import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
@@ -14,6 +13,7 @@ import paper_figures
 from linreg_dyn.cli import main
 from linreg_dyn.phase import OUTCOMES
 from paper_figures.phase import OUTCOME_COLORS
+from tests.written import is_blank, listing
 
 NAMES = ("fig1", "fig2", "k-range", "sharpness-region", "decay-bifurcation", "schedules", "ntk-fixed-points")
 NAMES += ("lewkowycz-5a", "lewkowycz-5b", "lewkowycz-5c", "ntk-phase", "ntk-power-laws")
@@ -34,13 +34,6 @@ def saved(figures, tmp_path_factory):
 
 
 # That it prints
-
-
-def is_blank(path):
-    """Whether a picture, or a half of it, has next to no ink, or is nothing but ink."""
-    ink = imread(path)[:, :, :3].min(axis=2) < 0.9
-    halves = (*np.array_split(ink, 2, axis=0), *np.array_split(ink, 2, axis=1))
-    return not 0.01 < ink.mean() < 0.8 or min(half.mean() for half in halves) < 0.005
 
 
 def is_cut_off(figure):
@@ -149,10 +142,6 @@ def test_drawing_leaves_matplotlib_as_it_was():
 
 
 # The command
-
-
-def listing(directory):
-    return sorted(path.name for path in directory.rglob("*"))
 
 
 def test_command_writes_figures_and_captions(tmp_path, capsys):
