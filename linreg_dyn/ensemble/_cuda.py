@@ -236,7 +236,7 @@ def _fetched(array: Any) -> Array:
 
 def _kind(plan: Plan, samples: int, batch: int):
     """What to compile for a plan."""
-    from linreg_dyn.ensemble import _cuda_kernels, _kernels
+    from linreg_dyn.ensemble import _cuda_kernels, _steps
 
     def varies(x: Any) -> bool:
         return isinstance(x, Schedule) and x.limits[0] != x.limits[1]
@@ -245,7 +245,7 @@ def _kind(plan: Plan, samples: int, batch: int):
         depth=plan.depth,
         dtype=plan.dtype,
         limit=OVERFLOW[plan.dtype],
-        residual=_kernels.RESIDUALS[type(plan.method)],
+        residual=_steps.RESIDUALS[type(plan.method)],
         distribution=plan.distribution if plan.draw == "amplitude" else None,
         batch=batch,
         samples=samples,

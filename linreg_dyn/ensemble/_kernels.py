@@ -16,48 +16,18 @@ import numpy as np
 from numba import from_dtype
 from numba.extending import register_jitable
 
-from linreg_dyn import arithmetic, noise, rules
+from linreg_dyn import arithmetic, rules
 from linreg_dyn._compiled import kernel
-from linreg_dyn.ensemble import methods
-from linreg_dyn.ensemble._blocks import SOURCES, Shape, copy, exchange, reducer
+from linreg_dyn.ensemble._blocks import Shape, copy, exchange, reducer
 from linreg_dyn.ensemble._lanewise import exceeds, where
-from linreg_dyn.ensemble._vector import cast, local, section, view
+from linreg_dyn.ensemble._steps import RESIDUALS, SOURCES, draw_batches, drawer, taker
+from linreg_dyn.ensemble._vector import local, view
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
-from linreg_dyn.schedules import rates
 
 SHALLOW = 16
 """Layers up to which the loops over them are unrolled."""
 CHECK = 128
 """Steps between two looks at whether a lane has diverged; then they are taken again, one by one, to see when."""
-
-
-# A residual as the kernel calls it: u and v are what the method draws for this lane and step.
-@register_jitable
-def _gradient_descent(W, u, v):
-    return rules.gradient_descent(W)
-
-
-@register_jitable
-def _noise_augmentation(W, u, v):
-    return rules.noise_augmentation(W, u)
-
-
-@register_jitable
-def _sgd_noise(W, u, v):
-    return rules.sgd_noise(W, u)
-
-
-@register_jitable
-def _mini_batch(W, u, v):
-    return rules.mini_batch(W, u, v)
-
-
-RESIDUALS: dict[type, Callable[..., Any]] = {
-    methods.GradientDescent: _gradient_descent,
-    methods.NoiseAugmentation: _noise_augmentation,
-    methods.SGDNoise: _sgd_noise,
-    methods.MiniBatch: _mini_batch,
-}
 
 
 @cache
@@ -131,78 +101,35 @@ def advance_kernel(
     )
 
 
-def _drawer(distribution: Callable[..., Any]):
-    """A jitable `f(units, numbers, step, keys, table)`: amplitudes of the four steps about `step`, to `units`."""
+def _keepers(depth: int, heavy: bool):
+    """Jitables on a block's weights `w` and, with a heavy ball, its velocities `v`: what is kept of them, and where.
 
-    @register_jitable(inline="always")  # LLVM would not, and then know less of what is constant over steps
-    def draw_units(units, numbers, step, keys, table):
-        c0, c1, c2, c3 = noise.amplitude_counter(numbers, step)
-        words = cast(numbers, c0), cast(numbers, c1), c2, c3
-        for k in range(noise.ROUNDS):
-            words = noise.philox_round(*words, keys[0, k], keys[1, k])
-        units[0] = distribution(words[0], table)
-        units[1] = distribution(words[1], table)
-        units[2] = distribution(words[2], table)
-        units[3] = distribution(words[3], table)
-
-    return draw_units
-
-
-def _stepper(depth: int, adaptive: bool, decaying: bool, inertia: str):
-    """How one step is taken: `gather(w, shares, lr)` gives W and the rate; `move(...)` moves every layer.
-
-    `shares` hold what `rules.fill_prefixes` writes, or `W/w_i` where the adaptive rate needs them as such.
+    `keep(w, v, to_w, to_v)` copies both. `part(marks, mark, w, v, to_w, to_v)` copies the lanes of one mark.
+    `rest(marks, w, v)` sends those that have diverged to the minimum of weights 1.
     """
-    nesterov = inertia == "nesterov"
+    never = NEVER
 
-    @register_jitable
-    def gather(w, shares, lr):
-        return rules.fill_prefixes(w, shares), lr
+    @register_jitable(forceinline=True)
+    def keep(w, v, to_w, to_v):
+        copy(w, to_w)
+        if heavy:
+            copy(v, to_v)
 
-    @register_jitable
-    def gather_adaptive(w, shares, lr):
-        W = rules.fill_others(w, shares)
-        q = cast(W, 0)
-        for i in range(depth - 1, -1, -1):
-            q = q + shares[i] * shares[i]
-        return W, rates.adaptive_rate(lr, W, q)
-
-    @register_jitable
-    def kept(W, lr, decay):
-        return rules.contraction(cast(W, lr), cast(W, decay)) if decaying else 1
-
-    @register_jitable
-    def move(w, v, shares, W, g, lr, decay, momentum):
-        rules.move_all(w, shares, rules.pull(g, lr), kept(W, lr, decay))
-
-    @register_jitable
-    def move_adaptive(w, v, shares, W, g, lr, decay, momentum):
-        left = kept(W, lr, decay)
+    @register_jitable(forceinline=True)
+    def part(marks, mark, w, v, to_w, to_v):
         for i in range(depth):
-            w[i] = rules.move(w[i], rules.pull(g, lr), shares[i], left)
+            to_w[i] = where(marks, mark, w[i], to_w[i])
+            if heavy:
+                to_v[i] = where(marks, mark, v[i], to_v[i])
 
-    @register_jitable
-    def roll(w, v, shares, W, g, lr, decay, momentum):
-        push = rules.push(g)
-        if not adaptive:
-            rules.fill_shares(w, push, shares)
+    @register_jitable(forceinline=True)
+    def rest(marks, w, v):
         for i in range(depth):
-            share = push * shares[i] if adaptive else shares[i]
-            force = rules.force(w[i], share, decay) if decaying else share
-            speed = rules.accumulate(v[i], force, momentum)
-            v[i] = speed
-            w[i] = rules.drift(w[i], rules.look_ahead(speed, force, momentum) if nesterov else speed, lr)
+            w[i] = where(marks, never, w[i], 1)
+            if heavy:
+                v[i] = where(marks, never, v[i], 0)
 
-    if inertia != "none":
-        return (gather_adaptive if adaptive else gather), roll
-    return (gather_adaptive, move_adaptive) if adaptive else (gather, move)
-
-
-def _scheduled(shape: Shape, own: bool):
-    """`value(like, rows, k, x)`: a step's value `x` for the trajectories of section k, times their own if they have."""
-    row_of = view(shape.width, shape.parts // shape.sections, 1)
-    value = (lambda like, rows, k, x: cast(like, row_of(rows, k)[0]) * x) if own else (lambda like, rows, k, x: x)
-    return register_jitable(value)
+    return keep, part, rest
 
 
 @cache
@@ -210,16 +137,13 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
     depth, lanes, width, parts, sections = shape.depth, shape.lanes, shape.width, shape.parts, shape.sections
     kind: Any = from_dtype(np.dtype(shape.dtype))
     block_of, row_of = (view(width, parts, length, sections) for length in (depth, 1))
-    part_of = view(width, parts // sections, 1)
     new_block, new_row, new_units = (local(kind, width, parts, length, sections) for length in (depth, 1, 4))
-    new_net = local(kind, width, parts // sections, depth)
     new_lanes, load, store = exchange(shape)
-    draws_amplitude, draws_batch = draw == "amplitude", draw == "batch"
-    heavy = inertia != "none"
-    gather, move = _stepper(depth, adaptive, decaying, inertia)
-    value = _scheduled(shape, own)
+    draws_amplitude, draws_batch, heavy = draw == "amplitude", draw == "batch", inertia != "none"
+    take = taker(shape, residual, draws_amplitude, adaptive, decaying, own, inertia)
+    keep, part, rest = _keepers(depth, heavy)
     reduce = reducer(shape, observed, wanted)
-    draw_units = _drawer(distribution)
+    draw_units = drawer(distribution)
     limit, check, never = OVERFLOW[shape.dtype], CHECK, NEVER
 
     @kernel(shape, *observed, sorted(wanted), residual, draw, distribution, adaptive, decaying, own, inertia, SOURCES)
@@ -229,24 +153,20 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
         `state` and `velocities` are (trajectory, layer). At each later edge reduce the observables to `moments`
         [edge, ..., block].
         """
-        lrs, decays, amplitudes = table
-        own_rates, own_decays = own_table
         k0, k1, keys, origin, quantiles = random
-        squares, products, batch = batches
         w, before, v, v_before = new_block(), new_block(), new_block(), new_block()
-        shares, largest, units = new_net(), new_row(), new_units()
+        largest, units = new_row(), new_units()
         held, m2, m1 = np.empty(lanes, kind), np.empty(lanes, kind), np.empty(lanes, kind)
-        rest, rest_speeds = new_lanes(), new_lanes()
-        here, speeds = block_of(rest, 0), block_of(rest_speeds, 0)
-        order, swaps = np.arange(len(squares)), np.empty(batch, np.int64)
+        ended, ended_speeds = new_lanes(), new_lanes()
+        here, speeds = block_of(ended, 0), block_of(ended_speeds, 0)
+        order, swaps = np.arange(len(batches[0])), np.empty(batches[2], np.int64)
         lane_numbers = np.arange(lanes)
         for block in range(first, last):
             marks = row_of(diverged, block)
-            load(state, block, rest)
-            copy(here, w)
+            load(state, block, ended)
             if heavy:
-                load(velocities, block, rest_speeds)
-                copy(speeds, v)
+                load(velocities, block, ended_speeds)
+            keep(here, speeds, w, v)
             numbers = row_of(lane_numbers, 0)[0] + (origin + block * lanes)
             row_of(held, 0)[0] = rules.end_to_end(w)
             start = edges[0]
@@ -262,59 +182,30 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
                     edge += 1
                     continue
                 count = 1 if step < careful else min(check, stop - step)
-                copy(w, before)
-                if heavy:
-                    copy(v, v_before)
+                keep(w, v, before, v_before)
                 largest[0] = 0
                 for t in range(step, step + count):
                     if draws_amplitude and t >> 2 != in_units:
                         in_units = t >> 2
                         draw_units(units, numbers, t, keys, quantiles)
                     if draws_batch:
-                        for lane in range(lanes):
-                            noise.sample(order, swaps, origin + block * lanes + lane, t, k0, k1)
-                            m2[lane], m1[lane] = noise.moments(order, batch, squares, products)
-                            noise.restore(order, swaps)
-                    for k in range(sections):
-                        net, speed, sum_k = section(w, k), section(v, k), section(largest, k)
-                        one, other = part_of(m2, k)[0], part_of(m1, k)[0]
-                        if draws_amplitude:
-                            one = amplitudes[t - start] * section(units, k)[t & 3]
-                        lr = value(net[0], own_rates, block * sections + k, lrs[t - start])
-                        decay = value(net[0], own_decays, block * sections + k, decays[t - start])
-                        W, now = gather(net, shares, lr)
-                        move(net, speed, shares, W, residual(W, one, other), now, decay, momentum)
-                        # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
-                        sum_k[0] = sum_k[0] + arithmetic.magnitude(W)
+                        draw_batches(origin + block * lanes, t, k0, k1, batches, order, swaps, m2, m1)
+                    take(w, v, largest, units, m2, m1, block, t, t - start, table, own_table, momentum)
                 end = rules.end_to_end(w)
                 total = largest[0] + arithmetic.magnitude(end)
-                if not exceeds(total, limit):
-                    step += count
-                    continue
-                row_of(held, 0)[0] = end if count == 1 else total
-                if count > 1 and suspects(held, diverged[block], limit):
-                    copy(before, w)  # who it was, and when, will be seen step by step
-                    if heavy:
-                        copy(v_before, v)
-                    careful = step + count
-                    continue
-                if count == 1 and note(held, diverged[block], step + 1, limit):
-                    for i in range(depth):  # they keep what they had before that step
-                        here[i] = where(marks[0], step + 1, before[i], here[i])
-                        if heavy:
-                            speeds[i] = where(marks[0], step + 1, v_before[i], speeds[i])
-                # Who has diverged waits at the minimum of weights 1, and does not set off the alarm again.
-                for i in range(depth):
-                    w[i] = where(marks[0], never, w[i], 1)
-                    if heavy:
-                        v[i] = where(marks[0], never, v[i], 0)
+                if exceeds(total, limit):
+                    row_of(held, 0)[0] = end if count == 1 else total
+                    if count > 1 and suspects(held, diverged[block], limit):
+                        keep(before, v_before, w, v)  # who it was, and when, will be seen step by step
+                        careful = step + count
+                        continue
+                    if count == 1 and note(held, diverged[block], step + 1, limit):
+                        part(marks[0], step + 1, before, v_before, here, speeds)  # what they had before that step
+                    rest(marks[0], w, v)  # and who has diverged does not set off the alarm again
                 step += count
-            for i in range(depth):
-                here[i] = where(marks[0], never, w[i], here[i])
-                if heavy:
-                    speeds[i] = where(marks[0], never, v[i], speeds[i])
-            store(rest, state, block)
+            part(marks[0], never, w, v, here, speeds)
+            store(ended, state, block)
             if heavy:
-                store(rest_speeds, velocities, block)
+                store(ended_speeds, velocities, block)
 
     return advance

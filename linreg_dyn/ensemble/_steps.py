@@ -1,0 +1,167 @@
+"""One step of a block of trajectories: what it draws, its rate and decay, and how every layer moves.
+
+There is no mathematics here: residuals, moves and draws are the plain functions of `rules` and `noise`, put together
+for a shape, a method and a schedule, all of which are compile-time constants.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import from_dtype
+from numba.extending import register_jitable
+
+from linreg_dyn import arithmetic, noise, rules
+from linreg_dyn.ensemble import _blocks, methods
+from linreg_dyn.ensemble._blocks import Shape
+from linreg_dyn.ensemble._vector import cast, local, section, view
+from linreg_dyn.schedules import rates
+
+SOURCES = zlib.crc32(inspect.getsource(sys.modules[__name__]).encode(), _blocks.SOURCES)
+"""What kernels that hold such steps are kept on disk under, beside their own names."""
+
+
+# A residual as the kernel calls it: u and v are what the method draws for this lane and step.
+@register_jitable
+def _gradient_descent(W, u, v):
+    return rules.gradient_descent(W)
+
+
+@register_jitable
+def _noise_augmentation(W, u, v):
+    return rules.noise_augmentation(W, u)
+
+
+@register_jitable
+def _sgd_noise(W, u, v):
+    return rules.sgd_noise(W, u)
+
+
+@register_jitable
+def _mini_batch(W, u, v):
+    return rules.mini_batch(W, u, v)
+
+
+RESIDUALS: dict[type, Callable[..., Any]] = {
+    methods.GradientDescent: _gradient_descent,
+    methods.NoiseAugmentation: _noise_augmentation,
+    methods.SGDNoise: _sgd_noise,
+    methods.MiniBatch: _mini_batch,
+}
+
+
+def drawer(distribution: Callable[..., Any]):
+    """A jitable `f(units, numbers, step, keys, table)`: amplitudes of the four steps about `step`, to `units`."""
+
+    @register_jitable(inline="always")  # LLVM would not, and then know less of what is constant over steps
+    def draw_units(units, numbers, step, keys, table):
+        c0, c1, c2, c3 = noise.amplitude_counter(numbers, step)
+        words = cast(numbers, c0), cast(numbers, c1), c2, c3
+        for k in range(noise.ROUNDS):
+            words = noise.philox_round(*words, keys[0, k], keys[1, k])
+        units[0] = distribution(words[0], table)
+        units[1] = distribution(words[1], table)
+        units[2] = distribution(words[2], table)
+        units[3] = distribution(words[3], table)
+
+    return draw_units
+
+
+def _stepper(depth: int, adaptive: bool, decaying: bool, inertia: str):
+    """How one step is taken: `gather(w, shares, lr)` gives W and the rate; `move(...)` moves every layer.
+
+    `shares` hold what `rules.fill_prefixes` writes, or `W/w_i` where the adaptive rate needs them as such.
+    """
+    nesterov = inertia == "nesterov"
+
+    @register_jitable
+    def gather(w, shares, lr):
+        return rules.fill_prefixes(w, shares), lr
+
+    @register_jitable
+    def gather_adaptive(w, shares, lr):
+        W = rules.fill_others(w, shares)
+        q = cast(W, 0)
+        for i in range(depth - 1, -1, -1):
+            q = q + shares[i] * shares[i]
+        return W, rates.adaptive_rate(lr, W, q)
+
+    @register_jitable
+    def kept(W, lr, decay):
+        return rules.contraction(cast(W, lr), cast(W, decay)) if decaying else 1
+
+    @register_jitable
+    def move(w, v, shares, W, g, lr, decay, momentum):
+        rules.move_all(w, shares, rules.pull(g, lr), kept(W, lr, decay))
+
+    @register_jitable
+    def move_adaptive(w, v, shares, W, g, lr, decay, momentum):
+        left = kept(W, lr, decay)
+        for i in range(depth):
+            w[i] = rules.move(w[i], rules.pull(g, lr), shares[i], left)
+
+    @register_jitable
+    def roll(w, v, shares, W, g, lr, decay, momentum):
+        push = rules.push(g)
+        if not adaptive:
+            rules.fill_shares(w, push, shares)
+        for i in range(depth):
+            share = push * shares[i] if adaptive else shares[i]
+            force = rules.force(w[i], share, decay) if decaying else share
+            speed = rules.accumulate(v[i], force, momentum)
+            v[i] = speed
+            w[i] = rules.drift(w[i], rules.look_ahead(speed, force, momentum) if nesterov else speed, lr)
+
+    if inertia != "none":
+        return (gather_adaptive if adaptive else gather), roll
+    return (gather_adaptive, move_adaptive) if adaptive else (gather, move)
+
+
+def _scheduled(shape: Shape, own: bool):
+    """`value(like, rows, k, x)`: a step's value `x` for the trajectories of section k, times their own if they have."""
+    row_of = view(shape.width, shape.parts // shape.sections, 1)
+    value = (lambda like, rows, k, x: cast(like, row_of(rows, k)[0]) * x) if own else (lambda like, rows, k, x: x)
+    return register_jitable(value)
+
+
+def taker(shape: Shape, residual, draws_amplitude: bool, adaptive: bool, decaying: bool, own: bool, inertia: str):
+    """A jitable that takes step `t`, at `row` of the table, with every section of a block."""
+    sections, own_parts = shape.sections, shape.parts // shape.sections
+    kind: Any = from_dtype(np.dtype(shape.dtype))
+    part_of, new_net = view(shape.width, own_parts, 1), local(kind, shape.width, own_parts, shape.depth)
+    gather, move = _stepper(shape.depth, adaptive, decaying, inertia)
+    value = _scheduled(shape, own)
+
+    @register_jitable(forceinline=True)  # a call would keep the weights in memory
+    def take(w, v, largest, units, m2, m1, block, t, row, table, own_table, momentum):
+        lrs, decays, amplitudes = table
+        own_rates, own_decays = own_table
+        shares = new_net()
+        for k in range(sections):
+            net, speed, sum_k = section(w, k), section(v, k), section(largest, k)
+            one, other = part_of(m2, k)[0], part_of(m1, k)[0]
+            if draws_amplitude:
+                one = amplitudes[row] * section(units, k)[t & 3]
+            lr = value(net[0], own_rates, block * sections + k, lrs[row])
+            decay = value(net[0], own_decays, block * sections + k, decays[row])
+            W, now = gather(net, shares, lr)
+            move(net, speed, shares, W, residual(W, one, other), now, decay, momentum)
+            # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
+            sum_k[0] = sum_k[0] + arithmetic.magnitude(W)
+
+    return take
+
+
+@register_jitable(forceinline=True)
+def draw_batches(first, t, k0, k1, batches, order, swaps, m2, m1):
+    """Moments of the mini-batches of step `t` of the trajectories from `first` on."""
+    squares, products, size = batches
+    for lane in range(len(m2)):
+        noise.sample(order, swaps, first + lane, t, k0, k1)
+        m2[lane], m1[lane] = noise.moments(order, size, squares, products)
+        noise.restore(order, swaps)
