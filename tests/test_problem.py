@@ -10,14 +10,7 @@ import linreg_dyn as ld
 from linreg_dyn import closed_form, regression, symbolic
 from linreg_dyn._checks import number
 from linreg_dyn.problem import NormalizedData, as_floats, as_starts
-
-
-def normalized(samples=50, seed=0, shift=0.0):
-    rng = np.random.default_rng(seed)
-    x, y = rng.normal(size=(2, samples)) + shift
-    x, y = x - x.mean(), y - y.mean()
-    x /= np.sqrt((x * x).mean())
-    return x, y / (x * y).mean()
+from tests.samples import normalized
 
 
 def test_starts_become_a_two_dimensional_array_and_large_ones_are_not_copied():

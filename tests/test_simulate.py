@@ -11,19 +11,12 @@ from linreg_dyn import observables
 from linreg_dyn.ensemble import _kernels, provenance
 from linreg_dyn.ensemble.plan import MOST_LAYERS
 from tests import naive
+from tests.samples import normalized
 
 SEED = 2**40 + 12345  # both words of the key matter
 
 
-def data(samples=7):
-    rng = np.random.default_rng(5)
-    x, y = rng.normal(size=(2, samples))
-    x, y = x - x.mean(), y - y.mean()
-    x /= np.sqrt((x * x).mean())
-    return x, y / (x * y).mean()
-
-
-DATA = ld.NormalizedData(*data())
+DATA = ld.NormalizedData(*normalized(7, seed=5))
 
 
 def starts(trajectories, depth, seed=0):
@@ -210,9 +203,9 @@ def test_no_run_writes_into_the_starts_or_into_an_earlier_result():
 def test_full_batch_is_gradient_descent_up_to_rounding():
     """m2 and m1 of all samples are 1 up to the rounding of the data; each step may add as much again."""
     initial = starts(4, 4)
-    full = ld.simulate(initial, ld.MiniBatch(data(), 7), steps=50, learning_rate=0.01)
+    full = ld.simulate(initial, ld.MiniBatch(DATA, 7), steps=50, learning_rate=0.01)
     plain = ld.simulate(initial, ld.GradientDescent(), steps=50, learning_rate=0.01)
-    one = ld.simulate(initial, ld.MiniBatch(data(), 6), steps=50, learning_rate=0.01)
+    one = ld.simulate(initial, ld.MiniBatch(DATA, 6), steps=50, learning_rate=0.01)
     assert np.abs(full.final_weights - plain.final_weights).max() <= 50 * 32 * 2.0**-52
     assert np.abs(one.final_weights - plain.final_weights).max() > 1e-3
 
