@@ -20,8 +20,8 @@ from linreg_dyn import arithmetic, rules
 from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble._blocks import Shape, copy, exchange, reducer
 from linreg_dyn.ensemble._lanewise import exceeds, where
-from linreg_dyn.ensemble._steps import RESIDUALS, SOURCES, draw_batches, drawer, taker
-from linreg_dyn.ensemble._vector import local, view
+from linreg_dyn.ensemble._steps import RESIDUALS, SOURCES, draw_batches, drawer, scheduled, stepper
+from linreg_dyn.ensemble._vector import local, section, view
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
 
 SHALLOW = 16
@@ -109,20 +109,20 @@ def _keepers(depth: int, heavy: bool):
     """
     never = NEVER
 
-    @register_jitable(forceinline=True)
+    @register_jitable(inline="always")  # inlined by LLVM instead, they cost some kernels a fifth of their speed
     def keep(w, v, to_w, to_v):
         copy(w, to_w)
         if heavy:
             copy(v, to_v)
 
-    @register_jitable(forceinline=True)
+    @register_jitable(inline="always")
     def part(marks, mark, w, v, to_w, to_v):
         for i in range(depth):
             to_w[i] = where(marks, mark, w[i], to_w[i])
             if heavy:
                 to_v[i] = where(marks, mark, v[i], to_v[i])
 
-    @register_jitable(forceinline=True)
+    @register_jitable(inline="always")
     def rest(marks, w, v):
         for i in range(depth):
             w[i] = where(marks, never, w[i], 1)
@@ -138,9 +138,11 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
     kind: Any = from_dtype(np.dtype(shape.dtype))
     block_of, row_of = (view(width, parts, length, sections) for length in (depth, 1))
     new_block, new_row, new_units = (local(kind, width, parts, length, sections) for length in (depth, 1, 4))
+    part_of, new_net = view(width, parts // sections, 1), local(kind, width, parts // sections, depth)
     new_lanes, load, store = exchange(shape)
     draws_amplitude, draws_batch, heavy = draw == "amplitude", draw == "batch", inertia != "none"
-    take = taker(shape, residual, draws_amplitude, adaptive, decaying, own, inertia)
+    gather, move = stepper(depth, adaptive, decaying, inertia)
+    value = scheduled(shape, own)
     keep, part, rest = _keepers(depth, heavy)
     reduce = reducer(shape, observed, wanted)
     draw_units = drawer(distribution)
@@ -153,9 +155,11 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
         `state` and `velocities` are (trajectory, layer). At each later edge reduce the observables to `moments`
         [edge, ..., block].
         """
+        lrs, decays, amplitudes = table
+        own_rates, own_decays = own_table
         k0, k1, keys, origin, quantiles = random
         w, before, v, v_before = new_block(), new_block(), new_block(), new_block()
-        largest, units = new_row(), new_units()
+        shares, largest, units = new_net(), new_row(), new_units()
         held, m2, m1 = np.empty(lanes, kind), np.empty(lanes, kind), np.empty(lanes, kind)
         ended, ended_speeds = new_lanes(), new_lanes()
         here, speeds = block_of(ended, 0), block_of(ended_speeds, 0)
@@ -190,7 +194,17 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
                         draw_units(units, numbers, t, keys, quantiles)
                     if draws_batch:
                         draw_batches(origin + block * lanes, t, k0, k1, batches, order, swaps, m2, m1)
-                    take(w, v, largest, units, m2, m1, block, t, t - start, table, own_table, momentum)
+                    for k in range(sections):  # as a function of its own it halved the speed of some depths
+                        net, speed, sum_k = section(w, k), section(v, k), section(largest, k)
+                        one, other = part_of(m2, k)[0], part_of(m1, k)[0]
+                        if draws_amplitude:
+                            one = amplitudes[t - start] * section(units, k)[t & 3]
+                        lr = value(net[0], own_rates, block * sections + k, lrs[t - start])
+                        decay = value(net[0], own_decays, block * sections + k, decays[t - start])
+                        W, now = gather(net, shares, lr)
+                        move(net, speed, shares, W, residual(W, one, other), now, decay, momentum)
+                        # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
+                        sum_k[0] = sum_k[0] + arithmetic.magnitude(W)
                 end = rules.end_to_end(w)
                 total = largest[0] + arithmetic.magnitude(end)
                 if exceeds(total, limit):

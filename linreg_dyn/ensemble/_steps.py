@@ -12,14 +12,12 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numba import from_dtype
 from numba.extending import register_jitable
 
-from linreg_dyn import arithmetic, noise, rules
+from linreg_dyn import noise, rules
 from linreg_dyn.ensemble import _blocks, methods
 from linreg_dyn.ensemble._blocks import Shape
-from linreg_dyn.ensemble._vector import cast, local, section, view
+from linreg_dyn.ensemble._vector import cast, view
 from linreg_dyn.schedules import rates
 
 SOURCES = zlib.crc32(inspect.getsource(sys.modules[__name__]).encode(), _blocks.SOURCES)
@@ -72,7 +70,7 @@ def drawer(distribution: Callable[..., Any]):
     return draw_units
 
 
-def _stepper(depth: int, adaptive: bool, decaying: bool, inertia: str):
+def stepper(depth: int, adaptive: bool, decaying: bool, inertia: str):
     """How one step is taken: `gather(w, shares, lr)` gives W and the rate; `move(...)` moves every layer.
 
     `shares` hold what `rules.fill_prefixes` writes, or `W/w_i` where the adaptive rate needs them as such.
@@ -122,39 +120,11 @@ def _stepper(depth: int, adaptive: bool, decaying: bool, inertia: str):
     return (gather_adaptive, move_adaptive) if adaptive else (gather, move)
 
 
-def _scheduled(shape: Shape, own: bool):
+def scheduled(shape: Shape, own: bool):
     """`value(like, rows, k, x)`: a step's value `x` for the trajectories of section k, times their own if they have."""
     row_of = view(shape.width, shape.parts // shape.sections, 1)
     value = (lambda like, rows, k, x: cast(like, row_of(rows, k)[0]) * x) if own else (lambda like, rows, k, x: x)
     return register_jitable(value)
-
-
-def taker(shape: Shape, residual, draws_amplitude: bool, adaptive: bool, decaying: bool, own: bool, inertia: str):
-    """A jitable that takes step `t`, at `row` of the table, with every section of a block."""
-    sections, own_parts = shape.sections, shape.parts // shape.sections
-    kind: Any = from_dtype(np.dtype(shape.dtype))
-    part_of, new_net = view(shape.width, own_parts, 1), local(kind, shape.width, own_parts, shape.depth)
-    gather, move = _stepper(shape.depth, adaptive, decaying, inertia)
-    value = _scheduled(shape, own)
-
-    @register_jitable(forceinline=True)  # a call would keep the weights in memory
-    def take(w, v, largest, units, m2, m1, block, t, row, table, own_table, momentum):
-        lrs, decays, amplitudes = table
-        own_rates, own_decays = own_table
-        shares = new_net()
-        for k in range(sections):
-            net, speed, sum_k = section(w, k), section(v, k), section(largest, k)
-            one, other = part_of(m2, k)[0], part_of(m1, k)[0]
-            if draws_amplitude:
-                one = amplitudes[row] * section(units, k)[t & 3]
-            lr = value(net[0], own_rates, block * sections + k, lrs[row])
-            decay = value(net[0], own_decays, block * sections + k, decays[row])
-            W, now = gather(net, shares, lr)
-            move(net, speed, shares, W, residual(W, one, other), now, decay, momentum)
-            # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
-            sum_k[0] = sum_k[0] + arithmetic.magnitude(W)
-
-    return take
 
 
 @register_jitable(forceinline=True)
