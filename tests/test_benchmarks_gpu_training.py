@@ -119,12 +119,16 @@ def test_a_part_that_fails_takes_nothing_with_it_and_a_wrong_one_is_told(monkeyp
 
     monkeypatch.setattr(bench, "NETS", SMALL[:1])
     monkeypatch.setattr(bench, "CONTENDERS", bench.CONTENDERS | {"ours": broken, "plain": wrong})
+    monkeypatch.setattr(bench, "peak", broken)
     target = tmp_path / "out.json"
     assert bench.main(["--device", "cpu", "--minutes", "60", "--json", str(target)], TOY) == 1
-    rows = {row.get("contender"): row for row in json.loads(target.read_text())["rows"]}
+    first, *others = json.loads(target.read_text())["rows"]
+    rows = {row.get("contender"): row for row in others}
+    assert first["not available"] == "MemoryError: the device is full"
     assert rows["ours"]["not available"] == "MemoryError: the device is full"
     assert rows["plain"]["refused"] == "a loss is not finite"
     assert rows["ours, compiled"]["images_per_s"] > 0
+    assert "fraction_of_peak" not in rows["ours, compiled"]
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,8 @@ def test_the_command_line_runs_there(houses, tmp_path):
 
 def test_a_sweep_runs_there(tmp_path):
     """Whole ensembles of kept weights, statuses and a reduction that has no order."""
+    pytest.importorskip("zarr")
+    pytest.importorskip("distributed")
     document = sweeps.text(steps=6).replace('reduce = ["mean"]', 'reduce = ["max"]').replace("= 512", "= 9")
     document = document.replace("every = 100", "every = 4").replace("seed = [1, 2]", "seed = [1]")
     stores = {}

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import pickle
+import sys
 import tarfile
 import threading
 from contextlib import suppress
@@ -218,6 +219,17 @@ def test_what_is_nowhere_says_which_file_goes_where(tmp_path):
         data.load("cifar10", tmp_path, download=False)
     with pytest.raises(ValueError, match=r"data must be one of digits, cifar10.*got 'cifar'"):
         data.load("cifar", tmp_path)
+
+
+def test_what_is_there_needs_nothing_that_downloads(tmp_path, monkeypatch):
+    monkeypatch.undo()  # the cache is where it is
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path))
+    save(tmp_path)
+    assert len(data.load("cifar10").x_train) == 40
+    (tmp_path / "cifar10.npz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"could not be had \(ModuleNotFoundError\); put .*--data-dir"):
+        data.load("cifar10", tmp_path)
 
 
 class Server(BaseHTTPRequestHandler):

@@ -10,7 +10,7 @@ import torch
 from validation.batches import Augment, Batches
 from validation.context import Context
 from validation.experiments.common import dataset, network
-from validation.experiments.ginsburg import EXPERIMENTS, measures
+from validation.experiments.ginsburg import CONV, EXPERIMENTS, measures
 from validation.experiments.ginsburg.measures import Start, log_slope, unbalanced
 from validation.losses import mse
 from validation.measure.norms import squared_norms
@@ -52,6 +52,24 @@ def test_toy_runs_agree_and_are_drawn(name, tmp_path):
     assert draw is not None
     draw([run.arrays for run in runs], axes)
     assert len(axes.lines) >= 2 * len(runs)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_the_order_in_which_channels_lie_in_memory_changes_nothing(name, tmp_path, monkeypatch):
+    """On a GPU they come last."""
+    few = {"nets": {"conv": CONV | {"width": 2}}, "seeds": 1, "warm": 10, "draws": 2}
+    if isinstance(SMALLER[name].get("steps"), dict):
+        few["steps"] = {"conv": 20}
+    (first,), _ = verdicts(name, tmp_path / "first", **few)
+    to = torch.nn.Module.to
+
+    def last(module, *args, **kwargs):
+        return to(module, *args, **kwargs | {"memory_format": torch.channels_last} if kwargs else kwargs)
+
+    monkeypatch.setattr(torch.nn.Module, "to", last)
+    (again,), _ = verdicts(name, tmp_path / "last", **few)
+    assert any(np.isfinite(x) for x in first.metrics.values())
+    assert again.metrics == pytest.approx(first.metrics, rel=1e-4, nan_ok=True)
 
 
 @pytest.mark.parametrize("scale", ["quick", "gpu"])

@@ -259,13 +259,14 @@ def test_a_graph_is_captured_after_a_warm_up_on_a_stream_aside(monkeypatch):
         calls.append(f"out of {what}")
 
     cuda = SimpleNamespace(
-        Stream=Stream,
         current_stream=lambda: Stream("main"),
+        current_device=lambda: 0,
         stream=lambda stream: inside(stream.name),
         graph=lambda graph, pool, stream: inside(f"graph in {pool} by {stream.name}"),
         CUDAGraph=lambda: SimpleNamespace(replay=lambda: calls.append("replay"), pool=lambda: "its memory"),
     )
     monkeypatch.setattr(fast.torch, "cuda", cuda)
+    monkeypatch.setattr(fast, "_aside", lambda device: Stream())
 
     def run():
         calls.append("run")

@@ -206,10 +206,10 @@ def _fetch(name: str, archive: Archive, download: bool) -> Dataset:
             if not download:
                 raise OSError("downloads are off")
             paths.append(fetch.retrieve(url, sha256))
-        except OSError as error:
+        except (OSError, ImportError) as error:
             raise FileNotFoundError(
                 f"{name}: {file} is nowhere and could not be had ({type(error).__name__}); put it, from {url}, into "
-                f"{fetch.cache()}, or put {name}.npz into a folder that --data-dir or {VARIABLE} names"
+                f"{fetch.cache() or 'the same'}, or put {name}.npz into a folder that --data-dir or {VARIABLE} names"
             ) from None
         except ValueError as error:
             raise Refused(f"{url}: {error}") from None

@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def upload(values: np.ndarray, device: torch.device) -> Tensor:
 
 def record(run: Run, pool: Any = None) -> Repeat:
     """A run as a CUDA graph, after it was done `WARM_UP` times on a stream aside."""
-    main, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+    main, aside = torch.cuda.current_stream(), _aside(torch.cuda.current_device())
     aside.wait_stream(main)
     with torch.cuda.stream(aside):
         for _ in range(WARM_UP):
@@ -118,6 +119,12 @@ def record(run: Run, pool: Any = None) -> Repeat:
     with torch.cuda.graph(graph, pool=pool, stream=aside):  # torch's own is one of the first device that recorded
         output = run()
     return graph.replay, output, graph.pool()
+
+
+@cache
+def _aside(device: int) -> torch.cuda.Stream:
+    """The one stream of a device that is recorded: a pool's memory is used again on its own stream only."""
+    return torch.cuda.Stream(device)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 
-def cache() -> Path:
-    """The folder that downloads are kept in."""
-    import pooch
-
+def cache() -> Path | None:
+    """The folder that downloads are kept in; None without pooch, which downloads."""
+    try:
+        import pooch
+    except ImportError:
+        return None
     return Path(pooch.os_cache("linreg_dyn"))
 
 
@@ -18,14 +20,17 @@ def retrieve(url: str, sha256: str) -> Path:
     """The file of that address and SHA-256 in the cache, downloaded if it is not there.
 
     Raises:
-        OSError: it could not be had. ValueError: what came has another SHA-256; it is removed.
+        OSError: it could not be had. ImportError: pooch is missing.
+        ValueError: what came has another SHA-256; it is removed.
     """
     import pooch
 
-    cache().mkdir(parents=True, exist_ok=True)
+    folder = cache()
+    assert folder
+    folder.mkdir(parents=True, exist_ok=True)
     name = url.rpartition("/")[2]
     downloader: Any = _resume
-    return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=name, path=cache(), downloader=downloader))
+    return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=name, path=folder, downloader=downloader))
 
 
 def _resume(url: str, output: Any, _pooch: Any) -> None:

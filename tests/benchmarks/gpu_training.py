@@ -96,8 +96,8 @@ def peak(device: str, sizes: Sizes) -> float:
     return 10 * 2 * sizes.matrix**3 / statistics.median(seconds_of(run, device) for _ in range(5))
 
 
-def training(net: Net, contender: str, data: Any, device: str, sizes: Sizes, most: float) -> measure.Row:
-    """Images a second of a contender; `most` is the peak."""
+def training(net: Net, contender: str, data: Any, device: str, sizes: Sizes, most: float | None) -> measure.Row:
+    """Images a second of a contender; `most` is the peak, if there is one."""
     import torch
 
     advance = CONTENDERS[contender](net, data, device)
@@ -116,7 +116,7 @@ def training(net: Net, contender: str, data: Any, device: str, sizes: Sizes, mos
         "images_per_s": middle,
         "slowest": speeds[0],
         "fastest": speeds[-1],
-        "fraction_of_peak": middle * flops / most,
+        **({"fraction_of_peak": middle * flops / most} if most else {}),
         "flops_per_image": flops,
         "steps": steps,
         "first_steps_s": first,
@@ -216,7 +216,7 @@ def parts(device: str, sizes: Sizes) -> Iterator[Part]:
                 yield (
                     what,
                     left,
-                    lambda net=net, name=name: training(net, name, data, device, sizes, found.get("peak", np.nan)),
+                    lambda net=net, name=name: training(net, name, data, device, sizes, found.get("peak")),
                 )
 
 

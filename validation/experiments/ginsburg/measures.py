@@ -88,7 +88,8 @@ class Start:
             path = context.checkpoint(name)
             recipe = self.recipe(steps, rate)
             done = fit(self.model(), self.data, recipe, device=self.device, checkpoint=path, deadline=context.deadline)
-            return {"weights": torch.nn.utils.parameters_to_vector(done.model.parameters()).detach().cpu().numpy()}
+            layers = (x.detach().flatten() for x in done.model.parameters())  # in whatever order they lie in memory
+            return {"weights": torch.cat(list(layers)).cpu().numpy()}
 
         self.weights = context.once(name, make)["weights"]
 
