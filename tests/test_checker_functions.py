@@ -13,6 +13,7 @@ from tests.certificates import part as plain
 
 F = Fraction
 X, XT = {"x": "real"}, {"x": "real", "t": "real"}
+XYV = {"x": "real", "y": "real", "v": "real"}
 
 
 def part(given: Json, conclude: list[str], assume: Any = (), where: Any = (), rates: Any = ()) -> Json:
@@ -240,6 +241,11 @@ FALSEHOODS = {
         [boxes(["x", "-5", "whole", "whole"])],
     ),
     "a strictness that an enclosure does not have": (part(X, ["x**2 > 0"], UNIT), {"x": "0"}, [boxes("whole")]),
+    "a divisor whose absolute values seem to cancel along the flow": (
+        part(XYV, ["-1 >= 0/(Dt(x) + v)"], ["v**2 <= 0", "-y >= 0"], (), [("x", "abs(y)/abs(1) - y")]),
+        {"x": "0", "y": "-1", "v": "0"},
+        [terms("1 : a0.0 * sq 1/v")],
+    ),
     "a rate for another name": (
         part(XT, ["Dt(x) == 1"], (), (), [("t", "1"), ("x", "0")]),
         {"x": "0", "t": "0"},
@@ -300,3 +306,10 @@ def test_bad_rates_are_refused(rates: Any) -> None:
 
 def test_a_statement_without_rates_has_no_flow() -> None:
     assert refusal(proved(plain(X, ["Dt(x) == 0"]), identity())) is not None
+
+
+def test_what_the_flow_is_written_with_is_no_name() -> None:
+    """Otherwise absolute values in its definition would not be seen in a divisor."""
+    given, where = {"y": "real", "v": "real"}, [["Dt", "abs(y)/abs(1) - y"]]
+    statement = part(given, ["-1 >= 0/(Dt + v)"], ["v**2 <= 0", "-y >= 0"], where)
+    assert "reserved" in str(refusal(proved(statement, terms("1 : a0.0 * sq 1/v"))))

@@ -703,12 +703,12 @@ class Scope:
 
 # ---------------------------------------------------------------- statements
 def check_names(part):
-    """Names are defined once, and `i`, `j` are left to the layers' indices."""
+    """Names are defined once, `i`, `j` are left to the layers' indices and `Dt` to the flow."""
     names = [*part["given"], *(name for name, _ in part["where"])]
     for name in names:  # two spellings that Python reads as one name are no two names
         node = parse(name)
         require(isinstance(node, ast.Name) and node.id == name, "a name that is none")
-    require(len(set(names)) == len(names) and not {"i", "j"} & set(names), "a name twice, or a reserved one")
+    require(len(set(names)) == len(names) and not {"i", "j", "Dt"} & set(names), "a name twice, or a reserved one")
     rates = [name for name, _ in part.get("rates", ())]
     require(len(set(rates)) == len(rates) and {*rates} <= {*part["given"]}, "rates are of given names, one of each")
     sized = {kind.rpartition(":")[0] for kind in part["given"].values() if kind.rpartition(":")[2].isdecimal()}
@@ -825,7 +825,8 @@ class Context:
         notes = scope.inside(scope.values)
         notes.products = scope.products
         notes.do_abs = lambda a: lift(lambda e: e * R.atom("#abs"), a)  # of the shape of what is in it
-        notes.on_division = lambda d, node: None if mentions(node, "abs", scope.where) else found.append(d)
+        read = {**scope.where, "Dt": ast.List([*scope.rates.values()])}  # along the flow the rates are read
+        notes.on_division = lambda d, node: None if mentions(node, "abs", read) else found.append(d)
         for a, _, b in [goal, *(r for text in part["assume"] for r in relations(text))]:
             notes.same_kind(notes(a, PAIR), notes(b, PAIR))
         return found
