@@ -80,7 +80,7 @@ def load(name: str, folder: str | Path | None = None, *, download: bool = True) 
     """
     if name == "digits":
         return _digits()
-    places = [Path(place) for place in (folder, os.environ.get(VARIABLE), fetch.cache()) if place]
+    places = [Path(place) for place in (folder, os.environ.get(VARIABLE), _cache()) if place]
     for place in places:
         if (path := place / f"{name}.npz").is_file():
             return _read_npz(name, path)
@@ -199,6 +199,14 @@ def _checked(name: str, path: Path, splits: tuple[tuple[Any, Any], tuple[Any, An
     return Dataset(name, x, y, u, v, classes)
 
 
+def _cache() -> Path | None:
+    """Where downloads are kept; None where nothing is there that downloads."""
+    try:
+        return fetch.cache()
+    except ImportError:
+        return None
+
+
 def _fetch(name: str, archive: Archive, download: bool) -> Dataset:
     paths = []
     for (url, sha256), file in zip(archive.files, archive.names, strict=True):
@@ -209,7 +217,7 @@ def _fetch(name: str, archive: Archive, download: bool) -> Dataset:
         except (OSError, ImportError) as error:
             raise FileNotFoundError(
                 f"{name}: {file} is nowhere and could not be had ({type(error).__name__}); put it, from {url}, into "
-                f"{fetch.cache() or 'the same'}, or put {name}.npz into a folder that --data-dir or {VARIABLE} names"
+                f"{_cache() or 'the same'}, or put {name}.npz into a folder that --data-dir or {VARIABLE} names"
             ) from None
         except ValueError as error:
             raise Refused(f"{url}: {error}") from None

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 
-def cache() -> Path | None:
-    """The folder that downloads are kept in; None without pooch, which downloads."""
-    try:
-        import pooch
-    except ImportError:
-        return None
+def cache() -> Path:
+    """The folder that downloads are kept in. Raises ImportError without pooch."""
+    import pooch
+
     return Path(pooch.os_cache("linreg_dyn"))
 
 
@@ -25,12 +23,10 @@ def retrieve(url: str, sha256: str) -> Path:
     """
     import pooch
 
-    folder = cache()
-    assert folder
-    folder.mkdir(parents=True, exist_ok=True)
+    cache().mkdir(parents=True, exist_ok=True)
     name = url.rpartition("/")[2]
     downloader: Any = _resume
-    return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=name, path=folder, downloader=downloader))
+    return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=name, path=cache(), downloader=downloader))
 
 
 def _resume(url: str, output: Any, _pooch: Any) -> None:
