@@ -154,6 +154,13 @@ WRONG_WITNESSES = {
     "a kind that is none": (part({"x": "banana"}, ["Sum(x) > 0"]), {"x": ["-1"]}),
     "an assumption without a value": (part(REAL, ["x > 0"], ["1/x < 1"]), {"x": "0"}),
     "a conclusion without a value": (part(REAL, ["1/x > 0"]), {"x": "0"}),
+    "a conclusion over an integral that is 0": (part(REAL, ["x >= 0/Integral(s, s, -1, 1)"]), {"x": "-1"}),
+    "an assumption over a sum that is 0": (
+        part(REAL, ["x > 0"], ["0/(x + exp(1) - Integral(exp(s), s, 0, 1)) == 0"]),
+        {"x": "-1"},
+    ),
+    "a power of an integral that is 0": (part(REAL, ["x >= 0*Integral(s, s, -1, 1)**(-1)"]), {"x": "-1"}),
+    "a hole within a derivative": (part(REAL, ["x >= D(x*0/Integral(s, s, -1, 1), x)"]), {"x": "-1"}),
 }
 
 

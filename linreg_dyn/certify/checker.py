@@ -751,6 +751,12 @@ def truth(part, given):
     scope = Scope(read_values(part, given), part["where"], rates=part.get("rates", ()))
     depth = max([len(v) for n, v in scope.values.items() if part["given"][n].startswith("layers")] or [0])
 
+    def defined(divisor, _):
+        if sign(divisor) is None:  # of exp and integrals; a division by 0 itself fails
+            raise Untold("it divides by what may be zero")
+
+    scope.on_division = defined
+
     def outcomes(text):
         for a, relation, b in relations(text):
             names = [k for k in "ij" if any(mentions(s, k, scope.where) for s in (a, b))]
