@@ -246,6 +246,26 @@ FALSEHOODS = {
         {"x": "0", "y": "-1", "v": "0"},
         [terms("1 : a0.0 * sq 1/v")],
     ),
+    "a second derivative of an absolute value": (
+        part(X, ["D(D(abs(x**2), x), x) == -2"], ["-x**2 >= 0"]),
+        {"x": "0"},
+        [identity()],
+    ),
+    "a second derivative of an absolute value beside layers": (
+        part({"w": "layers", **X}, ["Sum(w)*D(D(abs(x**2), x), x) == -2*Sum(w)"], ["-x**2 >= 0"]),
+        {"w": ["1"], "x": "0"},
+        [identity()],
+    ),
+    "an absolute value twice along a flow": (
+        part(X, ["Dt(Dt(abs(x**2))) < 0"], ["-x**2 >= 0"], (), [("x", "1")]),
+        {"x": "0"},
+        [terms("2")],
+    ),
+    "a derivative along a flow with an absolute value": (
+        part(XT, ["D(Dt(x), t) == -1"], ["-t >= 0"], (), [("x", "abs(t)")]),
+        {"x": "0", "t": "0"},
+        [identity()],
+    ),
     "a rate for another name": (
         part(XT, ["Dt(x) == 1"], (), (), [("t", "1"), ("x", "0")]),
         {"x": "0", "t": "0"},

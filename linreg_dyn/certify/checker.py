@@ -439,6 +439,12 @@ class Scope:
         new.where, new.rates, new.level = self.where, self.rates, self.level + level
         return new
 
+    def nearby(self):
+        """The same without hypotheses: what tells the sign of an absolute value at a point says nothing around it."""
+        new = self.inside(self.values)
+        new.products, new.on_division = self.products, self.on_division
+        return new
+
     def eval(self, node, index):
         """The value of a syntax tree: a number, a rational function, or a list of them."""
         match node:
@@ -624,7 +630,7 @@ class Scope:
 
     def with_atoms(self, *names):
         """(scope, atoms, point): a scope in which every entry of these variables is an atom, the names of the atoms
-        by variable, and where they are; the scope itself if they are independent atoms already, as in a proof."""
+        by variable, and where they are, which is empty if they are independent atoms already, as in a proof."""
         entries = {n: v if isinstance(v, list) else [v] for n, v in self.values.items()}
         own = [e for n in names for e in entries[n]]
         atoms = [next(iter(e.factors()), "") if isinstance(e, R) else "" for e in own]
@@ -632,7 +638,7 @@ class Scope:
         plain = all(a and e.same(R.atom(a)) for a, e in zip(atoms, own, strict=True))
         if plain and len({*atoms}) == len(atoms) and not others & {*atoms}:
             found = iter(atoms)
-            return self, {n: [next(found) for _ in entries[n]] for n in names}, {}
+            return self.nearby(), {n: [next(found) for _ in entries[n]] for n in names}, {}
         fresh = {n: [f"#d{self.level}{n}[{k}]" for k in range(len(entries[n]))] for n in names}
         new = {n: [R.atom(a) for a in fresh[n]] for n in names}
         inner = self.inside(
@@ -656,9 +662,10 @@ class Scope:
                 raise Refused("a derivative is by a name or by an entry w[i]")
         require(name in self.values and name not in self.samples, "a derivative by a given number or weight")
         if self.generic is None:
-            f = self.eval(node, index)  # a derivative has a value only where the function has one, and no more poles
             scope, atoms, here = self.with_atoms(name)
-            f = f if scope is self else scope.eval(node, index)
+            if here:
+                self.eval(node, index)  # a derivative has a value only where the function has one, and no more poles
+            f = scope.eval(node, index)
 
             def slope(f, n):
                 return R.of(f).diff(lambda a: R.of(int(a == atoms[name][n]))).at(here)
@@ -670,7 +677,7 @@ class Scope:
             require(len(parts) == len(atoms[name]), "vectors of different lengths")
             return [slope(e, n) for n, e in enumerate(parts)]
         a = R.atom(name if k is None else f"{name}[{k}]")
-        f = R.of(self.eval(node, index))
+        f = R.of(self.nearby().eval(node, index))
         layers = {f"{self.generic}[{n}]" for n in "ij"} if k is None else {self.generic}
         require(not layers & f.atoms() and isinstance(self.values[name], R), "derivative across unrelated layers")
         require(self.shape(f) != "samples", "a derivative of samples")
@@ -689,9 +696,10 @@ class Scope:
     def along_the_flow(self, node, index):
         """`Dt(f)`: the derivative of f along the flow, by the rates of the variables."""
         require(self.generic is None and self.rates and not self.samples, "Dt is for given variables with rates")
-        f = self.eval(node, index)  # a value only where the function has one
         scope, atoms, here = self.with_atoms(*self.rates)
-        f, rates = f if scope is self else scope.eval(node, index), {}
+        if here:
+            self.eval(node, index)  # a value only where the function has one
+        f, rates = scope.eval(node, index), {}
         for name, text in self.rates.items():
             rate, vector = self.eval(text, index), isinstance(self.values[name], list)
             require(vector == isinstance(rate, list), f"the rate of {name} is no number or vector as it")
