@@ -68,6 +68,8 @@ def test_a_bare_interpreter_accepts_good_certificates(tmp_path):
 def test_a_bare_interpreter_refuses_bad_ones_with_a_line_each(tmp_path):
     write(tmp_path, "altered.json", {**GOOD, "claim": "another"})
     write(tmp_path, "deep.json", "[" * 100_000)
+    for n in range(900, 1000, 2):  # some are deep enough to be read, yet not to be written again
+        write(tmp_path, f"deep-{n}.json", '{"a": ' * n + "1" + "}" * n)
     write(tmp_path, "good.json", GOOD)
     write(tmp_path, "no-lemma.json", USER)
     write(tmp_path, "not-json.json", "{")
@@ -78,9 +80,9 @@ def test_a_bare_interpreter_refuses_bad_ones_with_a_line_each(tmp_path):
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (1, "")
     verdicts = {line.split()[1]: line.split()[0] for line in lines[:-1]}
-    names = {"altered", "deep", "folder", "no-lemma", "not-json", "number"}
+    names = {"altered", "deep", "folder", "no-lemma", "not-json", "number", *(f"deep-{n}" for n in range(900, 1000, 2))}
     assert verdicts == {"good.json": "ok", **{f"{name}.json": "REFUSED" for name in names}}
-    assert lines[-1] == "1 of 7 certificates accepted"
+    assert lines[-1] == "1 of 57 certificates accepted"
 
 
 def test_nothing_accepted_is_no_success(tmp_path):

@@ -1186,11 +1186,11 @@ def check_directory(directory):
     certificates = []
     for path in sorted(Path(directory).glob("*.json")):
         try:
-            certificates.append((path.name, json.loads(path.read_text(encoding="utf-8"))))
+            certificate = json.loads(path.read_text(encoding="utf-8"))
+            certificates.append(('"rule": "lemma"' in json.dumps(certificate), path.name, certificate))
         except (ValueError, RecursionError, OSError) as error:
             results.append((path.name, False, f"not JSON: {error}"))
-    certificates.sort(key=lambda item: '"rule": "lemma"' in json.dumps(item[1]))
-    for name, certificate in certificates:
+    for _, name, certificate in sorted(certificates, key=lambda item: item[0]):
         try:
             message = check_certificate(certificate, accepted)
             if certificate["verdict"] == "proved":  # not "certified": what uses it would have to say so
