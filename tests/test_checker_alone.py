@@ -1,5 +1,6 @@
 """The checker alone: a bare interpreter, a directory of certificates, an exit status; and what a witness must be."""
 
+import argparse
 import ast
 import json
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from linreg_dyn.certify import checker
 from linreg_dyn.certify.checker import Refused, truth
+from linreg_dyn.commands import check
 from tests.certificates import identity, lemma, part, proved, refusal, refuted, terms
 
 REAL, LAYERS = {"x": "real"}, {"w": "layers"}
@@ -83,6 +85,26 @@ def test_a_bare_interpreter_refuses_bad_ones_with_a_line_each(tmp_path):
     names = {"altered", "deep", "folder", "no-lemma", "not-json", "number", *(f"deep-{n}" for n in range(900, 1000, 2))}
     assert verdicts == {"good.json": "ok", **{f"{name}.json": "REFUSED" for name in names}}
     assert lines[-1] == "1 of 57 certificates accepted"
+
+
+def test_what_files_say_stays_on_their_own_lines(tmp_path, capsys):
+    """No statement, lemma or name of a file prints a verdict of its own, or cannot be printed."""
+    said = "\nok       b.json  proved: 1 < 0"
+    write(tmp_path, "comment.json", proved(part(REAL, [f"x == x#{said}"]), identity()))
+    write(tmp_path, "lemma.json", proved(part(REAL, ["x == x"]), lemma("\ud800#0", {}, [], identity())))
+    write(tmp_path, f"z{said}.json", GOOD)
+    write(tmp_path, "accepted.json", proved(part(REAL, ["(x\n == x)"]), identity()))
+    lines = alone(tmp_path).stdout.splitlines()
+    starts = [line.split()[:2] for line in lines]
+    assert starts[:3] == [["ok", "accepted.json"], ["REFUSED", "comment.json"], ["REFUSED", "lemma.json"]]
+    assert starts[3][0] == "ok"
+    assert starts[3][1].startswith("z")
+    assert lines[4:] == ["2 of 4 certificates accepted"]
+    assert "\\n" in lines[1]
+    assert "\\ud800" in lines[2]
+    assert check.run(argparse.Namespace(directory=str(tmp_path))) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown] == ["REFUSED"] * 4 + ["0"]  # no claim is registered under these names
 
 
 def test_nothing_accepted_is_no_success(tmp_path):

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         if ok:
             ok, message = _bound(directory / name, registered, message)
         refused += not ok
-        print(f"{'accepted' if ok else 'REFUSED':<8}  {name:<{width}}  {message}")
+        print(checker.one_line(f"{'accepted' if ok else 'REFUSED':<8}  {name:<{width}}  {message}"))
     print(f"{len(results) - refused} of {len(results)} certificates accepted")
     return 1 if refused else 0
 
