@@ -264,3 +264,14 @@ def test_the_frame_of_a_certificate_is_checked():
         assert refusal(body if key == "sha256" else signed(body)) is not None, key
     for nothing in (None, [], 3, "proved"):
         assert refusal(nothing) is not None
+
+
+@pytest.mark.parametrize(("given", "first"), [(REAL, "x"), (LAYERS, "w[i]"), ({**LAYERS, **REAL}, "x*w[j]")])
+def test_definitions_of_definitions_are_read_once(given, first):
+    """Each names the one before twice: read at every mention, they would be read 2^60 times."""
+    chain = [["z0", first], *([f"z{k + 1}", f"z{k} + z{k}"] for k in range(60))]
+    for factor, accepted in ((2**60, True), (2**60 + 1, False)):
+        statement = part(given, [f"z60 == {factor}*{first}"], (), chain)
+        assert (refusal(proved(statement, identity())) is None) is accepted
+    point = {name: ["1", "2"] if kind == "layers" else "1" for name, kind in given.items()}
+    assert truth(statement, point) == (True, statement["conclude"][0])

@@ -388,15 +388,22 @@ def sign(e):
 def parse(text) -> Any:
     """The syntax tree of an expression or relation."""
     require(isinstance(text, str) and "#" not in text, f"not in the language: {text}")  # no comment says otherwise
+    return _tree(text)
+
+
+@functools.lru_cache(4096)
+def _tree(text):
     return ast.parse(text, mode="eval").body
 
 
 def mentions(node, name, where):
     """Does an expression use a name, itself or through the definitions `where`?"""
-    return any(
-        isinstance(n, ast.Name) and (n.id == name or (n.id in where and mentions(where[n.id], name, where)))
-        for n in ast.walk(node)
-    )
+    names, left = set(), [node]
+    while left:
+        new = {n.id for n in ast.walk(left.pop()) if isinstance(n, ast.Name)} - names
+        names |= new
+        left += [where[n] for n in new if n in where]
+    return name in names
 
 
 def lift(f, *args):
@@ -498,13 +505,16 @@ class Scope:
         lift(lambda d: self.on_division(d, node) if isinstance(d, R) else None, divisor)
 
     def defined(self, name, index):
-        """The value of a definition, computed once unless it depends on the layers i, j."""
+        """The value of a definition, computed once (for each i, j if it depends on these layers)."""
         require(name in self.where, f"unknown name {name}")
-        if any(mentions(self.where[name], k, self.where) for k in "ij"):
-            return self.eval(self.where[name], index)
-        if name not in self.cache:
-            self.cache[name] = self.eval(self.where[name], {})
-        return self.cache[name]
+        layers = name, index.get("i"), index.get("j")
+        for key in (name, layers):
+            if key in self.cache:
+                return self.cache[key]
+        indexed = any(mentions(self.where[name], k, self.where) for k in "ij")
+        value = self.eval(self.where[name], index if indexed else {})
+        self.cache[layers if indexed else name] = value
+        return value
 
     def entry(self, vector, where, index):
         """`v[i]`, `v[j]` (bound by the statement), or `v[0]` of an explicit vector."""
