@@ -275,3 +275,10 @@ def test_definitions_of_definitions_are_read_once(given, first):
         assert (refusal(proved(statement, identity())) is None) is accepted
     point = {name: ["1", "2"] if kind == "layers" else "1" for name, kind in given.items()}
     assert truth(statement, point) == (True, statement["conclude"][0])
+
+
+def test_a_definition_with_an_index_is_another_for_each_layer():
+    where = [["u", "w[i]"], ["v", "u + w[j]"]]
+    point = {"w": ["1", "2", "4"]}
+    assert truth(part(LAYERS, ["v == w[i] + w[j]"], (), where), point) == (True, None)
+    assert truth(part(LAYERS, ["v == 3"], (), where), point) == (True, "v == 3")

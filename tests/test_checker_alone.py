@@ -12,7 +12,7 @@ import pytest
 from linreg_dyn.certify import checker
 from linreg_dyn.certify.checker import Refused, truth
 from linreg_dyn.commands import check
-from tests.certificates import identity, lemma, part, proved, refusal, refuted, terms
+from tests.certificates import boxes, by, identity, lemma, part, proved, refusal, refuted, signed, terms
 
 REAL, LAYERS = {"x": "real"}, {"w": "layers"}
 GOOD = proved(part(REAL, ["x**2 + 1 > 0"], ["x > 0"]), terms("1", "1 : sq x"))
@@ -140,6 +140,20 @@ def test_a_lemma_counts_only_once_its_own_certificate_is_accepted(tmp_path):
     own = lemma("itself#0", {"x": "x"}, [terms("1 : a0.0")], terms("1 : q0"))
     write(tmp_path, "itself.json", proved(statement, own, claim="itself"))
     assert {name: ok for name, ok, _ in checker.check_directory(tmp_path)}["itself.json"] is False
+
+
+def test_only_what_is_proved_is_a_lemma(tmp_path):
+    """A refuted statement of the lemma's name, or one that enclosures certify, helps no user."""
+    write(tmp_path, "user.json", USER)
+    write(tmp_path, "product.json", PRODUCT)
+    assert {ok for _, ok, _ in checker.check_directory(tmp_path)} == {True}
+    statement = part({"p": "simplex", "x": "real"}, ["Prod(1 - x*p) >= 1 - x", "x >= 0"], ["x < 1"])
+    bounded = part({"p": "simplex", "x": "real"}, ["x**2 <= 1"], ["-1 <= x", "x <= 1"])
+    for other in (refuted(statement, {"p": ["1"], "x": "-1"}), by(bounded, [boxes("whole")])):
+        write(tmp_path, "product.json", signed({**other, "claim": "product"}))
+        (_, accepted, _), (_, used, why) = checker.check_directory(tmp_path)
+        assert (accepted, used) == (True, False)
+        assert "no accepted certificate" in why
 
 
 def test_a_lemma_by_enclosures_does_not_prove():

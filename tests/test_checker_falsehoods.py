@@ -254,6 +254,17 @@ FALSEHOODS = {
         {"x": "-1/2"},
         [terms("1 : a0.0")],
     ),
+    "a strictness of a term that is 0": (part(REAL, ["x**2 > 0"]), {"x": "0"}, [terms("0", "1 : sq x")]),
+    "a sum over layers of a quotient": (
+        part(OPEN, ["Sum(1/(1 + w**2)) == Size(w)/(1 + w**2)"]),
+        {"w": ["1", "2"]},
+        [identity()],
+    ),
+    "a derivative of a product of all layers as of one": (
+        part(OPEN, ["D(P, w[i]) == P/w[i]"], (), [["P", "Prod(w - 1/(2*w*Sum(1/w**2)))"]]),
+        {"w": ["1", "2"]},
+        [identity()],
+    ),
     "a strictness that only the weights have": (
         part(REAL, ["abs(x) > 0"]),
         {"x": "0"},

@@ -266,6 +266,11 @@ FALSEHOODS = {
         {"x": "0", "t": "0"},
         [identity()],
     ),
+    "a strictness that an enclosure around 0 does not have": (
+        part(X, ["x**2 > 0"], ["-1 <= x", "x <= 2"]),
+        {"x": "0"},
+        [boxes("whole")],
+    ),
     "a rate for another name": (
         part(XT, ["Dt(x) == 1"], (), (), [("t", "1"), ("x", "0")]),
         {"x": "0", "t": "0"},
