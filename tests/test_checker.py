@@ -245,6 +245,24 @@ def test_a_bad_statement_is_refused(name):
     assert refusal(proved(BAD_STATEMENTS[name], GOOD)) is not None
 
 
+TOWER = "(" * 9 + "{}" + "**64)" * 9
+TOO_LARGE = {  # a short text, and what it would grow to
+    "0*Sum(v)": ({"v": "vector:1000000000"}, "too many entries"),
+    "0*Mean(Batches(v, 20))": ({"v": "sample:40"}, "too many batches"),
+    "0*" + TOWER.format("2"): ({}, "a number too long"),
+    "0*" + TOWER.format("(2**64*x)"): ({}, "a number too long"),
+    "0*Prod(v/v*2**64*2**64)": ({"v": "vector:1000"}, "a number too long"),
+    f"0*D({TOWER.format('x')}, x)": ({}, "a power too high"),
+    "0*((1 + x + y)**40)**9": ({"y": "real"}, "an expression too large"),
+}
+
+
+@pytest.mark.parametrize("text", TOO_LARGE)
+def test_what_a_short_text_may_grow_to_is_bounded(text):
+    given, why = TOO_LARGE[text]
+    assert why in str(refusal(proved(part({**REAL, **given}, [f"x**2 + 1 > {text}"], ["x > 0"]), GOOD)))
+
+
 def test_the_frame_of_a_certificate_is_checked():
     good = proved(POSITIVE, GOOD)
     assert refusal({**good, "claim": "another"}) == "altered: the digest does not match"

@@ -32,6 +32,10 @@ from pathlib import Path
 from typing import Any
 
 FORMAT = "linreg-dyn certificate 1"
+# What a short text may grow to; each is several times what the registered claims need.
+LARGEST_PRODUCT = 2**18  # terms of one polynomial times terms of another
+LARGEST_NUMBER, LARGEST_DEGREE = 2**15, 2**10  # bits of a number, and the power of an atom
+LARGEST_SIZE, LARGEST_BATCHES = 2**10, 2**14  # entries of a given vector, and batches of them
 RELATIONS = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 
 
@@ -40,13 +44,13 @@ class Refused(Exception):
 
 
 class Untold(Refused):
-    """The sign of a number made with exp or integrals is beyond what enclosures tell."""
+    """A number is beyond what enclosures tell of exp and integrals, or too large to work out."""
 
 
-def require(condition, message):
+def require(condition, message, kind=Refused):
     """Refuse with `message` unless the condition holds (an `assert` that no optimisation removes)."""
     if not condition:
-        raise Refused(message)
+        raise kind(message)
 
 
 def exact(value):
@@ -60,6 +64,7 @@ def exact(value):
 # ---------------------------------------------------------------- rational functions over named atoms
 def _times(p, q):
     """Product of two Laurent polynomials `{((atom, exponent), ...): coefficient}`."""
+    require(len(p) * len(q) <= LARGEST_PRODUCT, "an expression too large to multiply out", Untold)
     out = {}
     for m, a in p.items():
         for n, b in q.items():
@@ -415,6 +420,17 @@ def lift(f, *args):
     return f(*args)
 
 
+def bounded(value):
+    """A number or rational function, unless it is too large to work with."""
+    parts = (value.num, value.den) if isinstance(value, R) else ({(): value},)
+    numbers = [n for p in parts for c in p.values() for n in (c.numerator, c.denominator)]
+    powers = [e for p in parts for m in p for a, e in m if not isinstance(FUNCTIONS.get(a), Exp)]
+    longest = max((n.bit_length() for n in numbers), default=0)
+    require(longest <= LARGEST_NUMBER, "a number too long to work with", Untold)
+    require(max(map(abs, powers), default=0) <= LARGEST_DEGREE, "a power too high to work with", Untold)
+    return value
+
+
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne}
 LARGEST_POWER = 64
@@ -470,12 +486,12 @@ class Scope:
                 require(isinstance(power, Fraction) and power.denominator == 1, "integer powers only")
                 require(abs(power) <= LARGEST_POWER, "power too large")
                 self.dividing(base if power < 0 else 1, a)
-                return lift(lambda u: u ** int(power), base)
+                return lift(lambda u: bounded(u ** int(power)), base)
             case ast.BinOp(left=a, op=op, right=b) if type(op) in OPERATORS:
                 u, v = self.eval(a, index), self.eval(b, index)
                 self.same_kind(u, v)
                 self.dividing(v if isinstance(op, ast.Div) else 1, b)
-                return lift(OPERATORS[type(op)], u, v)
+                return lift(lambda x, y: bounded(OPERATORS[type(op)](x, y)), u, v)
             case ast.Subscript(value=vector, slice=k):
                 return self.entry(self.eval(vector, index), k, index)
             case ast.Call(func=ast.Name(id="D"), args=[f, by], keywords=[]):
@@ -568,7 +584,7 @@ class Scope:
         if isinstance(v, list):
             out = Fraction(1)
             for a in v:
-                out = out * a
+                out = bounded(out * a)
             return out
         require(self.generic and self.shape(v) == "layers", "a product over layers")
         g = R.atom(self.generic)
@@ -594,8 +610,7 @@ class Scope:
                 if e.same(a) or e.same(-a):
                     return e
             known = sign(a)
-            if known is None:
-                raise Untold("abs of an expression of unknown sign")
+            require(known is not None, "abs of an expression of unknown sign", Untold)
             return a * known
         return lift(lambda x: self.do_abs(x) if isinstance(x, R) else abs(x), a)
 
@@ -636,6 +651,7 @@ class Scope:
         """Means of `v` over all batches of `size` entries drawn without replacement."""
         require(isinstance(v, list), "batches are of a vector of given size")
         require(isinstance(size, Fraction) and size.denominator == 1 and 0 < size <= len(v), "a batch size")
+        require(math.comb(len(v), int(size)) <= LARGEST_BATCHES, "too many batches to list")
         return [sum(b, Fraction(0)) / size for b in itertools.combinations(v, int(size))]
 
     def with_atoms(self, *names):
@@ -731,6 +747,8 @@ def check_names(part):
     require(len(set(rates)) == len(rates) and {*rates} <= {*part["given"]}, "rates are of given names, one of each")
     sized = {kind.rpartition(":")[0] for kind in part["given"].values() if kind.rpartition(":")[2].isdecimal()}
     others = {kind for kind in part["given"].values() if not kind.rpartition(":")[2].isdecimal()}
+    sizes = [int(kind.rpartition(":")[2]) for kind in {*part["given"].values()} - others]
+    require(max(sizes, default=0) <= LARGEST_SIZE, "too many entries to list")
     require(
         sized <= {"layers", "sample", "vector"} and others <= {"layers", "simplex", "sample", "real"}, "an unknown kind"
     )
@@ -770,8 +788,7 @@ def truth(part, given):
     depth = max([len(v) for n, v in scope.values.items() if part["given"][n].startswith("layers")] or [0])
 
     def defined(divisor, _):
-        if sign(divisor) is None:  # of exp and integrals; a division by 0 itself fails
-            raise Untold("it divides by what may be zero")
+        require(sign(divisor) is not None, "it divides by what may be zero", Untold)  # by 0, the division itself fails
 
     scope.on_division = defined
 
