@@ -8,6 +8,7 @@ bad input (one line on stderr), 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import os
@@ -17,6 +18,7 @@ import threading
 from collections.abc import Sequence
 
 COMMANDS = ("audit", "claims", "check", "simulate", "sweep", "phase", "ntk", "figures")
+INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
         print("linreg-dyn: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader (`| head`) has gone: nothing more to say, and the interpreter must not try at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,6 +76,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def program() -> None:
+    """`main` as a process of its own."""
+    code = main()
+    if code == INTERRUPTED:
+        # At once: a thread that was left in LAPACK would crash in an interpreter that takes itself apart.
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def _told(error: Exception) -> str:
     """What an error says, without the number that the operating system has for it."""
     if not isinstance(error, OSError) or error.strerror is None:
@@ -82,4 +96,4 @@ def _told(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()
