@@ -18,7 +18,8 @@ import threading
 from collections.abc import Sequence
 
 COMMANDS = ("audit", "claims", "check", "simulate", "sweep", "phase", "ntk", "figures")
-INTERRUPTED = 130
+LEFT_BEHIND = "LAPACK"
+"""A thread of this name works on after Ctrl-C (`ntk.spectra`)."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
         print("linreg-dyn: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return 130
     except BrokenPipeError:
         # The reader (`| head`) has gone: nothing more to say, and the interpreter must not try at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -79,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def program() -> None:
     """`main` as a process of its own."""
     code = main()
-    if code == INTERRUPTED:
-        # At once: a thread that was left in LAPACK would crash in an interpreter that takes itself apart.
+    if any(thread.name == LEFT_BEHIND for thread in threading.enumerate()):
+        # At once: it would crash in an interpreter that takes itself apart.
         with contextlib.suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()

@@ -192,7 +192,8 @@ def _interruptibly(compute: Callable[[], Any]) -> Any:
         except BaseException as error:
             outcome.append((None, error))
 
-    thread = threading.Thread(target=work, daemon=True)  # left behind by Ctrl-C, it does not hold up the exit
+    # Left behind by Ctrl-C, it does not hold up the exit; the command line knows it by its name.
+    thread = threading.Thread(target=work, name="LAPACK", daemon=True)
     thread.start()
     while thread.is_alive():
         thread.join(0.2)
