@@ -74,3 +74,17 @@ def undisturbed_store(small_sweep, tmp_path_factory):
     from tests import sweeps
 
     return sweeps.undisturbed(small_sweep, tmp_path_factory.mktemp("undisturbed") / "store.zarr")
+
+
+@pytest.fixture
+def context(tmp_path):
+    """What experiments of `toy_experiments` are given."""
+    from validation.context import Context
+
+    return Context(tmp_path / "unused")
+
+
+@pytest.fixture
+def where(tmp_path):
+    """Where a queue keeps its records and what is not finished."""
+    return {"folder": tmp_path / "records", "work": tmp_path / "work"}

@@ -12,16 +12,6 @@ from validation.context import Context, OutOfTime
 from validation.core import Experiment, Measured, Setting
 
 
-@pytest.fixture
-def context(tmp_path):
-    return Context(tmp_path / "unused")
-
-
-@pytest.fixture
-def where(tmp_path):
-    return {"folder": tmp_path / "records", "work": tmp_path / "work"}
-
-
 def test_an_interrupted_run_goes_on_where_it_was(context, where):
     calls = []
 

@@ -7,18 +7,7 @@ import pytest
 
 from tests.toy_experiments import WITHIN, experiment, near
 from validation import queue, records
-from validation.context import Context
 from validation.core import Measured
-
-
-@pytest.fixture
-def context(tmp_path):
-    return Context(tmp_path / "unused")
-
-
-@pytest.fixture
-def where(tmp_path):
-    return {"folder": tmp_path / "records", "work": tmp_path / "work"}
 
 
 def test_a_record_says_what_was_run_and_how_it_came_out(context, where):
