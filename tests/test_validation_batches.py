@@ -47,6 +47,22 @@ def test_momentum_that_does_not_fit_is_refused(kind, momentum):
         Optimiser([torch.zeros(1)], kind, momentum=momentum)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"betas": (1.0, 0.9)}, r"betas must be two numbers in \[0, 1\), got \(1.0, 0.9\)"),
+        ({"betas": (0.9, 5)}, "betas must be two numbers"),
+        ({"betas": (0.9,)}, "betas must be two numbers"),
+        ({"betas": (-0.1, 0.9)}, "betas must be a finite number >= 0, got -0.1"),
+        ({"epsilon": -1}, "epsilon must be a finite number > 0, got -1"),
+        ({"epsilon": 0.0}, "epsilon must be a finite number > 0, got 0.0"),
+    ],
+)
+def test_adams_numbers_are_checked(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        Optimiser([torch.zeros(1)], "adam", **wrong)
+
+
 def test_an_epoch_holds_every_image_once_and_the_next_is_another_order():
     batches = Batches(DIGITS, 32, seed=1, device="cpu")
     assert batches.steps_per_epoch == 3

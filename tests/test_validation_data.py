@@ -161,10 +161,10 @@ WHOLE = np.repeat(np.arange(10), 5000)
         ({"x_train": X.astype(np.float32)}, "x_train must be uint8 images"),
         ({"x_train": X[:, :, :, 0:1]}, "must have one shape of image"),
         ({"x_train": X[:, :30], "x_test": U[:, :30]}, "images of cifar10 are 32 x 32 x 3"),
-        ({"y_train": Y[:-1]}, r"y_train must be integers, \(40,\)"),
+        ({"y_train": Y[:-1]}, r"y_train must be int64 labels, \(40,\), got int64 \(39,\)"),
         ({"y_test": V + 0.5}, "y_test must be integers"),
-        ({"y_train": Y + 1}, "labels must be from 0 to 9, not 0 to 10"),
-        ({"y_test": V - 1}, "labels must be from 0 to 9, not -1"),
+        ({"y_train": Y + 1}, "y_train must be from 0 to 9, got 1 to 10"),
+        ({"y_test": V - 1}, "y_test must be from 0 to 9, got -1"),
         (
             {"x_train": np.zeros((50_000, 32, 32, 3), np.uint8), "y_train": np.where(np.arange(50_000) == 7, 1, WHOLE)},
             "mislabelled: 4999 training images of class 0, not 5000",
@@ -294,6 +294,27 @@ def test_moments_are_numpys():
     np.testing.assert_allclose(deviation, (X / 255).std((0, 1, 2)), rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"x_train": X / 255}, r"x_train must be uint8 images, .* got float64 \(40, 32, 32, 3\)"),
+        ({"x_test": U[..., 0]}, "x_test must be uint8 images"),
+        ({"x_test": U[:0], "y_test": V[:0]}, r"x_test must be uint8 images, .* got uint8 \(0, 32, 32, 3\)"),
+        ({"x_test": U[:, 1:]}, "x_train and x_test must have one shape of image"),
+        ({"y_train": Y[1:]}, r"y_train must be int64 labels, \(40,\), got int64 \(39,\)"),
+        ({"y_train": Y.astype(np.int32)}, "y_train must be int64 labels, .* got int32"),
+        ({"y_test": V.astype(float)}, "y_test must be int64 labels, .* got float64"),
+        ({"y_test": V.tolist()}, "y_test must be int64 labels, .* got a list"),
+        ({"classes": 9}, "y_train must be from 0 to 8, got 0 to 9"),
+    ],
+)
+def test_images_and_labels_that_do_not_fit_are_refused(changed, message):
+    given = {"name": "x", "x_train": X, "y_train": Y, "x_test": U, "y_test": V, "classes": 10}
+    assert data.Dataset(**given).classes == 10
+    with pytest.raises(ValueError, match=message):
+        data.Dataset(**given | changed)
+
+
 def labelled(images, labels):
     """Pairs of an image and its label, sorted."""
     return sorted(zip(map(bytes, images), labels.tolist(), strict=True))
@@ -308,7 +329,7 @@ def test_subsets_are_drawn_without_replacement_and_the_same_for_a_seed():
     whole = digits.subset(1437)
     assert labelled(whole.x_train, whole.y_train) == labelled(digits.x_train, digits.y_train)
     assert labelled(whole.x_test, whole.y_test) == labelled(digits.x_test, digits.y_test)
-    with pytest.raises(ValueError, match="train must be an integer from 1 to 1437"):
+    with pytest.raises(ValueError, match=r"^digits: train must be an integer from 1 to 1437"):
         digits.subset(1438)
 
 

@@ -147,6 +147,18 @@ def test_bounds_hold_before_lanczos_has_settled():
     assert abs(warm.values[0] - 1) < abs(cold.values[0] - 1)
 
 
+def test_curvature_needs_a_sample():
+    model, (x, y) = net(), images()
+    for measure in (
+        lambda: curvature.fisher_trace(model, x[:0]),
+        lambda: curvature.sharpness(nn.functional.mse_loss, [*model.parameters()], x[:0], y[:0]),
+    ):
+        with pytest.raises(ValueError, match=r"x must have at least one sample, got \(0, 1, 8, 8\)"):
+            measure()
+    with pytest.raises(ValueError, match="samples must be an integer >= 1, got 0"):
+        curvature.trainer_sharpness(Trainer(model, DIGITS, Recipe(0, 16, 0.1)), samples=0)
+
+
 def test_layer_norms_and_imbalance_by_hand():
     model = net(bias=False)
     weights = [layer.weight.detach().numpy() for layer in model if isinstance(layer, nn.Linear)]

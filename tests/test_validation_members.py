@@ -126,9 +126,22 @@ def test_an_experiment_sweeps_in_the_precision_that_its_spec_says(name, device, 
         ({"l2": [0.0]}, "must be of one length, got 2, 1 and 2"),
         ({"learning_rates": [], "l2": [], "steps": []}, "must be of one length"),
         ({"steps": [5, -1]}, "steps must be an integer from 0"),
+        ({"learning_rates": [0.1, -0.1]}, "learning_rates must be a finite number > 0, got -0.1"),
+        ({"l2": [0.0, -1.0]}, "l2 must be a finite number >= 0, got -1.0"),
+        ({"l2": [np.nan, 0.0]}, "l2 must be a finite number >= 0, got nan"),
+        ({"batch_size": 0}, "batch_size must be an integer from 1"),
+        ({"loss": "x"}, "loss must be one of 'softmax'"),
+        ({"precision": "fp16"}, "precision must be one of"),
     ],
 )
 def test_bad_sweeps_are_refused(changed, message):
     kwargs = {"learning_rates": [0.1, 0.2], "l2": [0.0, 0.0], "steps": [5, 5], "batch_size": 20, "measure_at": [0]}
     with pytest.raises(ValueError, match=message):
         sweep(net(), DIGITS, **kwargs | changed)
+
+
+def test_only_fully_connected_networks_are_swept():
+    kwargs = {"learning_rates": [0.1], "l2": [0.0], "steps": [5], "batch_size": 20, "measure_at": [0]}
+    cnn = build("all_cnn", channels=1, side=8, classes=10, width=4)
+    with pytest.raises(ValueError, match="models must be fully connected networks, got one with Conv2d"):
+        sweep(cnn, DIGITS, **kwargs)

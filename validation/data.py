@@ -48,10 +48,23 @@ class Dataset:
     y_test: Labels
     classes: int
 
+    def __post_init__(self) -> None:
+        for part in ("train", "test"):
+            x, y = getattr(self, f"x_{part}"), getattr(self, f"y_{part}")
+            if not (_is_array(x, np.uint8) and x.ndim == 4 and x.size):
+                raise ValueError(f"x_{part} must be uint8 images, (sample, row, column, channel), got {_form(x)}")
+            if not (_is_array(y, np.int64) and y.shape == x.shape[:1]):
+                raise ValueError(f"y_{part} must be int64 labels, {x.shape[:1]}, got {_form(y)}")
+            if y.min() < 0 or y.max() >= self.classes:
+                raise ValueError(f"y_{part} must be from 0 to {self.classes - 1}, got {y.min()} to {y.max()}")
+        if self.x_train.shape[1:] != self.x_test.shape[1:]:
+            shapes = f"{self.x_train.shape[1:]} and {self.x_test.shape[1:]}"
+            raise ValueError(f"x_train and x_test must have one shape of image, got {shapes}")
+
     def subset(self, train: int, test: int | None = None, *, seed: int = 0) -> Dataset:
         """So many training and test images (None: all of these), drawn without replacement; the same for a seed."""
-        train = integer("train", train, least=1, most=len(self.y_train))
-        test = integer("test", len(self.y_test) if test is None else test, least=1, most=len(self.y_test))
+        train = integer(f"{self.name}: train", train, least=1, most=len(self.y_train))
+        test = integer(f"{self.name}: test", len(self.y_test) if test is None else test, least=1, most=len(self.y_test))
         rng = np.random.default_rng(seed)
         a, b = rng.permutation(len(self.y_train))[:train], rng.permutation(len(self.y_test))[:test]
         return Dataset(self.name, self.x_train[a], self.y_train[a], self.x_test[b], self.y_test[b], self.classes)
@@ -63,6 +76,14 @@ class Dataset:
         values = np.arange(256) / 255
         mean = shares @ values
         return mean, np.sqrt((shares * (values - mean[:, np.newaxis]) ** 2).sum(1))
+
+
+def _is_array(x: Any, dtype: type) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype == dtype
+
+
+def _form(x: Any) -> str:
+    return f"{x.dtype} {x.shape}" if isinstance(x, np.ndarray) else f"a {type(x).__name__}"
 
 
 def load(name: str, folder: str | Path | None = None, *, download: bool = True) -> Dataset:
@@ -168,26 +189,18 @@ def _read_archive(name: str, archive: Archive, paths: list[Path]) -> Dataset:
 
 
 def _checked(name: str, path: Path, splits: tuple[tuple[Any, Any], tuple[Any, Any]]) -> Dataset:
-    """The splits as a dataset, after checking shapes, types, labels, and what is known of the set."""
-    clean = []
-    for part, (x, y) in zip(("train", "test"), splits, strict=True):
-        x = x[..., np.newaxis] if x.ndim == 3 else x
-        if x.ndim != 4 or x.dtype != np.uint8 or not len(x):
-            raise Refused(
-                f"{path}: x_{part} must be uint8 images, (sample, row, column[, channel]), not {x.dtype} {x.shape}"
-            )
-        if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
-            raise Refused(f"{path}: y_{part} must be integers, {x.shape[:1]}, not {y.dtype} {y.shape}")
-        clean.append((x, y.astype(np.int64)))
-    (x, y), (u, v) = clean
-    if x.shape[1:] != u.shape[1:]:
-        raise Refused(f"{path}: x_train and x_test must have one shape of image, not {x.shape[1:]} and {u.shape[1:]}")
+    """The splits as a dataset, after checking it, and what is known of the set; images may lack channels."""
+    (x, y), (u, v) = ((x[..., np.newaxis] if x.ndim == 3 else x, y) for x, y in splits)
+    for part, labels in (("train", y), ("test", v)):
+        if labels.dtype.kind not in "iu":
+            raise Refused(f"{path}: y_{part} must be integers, got {_form(labels)}")
+    y, v = y.astype(np.int64), v.astype(np.int64)
     known = KNOWN.get(name)
-    classes = len(known.counts) if known else int(y.max()) + 1
-    if y.min() < 0 or v.min() < 0 or max(y.max(), v.max()) >= classes:
-        raise Refused(
-            f"{path}: labels must be from 0 to {classes - 1}, not {min(y.min(), v.min())} to {max(y.max(), v.max())}"
-        )
+    try:
+        classes = len(known.counts) if known else int(y.max(initial=0)) + 1
+        found = Dataset(name, x, y, u, v, classes)
+    except ValueError as error:
+        raise Refused(f"{path}: {error}") from None
     if known:
         side, channels = known.shape
         if x.shape[1:] != (side, side, channels):
@@ -196,7 +209,7 @@ def _checked(name: str, path: Path, splits: tuple[tuple[Any, Any], tuple[Any, An
         if len(y) == sum(known.counts) and (wrong := np.flatnonzero(counts != known.counts)).size:
             k = int(wrong[0])
             raise Refused(f"{path} is mislabelled: {counts[k]} training images of class {k}, not {known.counts[k]}")
-    return Dataset(name, x, y, u, v, classes)
+    return found
 
 
 def _cache() -> Path | None:

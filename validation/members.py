@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from linreg_dyn._checks import choice, integer
+from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.files import atomic_file
 from validation.batches import Batches
 from validation.context import OutOfTime
@@ -66,6 +66,8 @@ class Stack(nn.Module):
                         places.append(len(tensors))
                         tensors.append(nn.Parameter(torch.stack([getattr(x, name).detach() for x in layers])))
                 self.plan.append(("dense", (places, first.scale if isinstance(first, NTKLinear) else 1.0)))
+            elif any(True for _ in first.parameters()):
+                raise ValueError(f"models must be fully connected networks, got one with {first}")
             elif not isinstance(first, Flatten):
                 self.plan.append(("act", first))
         self.tensors = nn.ParameterList(tensors)
@@ -122,12 +124,17 @@ def sweep(
         checkpoint, checkpoint_seconds, deadline: as `train.fit` has them.
 
     Raises:
-        ValueError: lengths differ. OutOfTime: at the deadline; the same call goes on from there.
+        ValueError: lengths differ, or an argument is not as above.
+        OutOfTime: at the deadline; the same call goes on from there.
     """
     count = len(learning_rates)
     if not count or not count == len(l2) == len(steps):
         raise ValueError(f"learning_rates, l2 and steps must be of one length, got {count}, {len(l2)} and {len(steps)}")
-    integer("steps", int(min(steps)), least=0, most=2**40)
+    learning_rates = [number("learning_rates", x, above=0) for x in learning_rates]
+    l2 = [number("l2", x, least=0) for x in l2]
+    steps = [integer("steps", x, least=0, most=2**40) for x in steps]
+    integer("batch_size", batch_size, least=1, most=2**40)
+    choice("loss", loss, tuple(LOSSES))
     choice("precision", precision, PRECISIONS)
     run = _Sweep(models, data, learning_rates, l2, steps, batch_size, measure_at, loss, precision, seed, device)
     with numerics(torch.device(device), precision, deterministic=False):

@@ -31,7 +31,7 @@ class Optimiser:
         parameters: the tensors that are trained.
         kind: of `KINDS`.
         momentum: m.
-        betas, epsilon: Adam's.
+        betas, epsilon: Adam's, in [0, 1) and positive.
         decoupled: whether the decay goes past the gradient.
         mask: which gradients a step keeps; None: all.
     """
@@ -52,7 +52,11 @@ class Optimiser:
         self.momentum = number("momentum", momentum, least=0)
         if self.momentum >= 1 or (self.momentum > 0) != (kind in ("momentum", "nesterov")):
             raise ValueError(f"momentum must be in (0, 1) for momentum and nesterov and 0 otherwise, got {momentum}")
-        self.betas, self.epsilon, self.decoupled, self.mask = betas, epsilon, decoupled, mask
+        self.betas = tuple(number("betas", beta, least=0) for beta in betas)
+        if len(self.betas) != 2 or max(self.betas) >= 1:
+            raise ValueError(f"betas must be two numbers in [0, 1), got {betas}")
+        self.epsilon = number("epsilon", epsilon, above=0)
+        self.decoupled, self.mask = decoupled, mask
         self._mask_number = -1
         self._masks = [torch.ones_like(p) for p in self.parameters] if mask else []
         slots = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2}[kind]

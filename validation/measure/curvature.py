@@ -30,7 +30,11 @@ def fisher_trace(model: nn.Module, x: Tensor, y: Tensor | None = None, *, seed: 
             of these labels, which is another quantity.
         seed: of the labels drawn.
         block: samples whose gradients are in memory at a time.
+
+    Raises:
+        ValueError: there are no samples.
     """
+    _check_some(x)
     was_training = model.training
     model.eval()
     weights = {name: p.detach() for name, p in model.named_parameters()}
@@ -133,13 +137,22 @@ def sharpness(
         x, y: the samples.
         block: samples at a time.
         options: those of `largest_eigenvalues`.
+
+    Raises:
+        ValueError: there are no samples.
     """
+    _check_some(x)
     return largest_eigenvalues(
         lambda vector: hessian_product(loss, parameters, x, y, vector, block),
         sum(p.numel() for p in parameters),
         device=parameters[0].device,
         **options,
     )
+
+
+def _check_some(x: Tensor) -> None:
+    if not len(x):
+        raise ValueError(f"x must have at least one sample, got {tuple(x.shape)}")
 
 
 def hessian_product(
@@ -164,6 +177,7 @@ def hessian_product(
 def trainer_sharpness(trainer, part: str = "train", samples: int = 512, **options) -> Largest:
     """`sharpness` of a trainer's loss at its weights, on so many of its images, by running statistics."""
     choice("part", part, ("train", "test"))
+    integer("samples", samples, least=1)
     x, y = (
         (trainer.batches.x, trainer.batches.y) if part == "train" else (trainer.batches.x_test, trainer.batches.y_test)
     )
