@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from validation.core import Prediction
-from validation.experiments.golatkar.settings import MARGIN
+from validation.experiments.golatkar.predictions import MARGIN
 from validation.experiments.golatkar.settings import SEEDS as OF_WINDOWS
 from validation.experiments.lewkowycz.applications import SEEDS as OF_BUDGETS
 

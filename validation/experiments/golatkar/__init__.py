@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from validation.core import Experiment, Prediction, Setting
 from validation.experiments.common import unexpected
-from validation.experiments.golatkar import measures
+from validation.experiments.golatkar import draw, measures
+from validation.experiments.golatkar.predictions import FISHER, NORMS, PATHS, RATES
 from validation.experiments.golatkar.settings import (
     ALL_CNN,
     ENDING,
@@ -45,61 +44,6 @@ ENDS = {
 }
 
 
-def draw_timing(arrays: list[dict[str, np.ndarray]], axes) -> None:
-    """Final accuracy of every seed over t0; dashed: regularised throughout, dotted: never, on average."""
-    runs = [str(run) for run in arrays[0]["runs"]]
-    final = np.array([one["final"] for one in arrays])
-    for name, style in ((measures.ALWAYS, "--"), (measures.NEVER, ":")):
-        if name in runs:
-            axes.axhline(np.mean(final[:, runs.index(name)]), color="0.6", linestyle=style)
-    for k, kind in enumerate(ENDS):
-        chosen = [i for i, run in enumerate(runs) if run.startswith(kind)]
-        starts = [int(runs[i].partition("-")[2]) for i in chosen]
-        for one in final if chosen else ():
-            axes.plot(starts, one[chosen], "o-", color=f"C{k}", alpha=0.6)
-    axes.set_xlabel("t0 (epoch of 200)")
-    axes.set_ylabel("final test accuracy")
-
-
-def _over_epochs(key: str, label: str) -> Callable[..., None]:
-    def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
-        for one in arrays:
-            for k, (run, row) in enumerate(zip(one["runs"], one[key], strict=True)):
-                axes.semilogy(
-                    one["epochs"], row, color=f"C{k}", alpha=0.6, label=str(run) if one is arrays[0] else None
-                )
-        axes.legend(fontsize="x-small")
-        axes.set_xlabel("epoch (of 200)")
-        axes.set_ylabel(label)
-
-    return draw
-
-
-def draw_effective(arrays: list[dict[str, np.ndarray]], axes) -> None:
-    """Accuracy over the effective rate, early and at the end."""
-    for k, key in enumerate(("initial", "final")):
-        for one in arrays:
-            label = f"{key} effective rate" if one is arrays[0] else None
-            rates = one["initial"] if key == "initial" else one["final_rate"]
-            axes.semilogx(rates, one["final"], "os"[k], color=f"C{k}", alpha=0.6, label=label)
-    axes.legend(fontsize="small")
-    axes.set_xlabel("rate / |w|²")
-    axes.set_ylabel("final test accuracy")
-
-
-def draw_paths(arrays: list[dict[str, np.ndarray]], axes) -> None:
-    """The first seed's paths in the plane of their first two principal components."""
-    for style, regulariser in (("-", "weight_decay"), (":", "augmentation")):
-        plane, run = arrays[0][f"plane_{regulariser}"], arrays[0][f"run_{regulariser}"]
-        for k in np.unique(run):
-            label = f"{regulariser.replace('_', ' ')}" if k == 0 else None
-            axes.plot(*plane[run == k].T, style, color=f"C{k}", label=label)
-            axes.plot(*plane[run == k][-1], "o", color=f"C{k}")
-    axes.legend(fontsize="small")
-    axes.set_xlabel("first principal component")
-    axes.set_ylabel("second")
-
-
 def _timing(
     regulariser: str,
     kind: str,
@@ -122,7 +66,7 @@ def _timing(
         timing_settings(regulariser, kind, changes, quick, minutes),
         measures.timing,
         priority,
-        draw_timing,
+        draw.timing,
         measures.guess,
     )
 
@@ -149,26 +93,6 @@ FIGURES: tuple[tuple[str, tuple[str, ...], str, str, dict[str, Any], dict[str, A
     ("weight_decay", ALL[:1], "imagenet", "Fig. 3, centre", {"data": "imagenet", "unit": 10009}, None, 0, 149),
 )
 
-FISHER = (
-    Prediction("pearson_peak", "the peak of the Fisher information correlates with the final accuracy", low=0.7),
-    Prediction("peak_over_final", "its peak correlates better than its final value", low=0.0),
-    Prediction("peak_ratio", "weight decay increases the peak", low=1.0),
-)
-RATES = (
-    Prediction("pearson_initial", "the initial effective rate correlates with the final accuracy", low=0.7),
-    Prediction("initial_over_final", "the initial effective rate correlates better than the final one", low=0.0),
-)
-NORMS = (
-    Prediction("grows_without", "the norm grows by a tenth or more when weight decay is taken away halfway", low=1.1),
-    Prediction("shrinks_with", "weight decay from half of the training on leaves at most nine tenths", high=0.9),
-    Prediction("early_over_later_window", "a window from 0 on ends with a larger norm than one from 25 on", low=1.0),
-    Prediction("early_window", "it generalises better all the same", low=0.0),
-)
-PATHS = (
-    Prediction("late_over_early_weight_decay", "runs with weight decay until late end nearer to each other", high=1.0),
-    Prediction("late_weight_decay", "but not in one place: a hundredth of the way apart", low=0.01),
-    Prediction("spread_ratio", "with augmentation all runs end nearer together than with weight decay", high=1.0),
-)
 SIX = ["interrupted-25", *SOME]
 FOUR = ["interrupted-0", "interrupted-100", "delayed-100", "sliding-0", "sliding-25"]
 ON = {"regulariser": "weight_decay"}
@@ -222,7 +146,7 @@ EXPERIMENTS = (
         ),
         measures.fisher,
         60,
-        _over_epochs("fisher", "trace of the Fisher information"),
+        draw.over_epochs("fisher", "trace of the Fisher information"),
         measures.guess,
     ),
     Experiment(
@@ -241,7 +165,7 @@ EXPERIMENTS = (
         ),
         measures.effective_rate,
         125,
-        draw_effective,
+        draw.effective,
         measures.guess,
     ),
     Experiment(
@@ -260,7 +184,7 @@ EXPERIMENTS = (
         ),
         measures.weight_norm,
         126,
-        _over_epochs("squared_norm", "|w|²"),
+        draw.over_epochs("squared_norm", "|w|²"),
         measures.guess,
     ),
     Experiment(
@@ -282,7 +206,7 @@ EXPERIMENTS = (
         ),
         measures.paths,
         127,
-        draw_paths,
+        draw.paths,
         measures.guess,
     ),
 )

@@ -20,13 +20,13 @@ from validation.batches import Augment
 from validation.context import Context
 from validation.core import Measured
 from validation.experiments.common import dataset
+from validation.experiments.golatkar.predictions import ALWAYS, DIFFERENCES, NEVER
 from validation.experiments.guess import per_sample_seconds, seconds, size
 from validation.experiments.runs import Curves, Watch, pearson, stacked, train
 from validation.measure.curvature import fisher_trace
 from validation.measure.paths import principal_components, snapshot
 from validation.train import Recipe, Trainer
 
-NEVER, ALWAYS = "interrupted-0", "interrupted-200"
 CRITICAL = 75
 """Epochs that the critical period takes: "from epoch 0 to 75" (Fig. 1)."""
 SKETCH = 2**16
@@ -126,13 +126,7 @@ def timing(values: dict[str, Any], seed: int, context: Context) -> Measured:
     """Final accuracies and their differences, those of 100 epochs, half of the training, being named."""
     curves = trained(values, seed, context)
     final = accuracies(curves)
-    differences = {
-        "helps": (ALWAYS, NEVER),
-        "half": ("interrupted-100", ALWAYS),
-        "late": ("delayed-100", NEVER),
-        "early_window": ("sliding-0", "sliding-100"),
-    }
-    metrics = {name: final[a] - final[b] for name, (a, b) in differences.items() if a in final and b in final}
+    metrics = {name: final[a] - final[b] for name, (a, b) in DIFFERENCES.items() if a in final and b in final}
     metrics |= {f"accuracy_{run}": value for run, value in final.items()}
     metrics["train_error"] = float(1 - np.min([found["train_accuracy"] for found in curves.values()]))
     return Measured(metrics, _arrays(values, curves))

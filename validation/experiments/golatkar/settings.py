@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from linreg_dyn.schedules import Exponential, Steps
 from linreg_dyn.schedules.spec import to_spec
-from validation.core import Prediction, Setting
+from validation.core import SCALES, Prediction, Setting
+from validation.experiments.golatkar.predictions import DIFFERENCES, NEVER, of_windows
 
 EXPONENTIAL = to_spec(Exponential(0.1, factor=0.97))
 PIECEWISE = to_spec(Steps((0.1, 0.02, 0.004, 0.0008), milestones=(60, 120, 160)))
@@ -64,11 +66,6 @@ RUNS = {
     "sliding": ["interrupted-0", *(f"sliding-{t}" for t in range(0, 176, 25)), "interrupted-200"],
 }
 """Those of Fig. 1; regularised from epoch 0 on is "interrupted-200", never "interrupted-0"."""
-FEW = {
-    "interrupted": ["interrupted-0", "interrupted-100", "interrupted-200"],
-    "delayed": ["interrupted-0", "delayed-100", "interrupted-200"],
-    "sliding": ["interrupted-0", "sliding-0", "sliding-100"],
-}
 MANY = [*RUNS["interrupted"], *RUNS["delayed"][1:-1], *RUNS["sliding"][1:-1]]
 MANY.remove("interrupted-50")  # which is "sliding-0"
 SOME = ["interrupted-0", "interrupted-50", "interrupted-200", "delayed-50", "sliding-25"]
@@ -83,41 +80,10 @@ def _also(followed: list[str]) -> dict[str, dict[str, list[str]]]:
 SHARED_GPU: dict[str, Any] = GPU | {"also": _also(SOME), "images": 512}
 SHARED_PAPER: dict[str, Any] = PAPER | {"also": _also(MANY), "images": 5000}
 """ResNet-18 on CIFAR-10 at an exponential rate: the trainings of several figures."""
-MARGIN = {"quick": 0.01, "gpu": 0.003, "paper": 0.003}
-"""What counts as no difference of accuracy, where weight decay is worth 0.02 (from 7 % of errors to 5 %): a seventh of
-that; half of it on 359 digits, of which one is 0.0028."""
 SEEDS = 5
 """At gpu scale. Where the paper is right, "no more than 0.3 %" is found with a probability of 0.97, 0.86 or 0.71 if the
 difference of two runs spreads over seeds by 0.15, 0.2 or 0.25 % (three seeds: 0.71, 0.53, 0.40; eight: 0.92 or more). A
 figure of a regulariser, in three parts of 7 minutes each, is then made in 20 minutes of one H200."""
-WINDOWS = 0.0084
-"""Half of what the weight decay's windows from 0 and from 50 on differ by, 1.92 % and 0.24 %."""
-NO_CROPS = (
-    " (not expected on digits: each fills its 8 x 8 pixels, and moving it by one makes it unlike the test images)"
-)
-
-
-def predictions(regulariser: str, kind: str, scale: str) -> tuple[Prediction, ...]:
-    """What Fig. 1 and the text say of a regulariser in a kind of window, at this scale's margin."""
-    margin, word = MARGIN[scale], regulariser.replace("_", " ")
-    expected = regulariser != "augmentation" or scale != "quick"
-    why = "" if expected else NO_CROPS
-    helps = Prediction("helps", f"{word} raises the test accuracy{why}", low=0.0, expected=expected)
-    if regulariser == "mixup":
-        says = "mixup in the first half alone generalises better than throughout (Fig. 3)"
-        return helps, Prediction("half", says, low=0.0)
-    if kind == "interrupted":
-        says = f"{word} beyond half of the training gains no more than {margin:.1%} of accuracy{why}"
-        first = helps, Prediction("half", says, low=-margin, expected=expected)
-        zero = Prediction("train_error", "the training error converges to essentially zero", high=0.01)
-        return (*first, zero) if regulariser == "weight_decay" else first
-    if kind == "delayed":
-        says = f"{word} from half of the training on gains no more than {margin:.1%} of accuracy{why}"
-        return helps, Prediction("late", says, high=margin, expected=expected)
-    if regulariser == "weight_decay":
-        return (Prediction("early_window", "a window from 0 on gains more than one from epoch 100 on", low=0.0),)
-    says = f"a window of augmentation has essentially the same effect early and late, within {WINDOWS:.2%}{why}"
-    return (Prediction("early_window", says, low=-WINDOWS, high=WINDOWS, expected=expected),)
 
 
 def timing_settings(
@@ -137,20 +103,25 @@ def timing_settings(
     paper: dict[str, Any] = (PAPER if changes else SHARED_PAPER) | changes | on
     if regulariser == "mixup":
         gpu, paper = (one | {"strength": one["strength"] | {"mixup": 1.0}} for one in (gpu, paper))
+    judged = {scale: of_windows(regulariser, kind, scale) for scale in SCALES}
     out = {}
     if quick is not None:
-        values: dict[str, Any] = QUICK | on | quick | {"runs": quick.get("runs", FEW[kind])}
+        values: dict[str, Any] = QUICK | on | quick | {"runs": _few(kind, judged["quick"])}
         differs = SMALL if regulariser == "augmentation" else SMALL_ALONE
         differs = differs.replace("a thin ResNet-8", _words(values["model"]))
-        out["quick"] = Setting(values, predictions(regulariser, kind, "quick"), 3, differs, minutes)
-    gpu_differs = f"{SHORT}; {len(FEW[kind])} of {len(RUNS[kind])} windows"
-    out["gpu"] = Setting(gpu | {"runs": FEW[kind]}, predictions(regulariser, kind, "gpu"), SEEDS, gpu_differs, None)
-    if changes.get("data") == "imagenet":
-        out = {}
-    out["paper"] = Setting(
-        paper | {"runs": RUNS[kind]}, predictions(regulariser, kind, "paper"), 5, _unknown(changes), None
-    )
+        out["quick"] = Setting(values, judged["quick"], 3, differs, minutes)
+    if changes.get("data") != "imagenet":
+        runs = _few(kind, judged["gpu"])
+        differs = f"{SHORT}; {len(runs)} of {len(RUNS[kind])} windows"
+        out["gpu"] = Setting(gpu | {"runs": runs}, judged["gpu"], SEEDS, differs, None)
+    out["paper"] = Setting(paper | {"runs": RUNS[kind]}, judged["paper"], 5, _unknown(changes), None)
     return out
+
+
+def _few(kind: str, predictions: Iterable[Prediction]) -> list[str]:
+    """The runs that predictions are about, and the one without the regulariser."""
+    used = {run for one in predictions for run in DIFFERENCES.get(one.metric, ())}
+    return [run for run in RUNS[kind] if run in used | {NEVER}]
 
 
 def _unknown(changes: dict[str, Any]) -> str:

@@ -1,0 +1,5 @@
+"""Golatkar, Achille and Soatto, Time Matters in Regularizing Deep Networks (2019), by claim."""
+
+from linreg_dyn.claims.golatkar import experiments
+
+CLAIMS = (*experiments.CLAIMS,)

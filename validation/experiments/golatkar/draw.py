@@ -1,0 +1,68 @@
+"""Figures of records: accuracies over windows, curves over epochs, and paths in a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from validation.experiments.golatkar.predictions import ALWAYS, NEVER
+
+KINDS = ("interrupted", "delayed", "sliding")
+
+
+def timing(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """Final accuracy of every seed over t0; dashed: regularised throughout, dotted: never, on average."""
+    runs = [str(run) for run in arrays[0]["runs"]]
+    final = np.array([one["final"] for one in arrays])
+    for name, style in ((ALWAYS, "--"), (NEVER, ":")):
+        if name in runs:
+            axes.axhline(np.mean(final[:, runs.index(name)]), color="0.6", linestyle=style)
+    for k, kind in enumerate(KINDS):
+        chosen = [i for i, run in enumerate(runs) if run.startswith(kind)]
+        starts = [int(runs[i].partition("-")[2]) for i in chosen]
+        for one in final if chosen else ():
+            axes.plot(starts, one[chosen], "o-", color=f"C{k}", alpha=0.6)
+    axes.set_xlabel("t0 (epoch of 200)")
+    axes.set_ylabel("final test accuracy")
+
+
+def over_epochs(key: str, label: str) -> Callable[..., None]:
+    """How to draw an array over epochs, a colour for each run, under this label."""
+
+    def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
+        for one in arrays:
+            for k, (run, row) in enumerate(zip(one["runs"], one[key], strict=True)):
+                axes.semilogy(
+                    one["epochs"], row, color=f"C{k}", alpha=0.6, label=str(run) if one is arrays[0] else None
+                )
+        axes.legend(fontsize="x-small")
+        axes.set_xlabel("epoch (of 200)")
+        axes.set_ylabel(label)
+
+    return draw
+
+
+def effective(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """Accuracy over the effective rate, early and at the end."""
+    for k, key in enumerate(("initial", "final")):
+        for one in arrays:
+            label = f"{key} effective rate" if one is arrays[0] else None
+            rates = one["initial"] if key == "initial" else one["final_rate"]
+            axes.semilogx(rates, one["final"], "os"[k], color=f"C{k}", alpha=0.6, label=label)
+    axes.legend(fontsize="small")
+    axes.set_xlabel("rate / |w|²")
+    axes.set_ylabel("final test accuracy")
+
+
+def paths(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """The first seed's paths in the plane of their first two principal components."""
+    for style, regulariser in (("-", "weight_decay"), (":", "augmentation")):
+        plane, run = arrays[0][f"plane_{regulariser}"], arrays[0][f"run_{regulariser}"]
+        for k in np.unique(run):
+            label = f"{regulariser.replace('_', ' ')}" if k == 0 else None
+            axes.plot(*plane[run == k].T, style, color=f"C{k}", label=label)
+            axes.plot(*plane[run == k][-1], "o", color=f"C{k}")
+    axes.legend(fontsize="small")
+    axes.set_xlabel("first principal component")
+    axes.set_ylabel("second")
