@@ -1,5 +1,6 @@
 """The queue: what comes next, what is kept of what was not finished, and how long it takes."""
 
+import runpy
 import time
 from dataclasses import replace
 
@@ -62,6 +63,70 @@ def test_a_record_is_of_one_device_and_one_code(other, context, where, monkeypat
     assert made[4:] == [(1, 2)]
     assert sum("begun anew" in line for line in said) == 1
     assert not list(where["work"].iterdir())
+
+
+OWN = """
+from validation.core import Experiment, Measured, Prediction, Setting
+
+STOP = {stop}
+
+def measure(values, seed, context):
+    if seed == STOP:
+        raise KeyboardInterrupt
+    return Measured({{"change": {factor}}})
+
+setting = Setting({{}}, (Prediction("change", "it is small", high=3.0),))
+SPEC = Experiment("own.one", "An own one", "nobody", "It holds.", {{"quick": setting}}, measure).spec("quick")
+"""
+
+
+def own(path, *, stop=None, factor=1.0):
+    """The spec that a file of this text defines, as it does when it is run."""
+    path.write_text(OWN.format(stop=stop, factor=factor))
+    return runpy.run_path(str(path))["SPEC"]
+
+
+def test_what_an_own_file_measured_before_it_was_edited_is_left(context, where, tmp_path):
+    """The package's own code is as it was; only the file that has the experiment's `measure` is another."""
+    said, path = [], tmp_path / "own.py"
+    context = replace(context, say=said.append)
+    with pytest.raises(KeyboardInterrupt):
+        queue.run(own(path, stop=1), context, **where)
+    record = records.read(queue.run(own(path, factor=2.0), context, **where))
+    assert record["metrics"]["change"] == [2.0] * 3
+    assert sum("begun anew" in line for line in said) == 1
+
+
+def test_a_file_that_is_edited_while_it_runs_is_what_it_was(context, where, tmp_path):
+    """What it measures is of the code that it was begun with, and is not taken for that of the edited file."""
+    path = tmp_path / "own.py"
+    spec = own(path, stop=1)
+    edited = own(path, factor=2.0)
+    with pytest.raises(KeyboardInterrupt):
+        queue.run(spec, context, **where)
+    assert records.read(queue.run(edited, context, **where))["metrics"]["change"] == [2.0] * 3
+
+
+def test_what_was_typed_goes_on_only_as_the_same_experiment(context, where):
+    """No file says what code a prompt was given, so that another session's may be another."""
+    names = {"__name__": "typed"}
+    exec(OWN.format(stop=1, factor=1.0), names)
+    first = names["SPEC"]
+    with pytest.raises(KeyboardInterrupt):
+        queue.run(first, context, **where)
+    names["STOP"] = None
+    exec(OWN.format(stop=None, factor=2.0), other := {"__name__": "typed"})
+    assert queue._made_by(other["SPEC"], {}) != queue._made_by(first, {})
+    assert records.read(queue.run(first, context, **where))["metrics"]["change"] == [1.0] * 3
+
+
+def test_a_record_that_is_there_is_said_to_be_returned_unrun(context, where):
+    said, spec = [], experiment(near(-1)).spec("quick")
+    context = replace(context, say=said.append)
+    path = queue.run(spec, context, **where)
+    assert not any("is not run again" in line for line in said)
+    assert queue.run(spec, context, **where) == path
+    assert said[-1] == f"{spec.name}: it has a record, and is not run again"
 
 
 def test_a_killed_run_has_taken_its_time(context, where, monkeypatch):

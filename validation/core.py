@@ -7,10 +7,14 @@ spec, so they cannot be changed after the run without asking for another run.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import inspect
 import math
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,6 +152,8 @@ class Experiment:
         priority: order in the queue; smaller is earlier.
         draw: `(arrays by seed, axes)` draws the figure of a record; None: there is none.
         guess: minutes that a seed takes, from the values, for settings that do not say.
+        code: a digest of the file that has `measure`, as it was when the experiment was made. What has no file (typed
+            at a prompt, say) is like no other.
     """
 
     id: str
@@ -159,8 +165,10 @@ class Experiment:
     priority: int = 100
     draw: Callable[..., None] | None = None
     guess: Callable[[dict[str, Any]], float] | None = None
+    code: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "code", _code(self.measure))
         if self.guess is None and any(setting.minutes is None for setting in self.scales.values()):
             raise ValueError(f"guess of {self.id} must be there, as not all of its settings say how long they take")
         if unknown := set(self.scales) - set(SCALES):
@@ -171,6 +179,15 @@ class Experiment:
         if scale not in self.scales:
             raise ValueError(f"scale must be one of {', '.join(self.scales)} for {self.id}, got {scale!r}")
         return Spec(self, scale, self.scales[scale])
+
+
+def _code(measure: Callable[..., Any]) -> str:
+    """A digest of the file that has a function; one of its own where there is none."""
+    inside = inspect.unwrap(measure.func if isinstance(measure, functools.partial) else measure)
+    try:
+        return hashlib.sha256(Path(inspect.getfile(inside)).read_bytes()).hexdigest()
+    except (TypeError, OSError):
+        return uuid.uuid4().hex
 
 
 @dataclass(frozen=True)

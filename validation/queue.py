@@ -84,10 +84,11 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
     """Run what is left of a spec and write its record; returns the record's path.
 
     Seeds are kept as they are done, so an interrupted run goes on with the next; within a seed the experiment's
-    parts and checkpoints do the same. Only with the same code, versions and device: all numbers of a record come from
-    those that it names. What others have left is let be until there is a record. A spec that has a record is not run
-    again. Trainings that another spec has made are taken from it; the record's seconds are those of all that its
-    numbers come from, theirs too.
+    parts and checkpoints do the same. Only with the same code (that of this package, and of the file that has the
+    experiment's `measure`), versions and device: all numbers of a record come from those that it names. What others
+    have left is let be until there is a record. A spec that has a record is not run again, and is said not to be.
+    Trainings that another spec has made are taken from it; the record's seconds are those of all that its numbers come
+    from, theirs too.
 
     Raises:
         OutOfTime: the context's deadline passed; what was done is kept.
@@ -95,8 +96,9 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
     path = folder / f"{spec.name}.json"
     if path.exists():
         records.read(path)
+        context.say(f"{spec.name}: it has a record, and is not run again")
         return path
-    home = work / spec.name / _made_by(context.device)
+    home = work / spec.name / _made_by(spec, surroundings(context.device))
     if not home.exists() and any(home.parent.glob(f"*/{SPENT}")):
         context.say(f"{spec.name}: begun anew; what is kept of it is of other code, other versions or another device")
     store, measured = Store(work / FOLDER), []
@@ -146,8 +148,8 @@ def run_next(
     context = replace(context, deadline=start + 60 * minutes)
     estimates = Estimates(records.read_all(folder)[0], records.describe_device(context.device)["kind"], specs)
     waiting, written, failed = missing(specs, folder), [], []
-    made_by = _made_by(context.device)
-    spent = {spec.name: _spent(work / spec.name / made_by) for spec in waiting}
+    around = surroundings(context.device)
+    spent = {spec.name: _spent(work / spec.name / _made_by(spec, around)) for spec in waiting}
     while waiting and (left := start + 60 * minutes - time.monotonic()) > 0:
         needs = [estimates.of(spec, spent[spec.name]) for spec in waiting]
         place = choose(needs, [spent[spec.name] > 0 for spec in waiting], left, 60 * minutes)
@@ -221,9 +223,9 @@ def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _made_by(device: str) -> str:
-    """The name of the folder of what is done of a spec on this device, with these versions and this code."""
-    return hashlib.sha256(canonical_json(surroundings(device)).encode()).hexdigest()[:16]
+def _made_by(spec: Spec, around: dict[str, Any]) -> str:
+    """The name of the folder of what is done of a spec in these surroundings, with the experiment's own code."""
+    return hashlib.sha256(canonical_json(around | {"code": spec.experiment.code}).encode()).hexdigest()[:16]
 
 
 def _spent(home: Path) -> float:
