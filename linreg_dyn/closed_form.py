@@ -24,7 +24,7 @@ from scipy.integrate import solve_ivp
 
 from linreg_dyn import rules
 from linreg_dyn._checks import integer, number
-from linreg_dyn.problem import as_floats
+from linreg_dyn.problem import as_floats, layers_last
 
 _PRECISIONS = (128, 256, 512, 1024)  # tried in turn until every weight is good to the last bit of float64
 
@@ -41,7 +41,7 @@ def flow(weights0, times, *, precision: int | None = None) -> np.ndarray:
     layer, or `precision` below 2; ArithmeticError where 1024 bits, or `precision`, do not settle the answer
     (few bits; from depth 3 on also starts far beyond 1e30, after some seconds; tiny ones cost no more than others).
     """
-    w, t = as_floats("weights0", weights0), as_floats("times", times)
+    w, t = as_floats("weights0", layers_last(weights0)), as_floats("times", times)
     if w.ndim == 0 or w.shape[-1] == 0:
         raise ValueError(f"weights0 must have shape (..., layer) with at least one layer, got {w.shape}")
     if t.size == 0 or np.any(t < 0):

@@ -24,7 +24,7 @@ import math
 import numpy as np
 
 from linreg_dyn._compiled import kernel
-from linreg_dyn.problem import as_floats
+from linreg_dyn.problem import as_floats, layers_last
 
 _SMALLEST, _LARGEST = 1e-75, 1e75  # ratios of squares stay in the range of float64
 
@@ -32,15 +32,15 @@ _SMALLEST, _LARGEST = 1e-75, 1e75  # ratios of squares stay in the range of floa
 def spectrum(weights) -> np.ndarray:
     """Hessian eigenvalues of `L = (w_1 ... w_d - 1)^2`, ascending along the last axis.
 
-    `weights` is `(..., layer)`; so is the result, float64. The sharpness is `spectrum(weights)[..., -1]`.
-    Weights may be negative or zero; every eigenvalue has a small relative error (see the module), also where
-    the weights spread over many orders of magnitude. Eigenvalues outside the range of float64 come back as
-    infinite or zero. Ginsburg, section 2.2 (whose printed eigenvalue at a minimum lacks the factor 2).
+    `weights` is `(..., layer)`, an xarray.DataArray in any order; so is the result, a float64 array. The sharpness
+    is `spectrum(weights)[..., -1]`. Weights may be negative or zero; every eigenvalue has a small relative error (see
+    the module), also where the weights spread over many orders of magnitude. Eigenvalues outside the range of float64
+    come back as infinite or zero. Ginsburg, section 2.2 (whose printed eigenvalue at a minimum lacks the factor 2).
 
     Raises TypeError for what is not real numbers, ValueError for no layer, for NaN or infinity, and for
     nonzero weights outside 1e-75 to 1e75 in size.
     """
-    w = as_floats("weights", weights)
+    w = as_floats("weights", layers_last(weights))
     if w.ndim == 0 or w.shape[-1] == 0:
         raise ValueError(f"weights must have shape (..., layer) with at least one layer, got {w.shape}")
     size = np.abs(w)

@@ -34,9 +34,20 @@ def as_floats(name: str, values: Any) -> Array:
     return array
 
 
+def layers_last(weights: Any) -> Any:
+    """`weights` with the dimension "layer" last, if they are an xarray.DataArray that has it; others as they are."""
+    return weights.transpose(..., "layer") if "layer" in _dims(weights) else weights
+
+
 def as_starts(starts: ArrayLike) -> Array:
-    """Starting weights as a (trajectory, layer) float64 array, not copied if they are; a (layer,) array is one."""
-    array = as_floats("starts", starts)
+    """Starting weights as a (trajectory, layer) float64 array, not copied if they are; a (layer,) array is one.
+
+    The dimensions of an xarray.DataArray that are so named may come in any order; it may then have no others.
+    """
+    dims = set(_dims(starts))
+    if dims & {"trajectory", "layer"} and dims not in ({"layer"}, {"trajectory", "layer"}):
+        raise ValueError(f"starts must have the dimensions (trajectory, layer) or (layer,), got {_dims(starts)}")
+    array = as_floats("starts", layers_last(starts))
     if array.ndim == 1:
         array = array[np.newaxis]
     if array.ndim != 2 or 0 in array.shape:
@@ -44,6 +55,12 @@ def as_starts(starts: ArrayLike) -> Array:
             f"starts must have a shape (trajectory, layer) or (layer,) without zeros, got {np.shape(starts)}"
         )
     return array
+
+
+def _dims(values: Any) -> tuple:
+    """The names of an xarray.DataArray's dimensions; none of anything else."""
+    dims = getattr(values, "dims", ())
+    return dims if isinstance(dims, tuple) else ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import linreg_dyn as ld
 from linreg_dyn import closed_form, regression, symbolic
@@ -19,6 +20,26 @@ def test_starts_become_a_two_dimensional_array_and_large_ones_are_not_copied():
     assert starts.shape == (1, 3)
     assert np.shares_memory(starts, given)
     assert as_starts([[1, 2], [3, 4]]).dtype == np.float64
+
+
+def test_the_layers_of_a_labelled_array_are_found_by_name():
+    given = xr.DataArray([[1.0, 2.0, 3.0], [2.0, 0.25, 0.5]], dims=("trajectory", "layer"))
+    method = ld.GradientDescent()
+    for starts in (given, given.T):
+        np.testing.assert_array_equal(as_starts(starts), given.values)
+        run = ld.simulate(starts, method, steps=0, learning_rate=0.1)
+        np.testing.assert_array_equal(run.final_weights.values, given.values)
+        np.testing.assert_array_equal(ld.flow(starts, method, times=[0.0]).weights.values[0], given.values)
+        np.testing.assert_array_equal(ld.spectrum(starts), ld.spectrum(given.values))
+        np.testing.assert_array_equal(closed_form.flow(starts, 0.5), closed_form.flow(given.values, 0.5))
+    np.testing.assert_array_equal(as_starts(given[0]), given.values[:1])
+    np.testing.assert_array_equal(as_starts(xr.DataArray(given.values)), given.values)
+
+
+@pytest.mark.parametrize("dims", [("time", "layer"), ("layer", "time"), ("trajectory", "step"), ("trajectory",)])
+def test_labelled_starts_of_other_dimensions_are_refused(dims):
+    with pytest.raises(ValueError, match=rf"starts must have the dimensions \(trajectory, .*got \('{dims[0]}"):
+        as_starts(xr.DataArray(np.ones((2, 3)[: len(dims)]), dims=dims))
 
 
 @pytest.mark.parametrize("bad", [1.0, [], [[]], np.ones((2, 0)), np.ones((0, 2)), np.ones((1, 2, 3))])

@@ -48,7 +48,7 @@ def flow(
     ends. A result is bitwise the same for any threads, and whatever the other trajectories are.
 
     Args:
-        starts: weights at time 0, (trajectory, layer), or (layer,) for one trajectory.
+        starts: weights at time 0, (trajectory, layer), or (layer,) for one; an xarray.DataArray in any order.
         method: `GradientDescent()`; the flows of the others are random.
         times: when to give the weights, (time,), not decreasing, from 0 on.
         weight_decay: `mu >= 0` of the loss `L + mu sum w_i^2`; its gradient is `2 mu w_i`.

@@ -53,7 +53,7 @@ def simulate(
     processors of any machine.
 
     Args:
-        starts: initial weights, (trajectory, layer), or (layer,) for one trajectory.
+        starts: initial weights, (trajectory, layer), or (layer,) for one trajectory; an xarray.DataArray in any order.
         method: `GradientDescent()`, `NoiseAugmentation(...)`, `SGDNoise(...)` or `MiniBatch(...)`.
         steps: how many steps to take, 0 to 2^32 - 1.
         learning_rate: a number > 0, a schedule, `schedules.Adaptive(c)`, or numbers > 0 (trajectory,).
