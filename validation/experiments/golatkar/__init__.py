@@ -63,10 +63,10 @@ def _timing(
         "Mixup in the critical period alone generalises better than mixup throughout."
         if regulariser == "mixup"
         else STATEMENTS[kind],
-        timing_settings(regulariser, kind, changes, quick, minutes),
+        timing_settings(regulariser, kind, suffix, changes, quick, minutes),
         measures.timing,
         priority,
-        draw.timing,
+        draw.timing(kind),
         measures.guess,
     )
 

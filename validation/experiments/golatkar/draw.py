@@ -7,24 +7,31 @@ from collections.abc import Callable
 import numpy as np
 
 from validation.experiments.golatkar.predictions import ALWAYS, NEVER
+from validation.experiments.style import COLORS
 
-KINDS = ("interrupted", "delayed", "sliding")
+ENDS = {"delayed": {0: ALWAYS, 200: NEVER}}
+"""Of a kind of window the runs at either end of the axis that are called after another kind."""
 
 
-def timing(arrays: list[dict[str, np.ndarray]], axes) -> None:
-    """Final accuracy of every seed over t0; dashed: regularised throughout, dotted: never, on average."""
-    runs = [str(run) for run in arrays[0]["runs"]]
-    final = np.array([one["final"] for one in arrays])
-    for name, style in ((ALWAYS, "--"), (NEVER, ":")):
-        if name in runs:
-            axes.axhline(np.mean(final[:, runs.index(name)]), color="0.6", linestyle=style)
-    for k, kind in enumerate(KINDS):
-        chosen = [i for i, run in enumerate(runs) if run.startswith(kind)]
-        starts = [int(runs[i].partition("-")[2]) for i in chosen]
-        for one in final if chosen else ():
-            axes.plot(starts, one[chosen], "o-", color=f"C{k}", alpha=0.6)
-    axes.set_xlabel("t0 (epoch of 200)")
-    axes.set_ylabel("final test accuracy")
+def timing(kind: str) -> Callable[..., None]:
+    """How to draw the final accuracies of all seeds over t0: of windows of this kind, and of the runs they lie between."""
+
+    def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
+        runs = [str(run) for run in arrays[0]["runs"]]
+        final = np.array([one["final"] for one in arrays])
+        for run, words, style in ((ALWAYS, "throughout, mean", "--"), (NEVER, "never, mean", ":")):
+            if run in runs:
+                axes.axhline(np.mean(final[:, runs.index(run)]), color="0.5", linestyle=style, label=words)
+        found = {int(run.partition("-")[2]): run for run in runs if run.startswith(f"{kind}-")} | ENDS.get(kind, {})
+        starts = sorted(t0 for t0, run in found.items() if run in runs)
+        where = [runs.index(found[t0]) for t0 in starts]
+        for k, one in enumerate(final):
+            axes.plot(starts, one[where], "o-", color=COLORS[1], alpha=0.6, label=None if k else "each seed")
+        axes.set_xlabel("t0 (epoch of 200)")
+        axes.set_ylabel("final test accuracy")
+        axes.legend()
+
+    return draw
 
 
 def over_epochs(key: str, label: str) -> Callable[..., None]:
