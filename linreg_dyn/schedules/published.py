@@ -40,8 +40,13 @@ it is there in the first phase alone.
 
 The text of section 3.1 does not fit the table: it compares with fixed decays of 1e-3, 2e-3, 4e-3 and 8e-3, and says
 that schemes 01 and 02 "use a weight decay of 8e-3 at various stages". The table has 0.0008 = 8e-4 there, ten times
-less, so one of them has a slip of the decimal point. Here the table stands as printed; `10 * weight_decay` is the
-other reading.
+less, so that text and table cannot both have been run. Here the table stands as printed. Two readings fit:
+
+- the text slipped, and its constants are 1e-4, 2e-4, 4e-4 and 8e-4. Both schemes then use the largest of them, and "the
+  fixed low weight decay" is what the schemes start from, and what the caption gives to runs with sparse gradients;
+- the table slipped, its caption with it, and the decays are `10 * weight_decay`.
+
+With both as printed the schemes have for 100 epochs a weaker decay than every constant.
 """
 
 
