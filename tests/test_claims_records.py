@@ -98,9 +98,37 @@ def test_quick_records_are_shown_and_decide_only_what_is_about_any_network(folde
     write(folder, NEAR, scale="quick")
     found = examine(claim())
     assert found.verdict == "undecided"
-    assert "2 of 2 predictions agree there" in found.method
+    assert "of the predictions 2 agree at scale quick, which alone decides nothing" in found.method
     assert "toy.one (quick): gain > 0" in found.values
     assert examine(claim(any_network=True)).verdict == "survived"
+
+
+@pytest.mark.parametrize(
+    ("slope", "gain", "told"),
+    [
+        (-1.0, (-0.5, -0.6, -0.4), "1 disagrees, 1 agrees"),
+        (-2.0, (-0.5, -0.6, -0.4), "2 disagree"),
+        (-2.0, (0.5, 0.0, -0.5), "1 disagrees, 1 is inconclusive"),
+        (math.nan, (0.5, 0.0, -0.5), "2 are inconclusive"),
+    ],
+)
+def test_a_disagreement_is_told_where_it_decides_nothing(folder: Path, slope: float, gain: Any, told: str) -> None:
+    """At scale quick, and of a claim about more experiments than there are records of; first in the line."""
+    numbers = {"slope": (slope, slope + 0.01, slope - 0.01), "gain": gain}
+    write(folder, numbers, scale="quick")
+    found = examine(claim())
+    assert found.verdict == "undecided"
+    assert found.method.startswith(f"nothing measured decides it: of the predictions {told} at scale quick")
+    write(folder, numbers)
+    found = examine(claim(of=2, every=True))
+    assert found.verdict == "undecided"
+    assert f"there are records of 1 of 2 experiments: of the predictions {told}" in found.method
+
+
+def test_what_is_not_expected_at_scale_quick_is_said_so(folder: Path) -> None:
+    write(folder, NEAR, Prediction("gain", "not at this size", low=9.0, expected=False), scale="quick")
+    told = "nothing measured decides it: the effect is not expected at scale quick, which alone decides nothing"
+    assert examine(claim()).method.startswith(told)
 
 
 def test_the_record_of_the_largest_scale_counts(folder: Path) -> None:
@@ -245,7 +273,7 @@ def test_show_and_audit_tell_of_records(folder: Path, capsys: pytest.CaptureFixt
     html = (page / "index.html").read_text()
     assert "golatkar.weight-decay-delayed (gpu): late &lt; 0.003" in html
     found = {row["id"]: row for row in json.loads((tmp_path / "claims.json").read_text())["claims"]}
-    assert found["golatkar.delayed"]["admitted"] == 6
+    assert found["golatkar.delayed"]["admitted"] == 3  # that it helps is no evidence
 
 
 def test_a_folder_of_records_that_is_none_is_refused(

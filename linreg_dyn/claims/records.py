@@ -212,9 +212,8 @@ class Evidenced:
         deciding = [record for record in records if self.any_network or record["spec"]["scale"] != SCALES[0]]
         if not deciding:
             seen = self.findings(records)
-            agreeing = sum(one.agrees() is True for one in seen)
-            told = f"{agreeing} of {len(seen)} predictions agree there" if seen else "nor is the effect expected there"
-            raise Unmeasured(f"there are records of scale quick alone, which decides nothing ({told})", intervals(seen))
+            told = tally(seen) if seen else "the effect is not expected"
+            raise Unmeasured(f"{told} at scale quick, which alone decides nothing", intervals(seen))
         findings = self.findings(deciding)
         if not findings:
             raise Unmeasured("no prediction of the records is about it and expects to see it at their scale")
@@ -223,8 +222,9 @@ class Evidenced:
         return findings
 
     def extent(self, findings: Sequence[Finding]) -> str:
-        """Of how many of the experiments there are findings."""
-        return f"records of {len({one.experiment for one in findings})} of {self.of} experiments"
+        """Of how many of the experiments there are findings, and what these are."""
+        there = len({one.experiment for one in findings})
+        return f"records of {there} of {self.of} experiments: {tally(findings)}"
 
     def findings(self, records: Sequence[dict[str, Any]]) -> list[Finding]:
         """The predictions that are evidence, with their numbers."""
@@ -240,6 +240,20 @@ def intervals(findings: Sequence[Finding]) -> dict[str, dict[str, str]]:
     """What each prediction was judged by."""
     ends = ("lower", "upper")
     return {one.name: dict(zip(ends, (f"{x:.6g}" for x in one.interval()), strict=True)) for one in findings}
+
+
+VERBS = {
+    False: ("disagrees", "disagree"),
+    None: ("is inconclusive", "are inconclusive"),
+    True: ("agrees", "agree"),
+}
+
+
+def tally(findings: Sequence[Finding]) -> str:
+    """How many predictions came to what, in words, those that disagree first."""
+    found = [one.agrees() for one in findings]
+    counts = [(found.count(verdict), verbs) for verdict, verbs in VERBS.items()]
+    return "of the predictions " + ", ".join(f"{n} {verbs[n > 1]}" for n, verbs in counts if n)
 
 
 def agree(findings: Sequence[Finding]) -> bool | None:
