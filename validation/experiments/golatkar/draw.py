@@ -14,7 +14,7 @@ ENDS = {"delayed": {0: ALWAYS, 200: NEVER}}
 
 
 def timing(kind: str) -> Callable[..., None]:
-    """How to draw the final accuracies of all seeds over t0: of windows of this kind, and of the runs they lie between."""
+    """How to draw the final accuracies of all seeds over t0: windows of one kind, and what they lie between."""
 
     def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
         runs = [str(run) for run in arrays[0]["runs"]]
