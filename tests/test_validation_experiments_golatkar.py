@@ -1,9 +1,12 @@
 """Time Matters: every experiment at a toy size, windows and metrics against what the paper says, and false networks."""
 
+from fnmatch import fnmatchcase
+
 import numpy as np
 import pytest
 import torch
 
+from linreg_dyn import claims
 from linreg_dyn.schedules import as_schedule
 from tests.toy_settings import FC, check, measured, verdicts
 from validation.batches import Batches
@@ -13,6 +16,7 @@ from validation.data import load
 from validation.experiments import golatkar
 from validation.experiments.common import network
 from validation.experiments.golatkar import measures
+from validation.experiments.golatkar.predictions import DIFFERENCES, IF_IT_HELPS
 from validation.experiments.golatkar.settings import RUNS
 from validation.experiments.runs import pearson, stacked, train
 from validation.train import Recipe, fit
@@ -20,6 +24,7 @@ from validation.train import Recipe, fit
 BY_ID = {experiment.id.removeprefix("golatkar."): experiment for experiment in golatkar.EXPERIMENTS}
 TOY = {"data": "digits", "train": 48, "test": 300, "model": FC | {"width": 16}, "batch": 24, "unit": 1, "every": 50}
 TOY |= {"precision": "float32"}
+REGULARISERS = ("weight-decay", "augmentation")
 VARIANTS = ("all-cnn", "no-norm", "piecewise", "cifar100", "svhn", "imagenet")
 
 
@@ -38,7 +43,7 @@ def test_every_figure_runs_at_every_scale(name, tmp_path):
         if scale == "paper" or name.endswith(VARIANTS):
             continue  # the same code with more windows, or another network or dataset
         few = {"images": 8} if "images" in values else {}
-        check(experiment, *measured(experiment, scale, tmp_path / scale, **TOY, **few))
+        check(experiment, *measured(experiment, scale, tmp_path / scale, **TOY, **few), without=IF_IT_HELPS)
 
 
 @pytest.mark.parametrize("regulariser", ["weight_decay", "augmentation", "mixup"])
@@ -72,13 +77,69 @@ def test_the_rate_falls_by_the_paper_s_factor_in_the_paper_s_epochs():
         assert as_schedule(rate).at(100 * unit) == pytest.approx(0.1 * 0.97**100, rel=1e-12)
 
 
+# What each sentence is about, of all experiments; where none are named, what the name begins with.
+RESTS_ON = {
+    "zero-training-error": {f"{kind}-interrupted{net}" for kind in REGULARISERS for net in ("", "-all-cnn")},
+    "early-removal": {"weight-decay-interrupted-all-cnn", "weight-decay-interrupted-no-norm"},
+    "delay-of-50": {"weight-decay-delayed"},
+    "short-window": {"weight-decay-sliding", "weight-decay-sliding-all-cnn"},
+    "sliding-window-augmentation": {"augmentation-sliding", "augmentation-sliding-all-cnn"},
+    "augmentation-no-norm": {"augmentation-sliding-no-norm"},
+    "interrupted": {name for name in BY_ID if "-interrupted" in name} - {"mixup-interrupted"},
+    "delayed": {name for name in BY_ID if "-delayed" in name},
+    "sliding-window": {name for name in BY_ID if name.startswith("weight-decay-sliding")},
+}
+
+
+@pytest.mark.parametrize("scale", ["gpu", "paper"])
+@pytest.mark.parametrize("claim", [claim for claim in claims.select(["golatkar"]) if claim.measurement])
+def test_a_claim_rests_on_the_experiments_that_its_sentence_is_about(claim, scale):
+    rests_on = claim.measurement.measure.__self__
+    judged = {
+        (name, p.metric)
+        for name, experiment in BY_ID.items()
+        if scale in experiment.scales
+        for p in experiment.scales[scale].predictions
+        if p.expected and rests_on.about(experiment.id, p.metric, p.claim)
+    }
+    found = {name for name, _ in judged}
+    only_paper = {name for name in BY_ID if rests_on.has(f"golatkar.{name}") and "gpu" not in BY_ID[name].scales}
+    name = claim.id.removeprefix("golatkar.")
+    assert found == RESTS_ON.get(name, found) - (only_paper if scale == "gpu" else set())
+    assert len(found | only_paper) == rests_on.of
+    for pattern in rests_on.metrics:
+        assert any(fnmatchcase(metric, pattern) for _, metric in judged), pattern
+    assert "helps" not in {metric for _, metric in judged}
+
+
+def test_what_is_predicted_is_trained():
+    for experiment in BY_ID.values():
+        for setting in experiment.scales.values():
+            for p in setting.predictions if experiment.measure is measures.timing else ():
+                assert set(DIFFERENCES.get(p.metric, ())) <= set(setting.values["runs"]), experiment.id
+
+
 def test_differences_are_taken_of_the_runs_that_they_name(tmp_path, monkeypatch):
     ends = {"interrupted-0": 0.5, "interrupted-100": 0.8, "interrupted-200": 0.9, "delayed-100": 0.55}
     ends |= {"sliding-0": 0.7, "sliding-100": 0.6}
     monkeypatch.setattr(measures, "trained", lambda *_, **__: {run: _curve(end) for run, end in ends.items()})
-    found = measures.timing({"unit": 1}, 0, Context(tmp_path)).metrics
-    expected = {"helps": 0.4, "half": -0.1, "late": 0.05, "early_window": 0.1, "train_error": 0.25}
+    values = {"unit": 1, "regulariser": "weight_decay"}
+    found = measures.timing(values, 0, Context(tmp_path)).metrics
+    expected = {"helps": 0.4, "half": -0.1, "late": 0.05, "early_window": 0.1, "late_window": 0.1, "one_window": -0.2}
     assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert found["train_error"] == pytest.approx(0.25)
+    assert "from_50" not in found
+
+
+@pytest.mark.parametrize("regulariser", ["weight_decay", "mixup"])
+def test_what_does_not_help_loses_nothing_when_it_is_left_out(regulariser, tmp_path, monkeypatch):
+    """Which says nothing of when it would matter; that mixup helps is no part of what is said of it."""
+    ends = {"interrupted-0": 0.9, "interrupted-100": 0.9, "interrupted-200": 0.9, "delayed-100": 0.9}
+    ends |= {"sliding-0": 0.9, "sliding-100": 0.8}
+    monkeypatch.setattr(measures, "trained", lambda *_, **__: {run: _curve(end) for run, end in ends.items()})
+    found = measures.timing({"unit": 1, "regulariser": regulariser}, 0, Context(tmp_path)).metrics
+    assert np.isnan([found[name] for name in ("half", "late", "one_window")]).all() == (regulariser == "weight_decay")
+    assert found["early_window"] == pytest.approx(0.1)
 
 
 def _curve(accuracy, norm=(4.0, 2.0, 1.0)):
@@ -100,17 +161,17 @@ def test_the_effective_rate_is_the_rate_over_the_squared_norm(tmp_path, monkeypa
 
 def test_weight_decay_that_works_late_and_not_early_disagrees():
     """A network for which the paper were wrong: what weight decay does at the end is all that counts."""
+    true = {"helps": 0.02, "train_error": 0.0}
+    wrong = {"half": -0.02, "late": 0.02, "from_50": 0.02, "delay_costs": 0.0}
+    wrong |= {"early_window": -0.02, "late_window": 0.02, "one_window": -0.02}
+    right = dict.fromkeys(wrong, 0.0) | {"delay_costs": 0.02, "early_window": 0.02}
     rng = np.random.default_rng(0)
-    for kind, wrong in (("interrupted", "half"), ("delayed", "late"), ("sliding", "early_window")):
+    for kind in ("interrupted", "delayed", "sliding"):
         setting = BY_ID[f"weight-decay-{kind}"].scales["gpu"]
-        final = {"half": -0.02, "late": 0.02, "early_window": -0.02, "helps": 0.02, "train_error": 0.0}
-        rows = [{name: x + rng.normal(0, 1e-4) for name, x in final.items()} for _ in range(3)]
-        found = verdicts(setting, rows)
-        assert found.pop(wrong) == "disagrees"
-        assert set(found.values()) <= {"agrees"}
-        right = {"half": 0.0, "late": 0.0, "early_window": 0.02}
-        rows = [row | {name: x + 1e-4 * k for name, x in right.items()} for k, row in enumerate(rows)]
-        assert set(verdicts(setting, rows).values()) == {"agrees"}
+        for ends, verdict in ((wrong, "disagrees"), (right, "agrees")):
+            rows = [{name: x + rng.normal(0, 1e-4) for name, x in (true | ends).items()} for _ in range(3)]
+            found = verdicts(setting, rows)
+            assert {name: "agrees" if name in true else verdict for name in found} == found
 
 
 def test_a_final_value_that_correlates_better_disagrees():
@@ -135,7 +196,9 @@ def test_a_run_that_diverges_has_no_training_error(tmp_path, monkeypatch):
         curves = {f"interrupted-{t}": _curve(0.5) | {"train_accuracy": np.array(1.0)} for t in (0, 100, 200)}
         curves[list(curves)[wild]]["train_accuracy"] = np.array(np.nan)
         monkeypatch.setattr(measures, "trained", lambda *_, found=curves, **__: found)
-        assert np.isnan(measures.timing({"unit": 1}, 0, Context(tmp_path)).metrics["train_error"])
+        assert np.isnan(
+            measures.timing({"unit": 1, "regulariser": "weight_decay"}, 0, Context(tmp_path)).metrics["train_error"]
+        )
 
 
 def acts(values, run, first, last):

@@ -126,7 +126,7 @@ def test_the_code_is_part_of_a_training(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("first", "second", "new"),
     [
-        ("weight-decay-interrupted", "weight-decay-delayed", 1),  # delayed-100
+        ("weight-decay-interrupted", "weight-decay-delayed", 2),  # delayed-50 and -100
         ("weight-decay-interrupted", "fisher", 3),  # interrupted-50, delayed-50, sliding-25
         ("fisher", "effective-rate", 0),
         ("weight-decay-interrupted", "augmentation-interrupted", 2),

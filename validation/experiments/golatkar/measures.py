@@ -20,7 +20,7 @@ from validation.batches import Augment
 from validation.context import Context
 from validation.core import Measured
 from validation.experiments.common import dataset
-from validation.experiments.golatkar.predictions import ALWAYS, DIFFERENCES, NEVER
+from validation.experiments.golatkar.predictions import ALWAYS, DIFFERENCES, IF_IT_HELPS, NEVER
 from validation.experiments.guess import per_sample_seconds, seconds, size
 from validation.experiments.runs import Curves, Watch, pearson, stacked, train
 from validation.measure.curvature import fisher_trace
@@ -123,10 +123,14 @@ def accuracies(curves: dict[str, Curves]) -> dict[str, float]:
 
 
 def timing(values: dict[str, Any], seed: int, context: Context) -> Measured:
-    """Final accuracies and their differences, those of 100 epochs, half of the training, being named."""
+    """Final accuracies and their differences. Where regularisation does not help, that nothing is lost by less of it is
+    no finding: NaN.
+    """
     curves = trained(values, seed, context)
     final = accuracies(curves)
     metrics = {name: final[a] - final[b] for name, (a, b) in DIFFERENCES.items() if a in final and b in final}
+    if values["regulariser"] != "mixup" and not metrics.get("helps", np.nan) > 0:
+        metrics |= dict.fromkeys(metrics.keys() & set(IF_IT_HELPS), np.nan)
     metrics |= {f"accuracy_{run}": value for run, value in final.items()}
     metrics["train_error"] = float(1 - np.min([found["train_accuracy"] for found in curves.values()]))
     return Measured(metrics, _arrays(values, curves))

@@ -82,18 +82,19 @@ SHARED_PAPER: dict[str, Any] = PAPER | {"also": _also(MANY), "images": 5000}
 """ResNet-18 on CIFAR-10 at an exponential rate: the trainings of several figures."""
 SEEDS = 5
 """At gpu scale. Where the paper is right, "no more than 0.3 %" is found with a probability of 0.97, 0.86 or 0.71 if the
-difference of two runs spreads over seeds by 0.15, 0.2 or 0.25 % (three seeds: 0.71, 0.53, 0.40; eight: 0.92 or more). A
-figure of a regulariser, in three parts of 7 minutes each, is then made in 20 minutes of one H200."""
+difference of two runs spreads over seeds by 0.15, 0.2 or 0.25 % (three seeds: 0.71, 0.53, 0.40; eight: 0.92 or more).
+The seven runs of a regulariser's figure, which its three parts share, then take 16 minutes of one H200."""
 
 
 def timing_settings(
-    regulariser: str, kind: str, changes: dict[str, Any], quick: dict[str, Any] | None, minutes: float
+    regulariser: str, kind: str, suffix: str, changes: dict[str, Any], quick: dict[str, Any] | None, minutes: float
 ) -> dict[str, Setting]:
     """The scales of one of the figures.
 
     Args:
         regulariser: "weight_decay", "augmentation" or "mixup".
         kind: "interrupted", "delayed" or "sliding".
+        suffix: of the experiment's name: which variant of Fig. 1 this is.
         changes: of gpu and paper scale, with respect to ResNet-18 on CIFAR-10 at an exponential rate.
         quick: changes of quick scale; None: there is none.
         minutes: of quick scale.
@@ -103,7 +104,7 @@ def timing_settings(
     paper: dict[str, Any] = (PAPER if changes else SHARED_PAPER) | changes | on
     if regulariser == "mixup":
         gpu, paper = (one | {"strength": one["strength"] | {"mixup": 1.0}} for one in (gpu, paper))
-    judged = {scale: of_windows(regulariser, kind, scale) for scale in SCALES}
+    judged = {scale: of_windows(regulariser, kind, suffix, scale) for scale in SCALES}
     out = {}
     if quick is not None:
         values: dict[str, Any] = QUICK | on | quick | {"runs": _few(kind, judged["quick"])}
