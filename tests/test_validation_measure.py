@@ -169,6 +169,16 @@ def test_layer_norms_and_imbalance_by_hand():
     assert norms.effective_rate(0.1, model) == pytest.approx(0.1 / sum(expected))
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "first"),
+    [("fc", {"width": 4, "depth": 1}, r"1\.bias"), ("thin_resnet", {"depth": 8, "width": 4}, "[a-z0-9.]+")],
+)
+def test_the_imbalance_of_biases_and_norms_is_warned_of(name, options, first):
+    model = build(name, channels=1, side=8, classes=10, **options)
+    with pytest.warns(UserWarning, match=f"the network has biases or norms, {first} first: no gradient flow keeps"):
+        norms.layer_imbalance(model)
+
+
 def imbalance_moved(activation, rate):
     """How far the imbalance moves over a time of 2, in which the norms themselves move by more than 0.5."""
     model = net(width=20, activation=activation, bias=False)

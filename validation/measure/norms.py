@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import nn
 
@@ -23,7 +25,14 @@ def layer_imbalance(model: nn.Module) -> torch.Tensor:
     The gradient flow of a loss keeps each of them, if the network is homogeneous of degree 1 in every layer: chains of
     dense and convolutional layers with linear, ReLU or leaky ReLU activations and max or mean pools, without biases
     and batch norm. Then <W_l, dL/dW_l> is the same for all layers, which is half the rate of |W_l|^2.
+
+    Warns:
+        UserWarning: the network has biases, or norms with parameters: nothing keeps it there.
     """
+    small = [name for name, p in model.named_parameters() if p.requires_grad and p.ndim < 2]
+    if small:
+        text = f"the network has biases or norms, {small[0]} first: no gradient flow keeps its layer imbalance"
+        warnings.warn(text, stacklevel=2)
     return squared_norms(model).diff()
 
 
