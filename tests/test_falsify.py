@@ -70,6 +70,30 @@ def test_a_statement_without_vectors_is_searched_once():
     assert (given, broken) == ({}, "2 < 1")
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("part", "witness"),
+    [
+        (Part({"x": "real"}, ("exp(x) > 1 + x",)), {"x": 0}),
+        (Part({"x": "vector:3"}, ("Sum(x**2) > 0",)), {"x": [0] * 3}),
+        (Part({"w": "vector:2"}, ("Sum(D((w[0]*w[1] - 1)**2, w)**2) > 0",), assume=("w[0]*w[1] < 1",)), {"w": [0, 0]}),
+        (Part({"w": "layers", "m": "real"}, ("(W-1)**2 + m*S > 0",), NET, assume=("m >= 0",)), {"w": [1], "m": 0}),
+    ],
+)
+def test_what_is_false_only_at_zero_is_found(part, witness, seed):
+    assert search(part, tries=60, seed=seed)[0] == witness
+
+
+def test_drawn_nets_are_at_minima_and_near_them():
+    least = Part({"w": "layers:3"}, ("S >= 3",), NET, assume=("W == 1",))  # the mean of 1/w_i^2 is at least 1
+    _, broken, tried, admitted = search(least, tries=60)
+    assert (broken, tried) == (None, 60)
+    assert admitted > 5  # of 15 expected, with standard deviation 3.4
+    products = [math.prod(falsify.layers(Random(seed), 5, 1 + seed % falsify.LEVELS)) for seed in range(200)]
+    assert sum(W == 1 for W in products) > 30  # a quarter of them is expected, 50, with standard deviation 6
+    assert sum(0 < abs(W - 1) < Fraction(1, 100) for W in products) > 10
+
+
 def test_a_kind_that_cannot_be_drawn_needs_a_sampler():
     with pytest.raises(ValueError, match="eta: a sampler is needed for sample"):
         search(Part({"eta": "sample"}, ("Mean(eta) == 0",)))

@@ -63,6 +63,14 @@ def weights(rng: Random, depth: int, level: int, W: Fraction) -> list[Fraction]:
     return w
 
 
+def layers(rng: Random, depth: int, level: int) -> list[Fraction]:
+    """Nonzero weights: of any product, or of a product near 1 or 1 itself, where the nets have their minima."""
+    if rng.random() < 0.5:
+        return [signed(rng, level) for _ in range(depth)]
+    off = Fraction(rng.choice((0, 0, 1, -1)), 2 ** rng.randint(1, 2 + 2 * level))
+    return weights(rng, depth, level, 1 + off)
+
+
 def simplex(rng: Random, depth: int, level: int) -> list[Fraction]:
     """A point of the open simplex."""
     parts = [Fraction(rng.randint(1, 2 ** rng.randint(0, level))) for _ in range(depth)]
@@ -70,20 +78,28 @@ def simplex(rng: Random, depth: int, level: int) -> list[Fraction]:
 
 
 def draw(part: Part, rng: Random, depth: int, level: int) -> dict[str, Any]:
-    """An instance of the part, by its own sampler or, by default, anything of the right type."""
+    """An instance of the part, by its own sampler or, by default, anything of the right type.
+
+    By default numbers may be 0, in some instances one here and there and in others most of them: what fails only
+    where all of several are 0 is found too.
+    """
     if part.sample is not None:
         return part.sample(rng, depth, level)
+    zeros = rng.choice((0, 0, 0, 0, 1 / 6, 3 / 4))
+
+    def number() -> Fraction:
+        return Fraction(0) if rng.random() < zeros else signed(rng, level)
+
     out: dict[str, Any] = {}
     for name, kind in part.given.items():
         if kind.startswith("layers"):
-            n = depth if kind == "layers" else int(kind.split(":")[1])
-            out[name] = [signed(rng, level) for _ in range(n)]
+            out[name] = layers(rng, depth if kind == "layers" else int(kind.split(":")[1]), level)
         elif kind.startswith("vector:"):
-            out[name] = [signed(rng, level) for _ in range(int(kind.split(":")[1]))]
+            out[name] = [number() for _ in range(int(kind.split(":")[1]))]
         elif kind == "simplex":
             out[name] = simplex(rng, depth, level)
         elif kind == "real":
-            out[name] = signed(rng, level)
+            out[name] = number()
         else:
             raise ValueError(f"{name}: a sampler is needed for {kind}")
     return out
