@@ -165,6 +165,16 @@ def test_a_part_of_an_ensemble_draws_as_in_the_whole():
         assert (ld.simulate(initial[37:], method, **run).final_weights.values != whole[37:]).all()
 
 
+def test_parts_of_an_ensemble_join_to_the_whole():
+    initial, method = starts(100, 3), ld.SGDNoise(0.1)
+    run = {"steps": 3, "learning_rate": 0.02, "record": ld.Record()}
+    whole = ld.simulate(initial, method, **run)
+    parts = [ld.simulate(initial[a:b], method, **run, first_trajectory=a) for a, b in ((0, 37), (37, 100))]
+    xr.testing.assert_identical(xr.concat(parts, "trajectory").drop_attrs(), whole.drop_attrs())
+    last = ld.simulate(initial[:1], method, **run, first_trajectory=2**63 - 1)
+    assert last.trajectory.item() == 2**63 - 1
+
+
 @pytest.mark.parametrize("depth", [1, 4, 32, 200])
 def test_blocks_keep_every_weight(depth):
     """Rows become lanes, and rows again; a step of a rate that is lost in rounding moves nothing."""

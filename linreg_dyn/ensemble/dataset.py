@@ -17,9 +17,12 @@ def labelled(
     variables: dict[str, Any],
     coordinates: dict[str, Any],
     attributes: dict[str, Any],
+    *,
+    first_trajectory: int = 0,
 ) -> xr.Dataset:
     """A dataset of `final_weights` (trajectory, layer), `status` (trajectory) with its flags, and the rest.
 
+    Trajectories are numbered from `first_trajectory` on.
     `variables` and `coordinates` are those of the run, in the form xarray takes: (dims, values, attributes).
     """
     flags = {"flag_values": np.arange(len(statuses), dtype=np.int8), "flag_meanings": " ".join(statuses)}
@@ -30,7 +33,7 @@ def labelled(
         "status": ("trajectory", status.astype(np.int8), ended),
     }
     labels: dict[str, Any] = {
-        "trajectory": ("trajectory", np.arange(len(final)), {"long_name": "number of the start"}),
+        "trajectory": ("trajectory", first_trajectory + np.arange(len(final)), {"long_name": "number of the start"}),
         "layer": ("layer", np.arange(1, final.shape[1] + 1), {"long_name": "layer"}),
     }
     return xr.Dataset(common | variables, labels | coordinates, attributes)

@@ -63,7 +63,8 @@ def simulate(
         nesterov: needs momentum.
         record: what to record on the way; None records nothing but the end.
         seed: 0 to 2^64 - 1; what trajectory n draws at a step depends on the seed, n and the step alone.
-        first_trajectory: the number n of the first start, for a part of a larger ensemble.
+        first_trajectory: the number n of the first start, for a part of a larger ensemble, whose parts
+            `xarray.concat` joins.
         resume: a dataset that this function returned for the same arguments and fewer steps; the run goes on from
             its end, and the result is bitwise that of the uninterrupted run.
         backend: "cpu", "cuda", or "auto": the GPU if there is one and the ensemble is large enough for it.
@@ -257,7 +258,8 @@ def _run(
     variables |= resuming.variables(velocities, auto_l2_state, trajectories)
     variables |= recorder.variables() if recorder else {}
     coordinates = (recorder.coordinates() if recorder else {}) | _own(plan)
-    return labelled(final, _status(final, diverged_step, plan), STATUSES, variables, coordinates, origin)
+    status, first_trajectory = _status(final, diverged_step, plan), plan.first_trajectory
+    return labelled(final, status, STATUSES, variables, coordinates, origin, first_trajectory=first_trajectory)
 
 
 def _own(plan: Plan) -> dict[str, Any]:
