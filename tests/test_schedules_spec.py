@@ -1,5 +1,6 @@
 """Schedules as data, as text and in other processes: whatever goes out comes back the same."""
 
+import dataclasses
 import json
 import pickle
 import subprocess
@@ -46,6 +47,13 @@ def test_every_type_is_data_and_drawn_here():
     assert {kind.__name__ for kind in concrete} <= set(linreg_dyn.schedules.__all__)
 
 
+def test_no_field_hides_what_every_schedule_has():
+    """A field of the name of a method, too, would take the method for its default."""
+    for kind in _descendants(linreg_dyn.schedules.Schedule):
+        fields = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
+        assert not fields & vars(linreg_dyn.schedules.Schedule).keys()
+
+
 def _descendants(kind):
     return {kind}.union(*map(_descendants, kind.__subclasses__()))
 
@@ -88,6 +96,7 @@ def test_reprs_read_well():
             {"type": "Exponential", "start": 1},
             "^lr.factor is missing: Exponential has the fields start, factor, every$",
         ),
+        ({"type": "ByRate", "levels": [[0.1, 1]]}, "^lr.learning_rate is missing: ByRate has the fields learning_rate"),
         ({"type": "Exponential", "start": 1, "factor": 7}, r"^lr: factor of Exponential must be in \(0, 1\], got 7$"),
         (
             {"type": "Window", "schedule": {"type": "Sum", "terms": [1, {"type": "Cosine", "start": 1}]}},

@@ -20,22 +20,22 @@ class InverseOfRate(Mapped):
     Lewkowycz and Gur-Ari's time scale 1 / (lr lambda), does not change as the rate falls.
 
     Args:
-        rate: the learning rate, a number or a schedule, nowhere negative.
+        learning_rate: a number or a schedule, nowhere negative.
         product: the regulariser times the rate, above 0.
         most: a ceiling; needed (not None) where the rate may come to 0.
     """
 
-    rate: float | Schedule
+    learning_rate: float | Schedule
     _: KW_ONLY
     product: float
     most: float | None = None
 
     def __post_init__(self):
-        clean(self, rate=part("rate of InverseOfRate", self.rate))
+        clean(self, learning_rate=part("learning_rate of InverseOfRate", self.learning_rate))
         clean(self, product=number("product of InverseOfRate", self.product, above=0))
         low, high = self._inner.limits
         if low < 0 or high == 0:
-            raise ValueError(f"rate of InverseOfRate must be above 0, got {self.rate!r}")
+            raise ValueError(f"learning_rate of InverseOfRate must be above 0, got {self.learning_rate!r}")
         if self.most is not None:
             clean(self, most=number("most of InverseOfRate", self.most, above=0))
         elif low == 0:
@@ -66,11 +66,11 @@ class ByRate(Mapped):
     phases, and no power law: see there.
 
     Args:
-        rate: the learning rate, a number or a schedule.
+        learning_rate: a number or a schedule, nowhere negative.
         levels: pairs (rate above 0, value), rates all different.
     """
 
-    rate: float | Schedule
+    learning_rate: float | Schedule
     _: KW_ONLY
     levels: tuple[tuple[float, float], ...]
 
@@ -84,9 +84,9 @@ class ByRate(Mapped):
         )
         if len({rate for rate, _ in levels}) < len(levels):
             raise ValueError(f"levels of ByRate must have different rates, got {[rate for rate, _ in levels]}")
-        clean(self, rate=part("rate of ByRate", self.rate), levels=tuple(levels))
+        clean(self, learning_rate=part("learning_rate of ByRate", self.learning_rate), levels=tuple(levels))
         if self._inner.limits[0] < 0:
-            raise ValueError(f"rate of ByRate must not be negative, got {self.rate!r}")
+            raise ValueError(f"learning_rate of ByRate must not be negative, got {self.learning_rate!r}")
 
     def _values(self, steps: Steps64) -> Values:
         rates, values = np.array(self.levels).T
