@@ -10,9 +10,9 @@ LINES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (5, 1.5, 1, 1.5)), (0, (1, 1)), 
 MARKERS = ("o", "s", "^", "D", "v")
 
 
-def line(k: int) -> dict[str, Any]:
-    """Colour and dashes of the k-th curve, from 0 on; no two of the first 35 share both."""
-    return {"color": COLORS[k % len(COLORS)], "linestyle": LINES[k % len(LINES)]}
+def line(k: int, color: int | None = None) -> dict[str, Any]:
+    """Dashes of the k-th curve, from 0 on, and its colour, or one of this number; no two of the first 35 share both."""
+    return {"color": COLORS[(k if color is None else color) % len(COLORS)], "linestyle": LINES[k % len(LINES)]}
 
 
 def marked(k: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from validation.core import Measured
 from validation.experiments.common import dataset
 from validation.experiments.guess import seconds, size
 from validation.experiments.runs import Curves, stacked, train
+from validation.experiments.style import line
 from validation.train import Recipe
 
 FIRST, LAST = 250, 450
@@ -140,7 +141,7 @@ def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
     """Test loss over epochs, every seed; lines where a phase ends."""
     for one in arrays:
         for k, (run, row) in enumerate(zip(one["runs"], one["test_loss"], strict=True)):
-            axes.semilogy(one["epochs"], row, color=f"C{k}", alpha=0.6, label=str(run) if one is arrays[0] else None)
+            axes.semilogy(one["epochs"], row, **line(k), alpha=0.8, label=str(run) if one is arrays[0] else None)
     for epoch in (FIRST, 350):
         axes.axvline(epoch, color="0.7", linestyle=":")
     axes.legend(fontsize="x-small")

@@ -7,6 +7,7 @@ import numpy as np
 from validation.core import Experiment
 from validation.experiments.chen.measures import guess, measure
 from validation.experiments.chen.settings import FIGURES, Figure, theorem_scales
+from validation.experiments.style import line
 
 STATEMENTS = {
     "activation": "Trainings with ReLU types of activation functions satisfy the regularity principle with the largest "
@@ -27,7 +28,7 @@ def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
     for one in arrays:
         for k, name in enumerate(names):
             label = name.replace("_", " ") if one is arrays[0] else None
-            axes.plot(one[f"factor_{name}"], color=f"C{k}", alpha=0.6, label=label)
+            axes.plot(one[f"factor_{name}"], **line(k), alpha=0.8, label=label)
     axes.axhline(0, color="0.7", linewidth=1)
     axes.set_yscale("symlog", linthresh=1e-3)
     axes.legend(fontsize="x-small")

@@ -137,7 +137,7 @@ EXPERIMENTS = (
         10,
         powers(
             "shares",
-            {"change_": ("o-", "imbalance"), "moved_": ("s:", "squared norms")},
+            {"change_": ("o", "imbalance"), "moved_": ("s", "squared norms")},
             "learning rate x sharpness at the start",
             "largest change over the time",
         ),
@@ -153,7 +153,7 @@ EXPERIMENTS = (
         },
         decayed,
         11,
-        over_time({"size_": ("-", "imbalance")}, "imbalance / imbalance at the start"),
+        over_time({"size_": ("", "imbalance")}, "imbalance / imbalance at the start"),
     ),
     Experiment(
         "ginsburg.imbalance-sgd",
@@ -179,7 +179,7 @@ EXPERIMENTS = (
         driven,
         12,
         powers(
-            "variances", {"extra_": ("o-", "drift")}, "1/B - 1/N", "drift of the imbalance, less the full gradient's"
+            "variances", {"extra_": ("o", "drift")}, "1/B - 1/N", "drift of the imbalance, less the full gradient's"
         ),
     ),
     Experiment(
@@ -195,7 +195,7 @@ EXPERIMENTS = (
         },
         driven,
         110,
-        powers("variances", {"extra_": ("o-", "drift")}, "squared half width", "drift of the imbalance by noise"),
+        powers("variances", {"extra_": ("o", "drift")}, "squared half width", "drift of the imbalance by noise"),
     ),
     Experiment(
         "ginsburg.two-phases",
@@ -209,6 +209,6 @@ EXPERIMENTS = (
         },
         phases,
         111,
-        over_time({"fallen_": ("-", "loss"), "size_": (":", "imbalance")}, "share left"),
+        over_time({"fallen_": ("", "loss"), "size_": ("", "imbalance")}, "share left"),
     ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from validation.experiments.golatkar.predictions import ALWAYS, NEVER
-from validation.experiments.style import COLORS
+from validation.experiments.style import COLORS, line
 
 ENDS = {"delayed": {0: ALWAYS, 200: NEVER}}
 """Of a kind of window the runs at either end of the axis that are called after another kind."""
@@ -40,9 +40,7 @@ def over_epochs(key: str, label: str) -> Callable[..., None]:
     def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
         for one in arrays:
             for k, (run, row) in enumerate(zip(one["runs"], one[key], strict=True)):
-                axes.semilogy(
-                    one["epochs"], row, color=f"C{k}", alpha=0.6, label=str(run) if one is arrays[0] else None
-                )
+                axes.semilogy(one["epochs"], row, **line(k), alpha=0.8, label=str(run) if one is arrays[0] else None)
         axes.legend(fontsize="x-small")
         axes.set_xlabel("epoch (of 200)")
         axes.set_ylabel(label)
@@ -56,7 +54,7 @@ def effective(arrays: list[dict[str, np.ndarray]], axes) -> None:
         for one in arrays:
             label = f"{key} effective rate" if one is arrays[0] else None
             rates = one["initial"] if key == "initial" else one["final_rate"]
-            axes.semilogx(rates, one["final"], "os"[k], color=f"C{k}", alpha=0.6, label=label)
+            axes.semilogx(rates, one["final"], "os"[k], color=COLORS[1 + k], alpha=0.6, label=label)
     axes.legend(fontsize="small")
     axes.set_xlabel("rate / |w|²")
     axes.set_ylabel("final test accuracy")
@@ -68,8 +66,8 @@ def paths(arrays: list[dict[str, np.ndarray]], axes) -> None:
         plane, run = arrays[0][f"plane_{regulariser}"], arrays[0][f"run_{regulariser}"]
         for k in np.unique(run):
             label = f"{regulariser.replace('_', ' ')}" if k == 0 else None
-            axes.plot(*plane[run == k].T, style, color=f"C{k}", label=label)
-            axes.plot(*plane[run == k][-1], "o", color=f"C{k}")
+            axes.plot(*plane[run == k].T, style, color=COLORS[k % len(COLORS)], label=label)
+            axes.plot(*plane[run == k][-1], "o", color=COLORS[k % len(COLORS)])
     axes.legend(fontsize="small")
     axes.set_xlabel("first principal component")
     axes.set_ylabel("second")

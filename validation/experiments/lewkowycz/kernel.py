@@ -18,6 +18,7 @@ from validation.core import Measured
 from validation.data import Dataset
 from validation.experiments.common import network
 from validation.experiments.lewkowycz.cells import images, times
+from validation.experiments.style import line
 from validation.train import Recipe, Trainer, fit
 
 
@@ -94,6 +95,6 @@ def draw(arrays: list[dict[str, np.ndarray]], axes) -> None:
     labels = {"linear": "k = 1", "quadratic": "k = 2", "network": "network"}
     for j, one in enumerate(arrays):
         for k, (name, label) in enumerate(labels.items()):
-            axes.plot(one["t"][1:], one[name][1:], color=f"C{k}", lw=1, label=None if j else label)
+            axes.plot(one["t"][1:], one[name][1:], **line(k), lw=1, label=None if j else label)
     axes.set(xlabel="step x rate", ylabel="training loss", xscale="log", yscale="log")
     axes.legend(fontsize="x-small")

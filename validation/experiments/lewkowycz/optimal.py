@@ -24,6 +24,7 @@ from validation.experiments.lewkowycz.cells import (
     steps_of,
     train,
 )
+from validation.experiments.style import COLORS, line, marked
 
 TIES = 0.001
 """L2 parameters within a tenth of a per cent of the best accuracy count as best too (Fig. 4b)."""
@@ -153,8 +154,8 @@ def auto(values: dict[str, Any], seed: int, context: Context) -> Measured:
 def draw_predicted(arrays: list[dict[str, np.ndarray]], axes) -> None:
     """Predicted and tuned L2 parameters over budgets."""
     for k, one in enumerate(arrays):
-        axes.plot(one["budgets"], one["predicted"], "-", color="C0", lw=1, label=None if k else "predicted")
-        axes.plot(one["budgets"], one["optimal"], "o", color="C1", ms=4, label=None if k else "tuned")
+        axes.plot(one["budgets"], one["predicted"], **line(0), lw=1, label=None if k else "predicted")
+        axes.plot(one["budgets"], one["optimal"], "o", color=COLORS[1], ms=4, label=None if k else "tuned")
     axes.set(xlabel="budget (steps)", ylabel="l2", xscale="log", yscale="log")
     axes.legend(fontsize="x-small")
 
@@ -162,8 +163,8 @@ def draw_predicted(arrays: list[dict[str, np.ndarray]], axes) -> None:
 def draw_auto(arrays: list[dict[str, np.ndarray]], axes) -> None:
     """Test accuracy over steps, AutoL2 and the best constant."""
     for k, one in enumerate(arrays):
-        axes.plot(one["steps"], one["auto"], color="C0", lw=1, label=None if k else "AutoL2")
-        axes.plot(one["best_steps"], one["constant"], color="C1", lw=1, label=None if k else "best constant")
+        axes.plot(one["steps"], one["auto"], **line(0), lw=1, label=None if k else "AutoL2")
+        axes.plot(one["best_steps"], one["constant"], **line(1), lw=1, label=None if k else "best constant")
     axes.set(xlabel="step", ylabel="test accuracy", xscale="log")
     axes.legend(fontsize="x-small")
 
@@ -171,7 +172,7 @@ def draw_auto(arrays: list[dict[str, np.ndarray]], axes) -> None:
 def draw_budgets(arrays: list[dict[str, np.ndarray]], axes) -> None:
     """Best test accuracy over L2 parameters, time fixed and time in proportion to 1 / l2."""
     for k, one in enumerate(arrays):
-        axes.plot(one["l2"], one["fixed"], "o-", color="C0", ms=3, lw=1, label=None if k else "T fixed")
-        axes.plot(one["l2"], one["scaled"], "o-", color="C1", ms=3, lw=1, label=None if k else "T ~ 1 / l2")
+        axes.plot(one["l2"], one["fixed"], **marked(0), label=None if k else "T fixed")
+        axes.plot(one["l2"], one["scaled"], **marked(1), label=None if k else "T ~ 1 / l2")
     axes.set(xlabel="l2", ylabel="best test accuracy", xscale="log")
     axes.legend(fontsize="x-small")

@@ -9,6 +9,7 @@ import numpy as np
 from validation.context import Context
 from validation.core import Measured
 from validation.experiments.lewkowycz.cells import Curves, images, ratio, train
+from validation.experiments.style import marked
 from validation.statistics import slope_interval
 
 
@@ -95,8 +96,8 @@ def draw_t_star(arrays: list[dict[str, np.ndarray]], axes) -> None:
     for one in arrays:
         for k, rate in enumerate(np.unique(one["rates"])):
             row = (one["rates"] == rate) & (one["l2"] > 0)
-            label = f"rate {rate:g}" if one is arrays[0] else None
-            axes.plot((one["rates"] * one["l2"])[row], one["t_star"][row], "o", color=f"C{k}", ms=3, label=label)
+            look, label = marked(k) | {"linestyle": ""}, f"rate {rate:g}" if one is arrays[0] else None
+            axes.plot((one["rates"] * one["l2"])[row], one["t_star"][row], **look, label=label)
     if (learns := arrays[0]["learns"]).any():
         x = (arrays[0]["rates"] * arrays[0]["l2"])[learns]
         middle = np.exp(np.mean(np.log(x * arrays[0]["t_star"][learns])))
@@ -116,7 +117,7 @@ def drawn(y: str, ylabel: str, x: str = "l2", log: bool = False):
                 row = np.flatnonzero((one[other] == value) & (one[x] > 0))
                 row = row[np.argsort(one[x][row])]
                 label = f"{other.removesuffix('s')} {value:g}" if one is arrays[0] else None
-                axes.plot(one[x][row], one[y][row], "o-", color=f"C{k % 10}", ms=3, lw=1, alpha=0.8, label=label)
+                axes.plot(one[x][row], one[y][row], **marked(k), alpha=0.8, label=label)
         axes.set(xlabel=x.removesuffix("s"), ylabel=ylabel, xscale="log", yscale="log" if log else "linear")
         axes.legend(fontsize="x-small")
 
