@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from validation.models import MODELS, build, parameters
+from validation.models.alexnet import LocalResponseNorm
 
 CIFAR = {"channels": 3, "side": 32, "classes": 10}
 
@@ -88,6 +89,19 @@ def test_the_memory_format_changes_nothing(name):
     model = build(name, channels=3, side=16, classes=4, **SMALL[name]).eval().double()
     x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     torch.testing.assert_close(model(x.to(memory_format=torch.channels_last)), model(x), rtol=1e-12, atol=1e-12)
+
+
+def test_local_responses_are_normalised_as_torch_does():
+    """Values and slopes at responses that are large enough to matter; a few dozen roundings of float64."""
+    for channels in (3, 8):
+        x = 100 * torch.randn(2, channels, 4, 4, dtype=torch.float64)
+        ours, torchs = x.clone().requires_grad_(), x.clone().requires_grad_()
+        found, expected = LocalResponseNorm()(ours), nn.LocalResponseNorm(5)(torchs)
+        assert (abs(expected) < 0.9 * abs(x)).any()
+        torch.testing.assert_close(found, expected, rtol=1e-14, atol=0)
+        (found**2).sum().backward()
+        (expected**2).sum().backward()
+        torch.testing.assert_close(ours.grad, torchs.grad, rtol=1e-12, atol=1e-10)
 
 
 def kinds(model, kind):
