@@ -39,6 +39,7 @@ NETS = {
     "resnet": {"width": 8},
     "wide_resnet": {"depth": 10, "widen": 1},
     "vgg": {"width": 8},
+    "alexnet": {"width": 8},
     "fc": {"width": 32, "depth": 2},
 }
 
@@ -125,9 +126,10 @@ def test_a_run_that_was_stopped_goes_on_bit_by_bit(kind, tmp_path, monkeypatch):
 def test_a_second_pass_is_the_first(name, precision):
     asked = recipe(60, precision=precision)
     first = fit(net(name), DIGITS, asked, device="cuda")
-    distances = second_pass(lambda: Trainer(net(name), DIGITS, asked, "cuda"), first)
+    distances, moved = second_pass(lambda: Trainer(net(name), DIGITS, asked, "cuda"), first)
     assert distances[-1] == 0
     assert (distances[:-1] > 0).all()
+    assert (moved > 0).all()
     with pytest.raises(RuntimeError, match="not the first"):
         second_pass(lambda: Trainer(net(name), DIGITS, recipe(60, precision=precision, seed=1), "cuda"), first)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -51,6 +51,17 @@ Measure = Callable[["Trainer"], dict[str, Any]]
 """Numbers, or arrays of one shape, by name."""
 Follow = Callable[["Trainer"], Tensor]
 """A number, or a tensor of one shape, that stays on the device."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A `Follow` that needs more than the weights as they are; what it needs is kept in the checkpoint."""
+
+    def state(self) -> Any:
+        """What `restore` takes."""
+
+    def restore(self, state: Any) -> None:
+        """Go on from a checkpoint."""
 
 
 def fit(model: nn.Module, data: Dataset, recipe: Recipe, *, device: str = "cpu", **how: Any) -> Trained:
@@ -177,6 +188,7 @@ class _Run:
         done = self.trainer.done
         own = {"left": self.left, "steps": self.steps, "rows": self.rows, "losses": self.losses[:done]}
         own["followed"] = None if self.followed is None else self.followed[:done].clone()
+        own["follow"] = self.follow.state() if isinstance(self.follow, Remembers) else None
         with atomic_file(path) as temporary:
             torch.save({"trainer": self.trainer.state(), "run": own, "seconds": self.before + seconds}, temporary)
 
@@ -188,6 +200,8 @@ class _Run:
         self.losses[: len(own["losses"])] = own["losses"]
         if (seen := own["followed"]) is not None:
             self._followed(seen.shape[1:])[: len(seen)] = seen
+        if isinstance(self.follow, Remembers):
+            self.follow.restore(own["follow"])
         self.before = state["seconds"]
 
     def trained(self, seconds: float) -> Trained:

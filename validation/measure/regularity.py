@@ -8,21 +8,25 @@ With `d_k = |w_k - w_T|^2`, `d_{k+1} = d_k - 2 rate <w_k - w_T, U_k> + rate^2 |U
 
     gamma_k = (d_k - d_{k+1}) / (2 rate_k (l_k - inf l)),
 
-for whatever update U was made: only distances and losses are needed. `second_pass` replays a deterministic run against
-its own end, bit by bit; `estimated_gamma` is the same from one pass that a `Sketch` follows, with a bound of its error.
+for whatever update U was made: only distances and losses are needed. With `m_k = |w_{k+1} - w_k|^2`, that is
+
+    gamma_k = (m_k / 2 + <w_{k+1} - w_T, w_k - w_{k+1}>) / (rate_k (l_k - inf l)),
+
+so that steps that are orthogonal to all that follow, and go nowhere together, have gamma_k > 0 from their size alone.
+What says that a step leads to the end is `d_k - d_{k+1} > m_k`, where the second term is above 0.
+
+`second_pass` replays a deterministic run against its own end, bit by bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from linreg_dyn._checks import integer
 from linreg_dyn.schedules import as_schedule
 from validation.train import Trained, Trainer, drive
 
@@ -57,8 +61,8 @@ def theorem_1(distances: np.ndarray, losses: np.ndarray, rate: float, least: flo
 
 def second_pass(
     run: Callable[[], Trainer], first: Trained, *, checkpoint: Path | None = None, deadline: float | None = None
-) -> np.ndarray:
-    """The distances d_k of a run that was made before, (step + 1,), in float64.
+) -> tuple[np.ndarray, np.ndarray]:
+    """The distances d_k, (step + 1,), and step sizes m_k, (step,), of a run that was made before, both in float64.
 
     Args:
         run: makes the trainer of the same run, at its start.
@@ -72,15 +76,13 @@ def second_pass(
     """
     if first.diverged is not None:
         raise ValueError(f"first must be a run that did not diverge, got one that did at step {first.diverged}")
-    end = [p.detach().clone() for p in first.model.parameters() if p.requires_grad]
-
-    def distance(trainer: Trainer) -> Tensor:
-        return _distance(trainer.parameters, end)
-
-    again = drive(run(), follow=distance, checkpoint=checkpoint, deadline=deadline)
-    if not np.array_equal(again.losses, first.losses) or again.followed[-1] != 0.0:
+    trainer = run()
+    follow = _FromEnd(trainer.parameters, [p.detach().clone() for p in first.model.parameters() if p.requires_grad])
+    again = drive(trainer, follow=follow, checkpoint=checkpoint, deadline=deadline)
+    distances, moved = again.followed.T
+    if not np.array_equal(again.losses, first.losses) or distances[-1] != 0.0:
         raise RuntimeError("the second pass is not the first, bit by bit: train in deterministic mode")
-    return again.followed
+    return distances, moved[1:]
 
 
 def rates_of(trainer: Trainer) -> np.ndarray:
@@ -88,62 +90,29 @@ def rates_of(trainer: Trainer) -> np.ndarray:
     return as_schedule(trainer.recipe.learning_rate).at(np.arange(trainer.recipe.steps))
 
 
-@torch.no_grad()
-def _distance(parameters: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """|w - target|^2 in float64, subtracted before it is squared."""
-    differences = torch._foreach_sub([p.detach().double() for p in parameters], [t.double() for t in target])
-    return torch.stack([d.square().sum() for d in differences]).sum()
+class _FromEnd:
+    """|w_k - w_T|^2 and |w_k - w_{k-1}|^2 of a trainer at step k, (2,), for `train.drive` to follow."""
 
-
-@dataclass(frozen=True)
-class Estimated:
-    """gamma_k of one pass: estimates and how far off they may be, (step,) each.
-
-    `error` is one standard deviation of the sketch, from the norms that go into it, which are estimated too.
-    """
-
-    gamma: np.ndarray
-    error: np.ndarray
-
-
-class Sketch:
-    """A seeded CountSketch of a trajectory, for `train.drive` to follow: `size` numbers a step instead of all weights.
-
-    Each weight is added with a random sign to one of `size` cells. For any two vectors a, b the product of their
-    sketches has the mean <a, b> and a variance of at most (|a|^2 |b|^2 + <a, b>^2) / size (Charikar et al., 2004).
-
-    Args:
-        parameters: the tensors that are trained.
-        size: cells; the error falls with its root.
-        seed: of cells and signs.
-    """
-
-    def __init__(self, parameters: Sequence[Tensor], *, size: int = 4096, seed: int = 0):
-        self.size = integer("size", size, least=16, most=2**24)
-        device = parameters[0].device
-        count = sum(p.numel() for p in parameters)
-        rng = np.random.Generator(np.random.Philox(seed))
-        self._cell = torch.as_tensor(rng.integers(0, size, count)).to(device)
-        self._sign = torch.as_tensor(rng.integers(0, 2, count) * 2 - 1).to(device, torch.float64)
+    def __init__(self, start: Sequence[Tensor], end: Sequence[Tensor]):
+        self._before, self._end = [p.detach().clone() for p in start], end
 
     @torch.no_grad()
     def __call__(self, trainer: Trainer) -> Tensor:
-        """Of the weights as they are now, (size,), in float64: what differences of such lose is as little as theirs."""
-        now = torch.cat([p.detach().flatten() for p in trainer.parameters]).double()
-        return torch.zeros(self.size, dtype=torch.float64, device=now.device).index_add_(
-            0, self._cell, now * self._sign
-        )
+        now = [p.detach() for p in trainer.parameters]
+        found = torch.stack([_distance(now, self._end), _distance(now, self._before)])
+        torch._foreach_copy_(self._before, now)
+        return found
+
+    def state(self) -> list[Tensor]:
+        """The weights of the step before."""
+        return self._before
+
+    def restore(self, state: list[Tensor]) -> None:
+        """Take up what `state` gave."""
+        self._before = state
 
 
-def estimated_gamma(path: np.ndarray, losses: np.ndarray, rates: np.ndarray, least: float = 0.0) -> Estimated:
-    """gamma_k and its error from the sketches of all weights, (step + 1, cell); the others are as for the exact one.
-
-    With U'_k = w_k - w_{k+1} and r_k = w_k - w_T, d_k - d_{k+1} = <U'_k, 2 r_k - U'_k>, a product that is estimated by
-    itself: the difference of two estimated distances would drown in their errors.
-    """
-    moved, other = path[:-1] - path[1:], path[:-1] + path[1:] - 2 * path[-1]
-    products, *sizes = (np.einsum("ks,ks->k", a, b) for a, b in ((moved, other), (moved, moved), (other, other)))
-    deviation = np.sqrt((sizes[0] * sizes[1] + products**2) / path.shape[1])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = 1 / (2 * np.asarray(rates) * (np.asarray(losses, dtype=np.float64) - least))
-    return Estimated(products * scale, deviation * scale)
+def _distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    """|a - b|^2 in float64, subtracted before it is squared."""
+    differences = torch._foreach_sub([x.double() for x in a], [x.double() for x in b])
+    return torch.stack([d.square().sum() for d in differences]).sum()

@@ -14,7 +14,7 @@ STATEMENTS = {
     "gamma and converge fastest, those with sigmoid with the smallest (in AlexNet sigmoid is far behind the others; in "
     "the U-Net it is largest, tanh smallest).",
     "batch-norm": "Trainings with all batch norms removed slow down and have a very small gamma; those that keep the "
-    "first of each block are as fast as those that keep all (VGGs on CIFAR-100: slightly slower).",
+    "first of each block are as fast as those that keep all (on CIFAR-100: slightly slower).",
     "skips": "Trainings that keep more skip connections converge faster, and have a larger gamma.",
     "optimiser": "Adam is fastest and has the largest gamma; SGD with momentum is faster than SGD (in the U-Net both "
     "are much slower than Adam).",

@@ -5,6 +5,11 @@ in each iteration", gamma_k (`measure.regularity`), over |theta_0 - theta_T|^2. 
 
     smallest      the least gamma_k of all steps, the gamma of Definition 2; the principle holds if it is above 0
     share         the share of steps with gamma_k > 0
+    aligned       the share of steps, but the last, with <theta_{k+1} - theta_T, U_k> > 0: with a larger gamma_k than
+                  that of a step of the same size which is orthogonal to all that follow. The walk of independent steps
+                  of either sign has gamma_k > 0 at every step, if there are many more weights than steps, and is
+                  aligned at half of them
+    length        of the trajectory, over |theta_0 - theta_T|: 1 on a straight line, sqrt(T) for orthogonal equal steps
     applies       of how many trajectories all steps have gamma_k > 0: those that Theorem 1 is about
     theorem       the average loss over its bound in Theorem 1, on the worst of them
     factor        the median over epochs of gamma_e / |theta_0 - theta_T|^2, where gamma_e is the average of an epoch's
@@ -13,6 +18,12 @@ in each iteration", gamma_k (`measure.regularity`), over |theta_0 - theta_T|^2. 
 Averaged in the same way over the whole training, sum 2 rate l_k gamma_k = |theta_0 - theta_T|^2 for any trajectory, so
 that the factor would be 1 / (2 rate T mean loss) identically: a larger one *is* a smaller average loss. The median over
 epochs is not bound by that, and says whether most of the training goes that way.
+
+Of pairs of variants:
+
+    faster        the average loss of the first over that of the second
+    factor        the first's less the second's
+    much          the first's less ALIKE times the second's
 """
 
 from __future__ import annotations
@@ -25,19 +36,20 @@ import torch
 from validation.context import Context
 from validation.core import Measured
 from validation.data import Dataset
+from validation.experiments.chen.settings import ALIKE
 from validation.experiments.common import dataset, network
 from validation.experiments.guess import START, TRAINED, seconds, size
 from validation.measure import regularity
-from validation.train import Recipe, Trained, Trainer, drive, fit
+from validation.train import Recipe, Trained, Trainer, fit
 
 Curves = dict[str, np.ndarray]
+SUMMARY = ("loss", "factor", "smallest", "share", "aligned", "length", "theorem")
 
 
 def recipe(values: dict[str, Any], changes: dict[str, Any], seed: int) -> Recipe:
-    """How a variant is trained, at a constant rate; if it is to be made twice, with the same bits each time."""
+    """How a variant is trained, at a constant rate, with the same bits each time that it is."""
     how = values["recipe"] | changes.get("recipe", {})
-    twice = values["method"] == "exact"
-    return Recipe(values["steps"], seed=seed, precision=values["precision"], deterministic=twice, **how)
+    return Recipe(values["steps"], seed=seed, precision=values["precision"], deterministic=True, **how)
 
 
 def drawn(model: torch.nn.Module, seed: int) -> torch.nn.Module:
@@ -55,14 +67,11 @@ def drawn(model: torch.nn.Module, seed: int) -> torch.nn.Module:
 def trajectory(
     name: str, values: dict[str, Any], changes: dict[str, Any], data: Dataset, seed: int, context: Context
 ) -> Curves:
-    """Losses (step,) and d_k = |theta_k - theta_T|^2 (step + 1,) of one training; or, by a sketch, gamma_k itself."""
+    """Of one training: losses (step,), distances |theta_k - theta_T|^2 (step + 1,), moved |theta_{k+1} - theta_k|^2."""
     how, options = recipe(values, changes, seed), values["model"] | changes.get("model", {})
 
     def model() -> torch.nn.Module:
         return drawn(network(options, data, seed), seed)
-
-    if values["method"] == "sketch":
-        return context.once(name, lambda: _sketched(Trainer(model(), data, how, context.device), context, name))
 
     def first() -> dict[str, Any]:
         path = context.checkpoint(name)
@@ -73,37 +82,22 @@ def trajectory(
 
     once = context.once(f"{name}-first", first)
     if once["diverged"] >= 0:
-        return {"losses": once["losses"], "distances": np.full(how.steps + 1, np.nan)}
+        none = np.full(how.steps + 1, np.nan)
+        return {"losses": once["losses"], "distances": none, "moved": none[1:]}
 
     def second() -> dict[str, Any]:
         end = model().to(context.device)
         torch.nn.utils.vector_to_parameters(torch.as_tensor(once["weights"]).to(context.device), end.parameters())
         done = Trained(end, once["losses"], np.empty(0), {}, None, 0.0)
-        distances = regularity.second_pass(
+        distances, moved = regularity.second_pass(
             lambda: Trainer(model(), data, how, context.device),
             done,
             checkpoint=context.checkpoint(f"{name}-second"),
             deadline=context.deadline,
         )
-        return {"losses": once["losses"], "distances": distances}
+        return {"losses": once["losses"], "distances": distances, "moved": moved}
 
     return context.once(f"{name}-second", second)
-
-
-def _sketched(trainer: Trainer, context: Context, name: str) -> dict[str, Any]:
-    """One pass, for networks whose kernels do not repeat bit by bit (AlexNet's normalisation on a GPU)."""
-    start = torch.cat([p.detach().flatten() for p in trainer.parameters]).double()
-    done = drive(
-        trainer,
-        follow=regularity.Sketch(trainer.parameters),
-        checkpoint=context.checkpoint(name),
-        checkpoint_seconds=300.0,  # what was followed is large
-        deadline=context.deadline,
-    )
-    end = torch.cat([p.detach().flatten() for p in trainer.parameters]).double()
-    found = regularity.estimated_gamma(done.followed, done.losses, regularity.rates_of(trainer))
-    size = float((start - end).square().sum())
-    return {"losses": done.losses, "gamma": found.gamma, "error": found.error, "size": size}
 
 
 def summary(found: Curves, rate: float, epoch: int) -> tuple[dict[str, float], Curves]:
@@ -116,27 +110,24 @@ def summary(found: Curves, rate: float, epoch: int) -> tuple[dict[str, float], C
         rate: the constant learning rate.
         epoch: steps of an epoch.
     """
-    losses = np.asarray(found["losses"], dtype=np.float64)
-    bound = np.inf
-    if "distances" in found:
-        gammas, size = regularity.gamma(found["distances"], losses, np.full(len(losses), rate)), found["distances"][0]
-        if np.isfinite(losses).all():
-            _, bound = regularity.theorem_1(found["distances"], losses, rate)
-    else:
-        gammas, size = found["gamma"], found["size"]
+    losses, distances, moved = (np.asarray(found[name], dtype=np.float64) for name in ("losses", "distances", "moved"))
+    gammas, size = regularity.gamma(distances, losses, np.full(len(losses), rate)), distances[0]
     whole = len(losses) // epoch * epoch
     weights, of_epoch = (x[:whole].reshape(-1, epoch) for x in (losses, gammas))
     curves = {"factor": (of_epoch * weights).sum(1) / weights.sum(1) / size, "loss": weights.mean(1)}
     if not np.isfinite(losses).all():
-        return dict.fromkeys(("loss", "factor", "smallest", "share", "theorem"), np.nan), curves
-    metrics = {
-        "loss": losses.mean(),
-        "factor": np.median(curves["factor"]),
-        "smallest": gammas.min(),
-        "share": np.mean(gammas > 0),
-        "theorem": losses.mean() / bound if np.isfinite(bound) else np.nan,
-    }
-    return {name: float(value) for name, value in metrics.items()}, curves
+        return dict.fromkeys(SUMMARY, np.nan), curves
+    _, bound = regularity.theorem_1(distances, losses, rate)
+    values = (
+        losses.mean(),
+        np.median(curves["factor"]),
+        gammas.min(),
+        np.mean(gammas > 0),
+        np.mean((-np.diff(distances) > moved)[:-1]),
+        np.sqrt(moved).sum() / np.sqrt(size),
+        losses.mean() / bound if np.isfinite(bound) else np.nan,
+    )
+    return dict(zip(SUMMARY, map(float, values), strict=True)), curves
 
 
 def measure(values: dict[str, Any], seed: int, context: Context) -> Measured:
@@ -153,7 +144,8 @@ def measure(values: dict[str, Any], seed: int, context: Context) -> Measured:
     for better, worse in values["orders"]:
         metrics[f"faster_{better}_{worse}"] = found[better]["loss"] / found[worse]["loss"]
         metrics[f"factor_{better}_{worse}"] = found[better]["factor"] - found[worse]["factor"]
-    for key in ("smallest", "share"):
+        metrics[f"much_{better}_{worse}"] = found[better]["factor"] - ALIKE * found[worse]["factor"]
+    for key in ("smallest", "share", "aligned"):
         metrics[key] = float(np.min([row[key] for row in found.values()]))
     inside = [row["theorem"] for row in found.values() if np.isfinite(row["theorem"])]
     metrics |= {"applies": float(len(inside)), "theorem": max(inside, default=np.nan)}
@@ -161,14 +153,9 @@ def measure(values: dict[str, Any], seed: int, context: Context) -> Measured:
 
 
 def guess(values: dict[str, Any]) -> float:
-    """Minutes of a seed on one H200.
-
-    Two passes, the second of which measures distances with as many kernels again as it trains with; a sketch does so in
-    one.
-    """
-    passes, steps = (2, 3 * values["steps"]) if values["method"] == "exact" else (1, 2 * values["steps"])
+    """Minutes of a seed on one H200: two passes, the second with as many kernels again for what it measures."""
     batch, total = min(values["recipe"]["batch_size"], values.get("train", TRAINED)), 0.0
     for changes in values["variants"].values():
         net = size(values["model"] | changes.get("model", {}), values["data"])
-        total += seconds(net, steps=steps, batch=batch, precision=values["precision"], tests=0) + (passes - 1) * START
+        total += START + seconds(net, steps=3 * values["steps"], batch=batch, precision=values["precision"], tests=0)
     return total / 60
