@@ -94,6 +94,24 @@ def test_what_cannot_be_told_is_undecided():
     assert ld.judge("W > 2", assume="W**2 < 0", given={"w": "layers"}, where={"W": "Prod(w)"}).verdict == "undecided"
 
 
+def test_what_has_a_value_nowhere_is_undecided():
+    """Whatever the tactic: two layers need a depth of 2, where it divides by 0; exp of 10^6 is too large to enclose."""
+    one = {"x": "real"}
+    proof = identity(a0_0="(w[i] - 2*w[j])/(Size(w) - 1)/(Size(w) - 1)")
+    for conclude, given, assume, change, tactics in (
+        ("w[i]/(Size(w) - 1) == 2*w[j]/(Size(w) - 1)", {"w": "layers"}, "Size(w) == 1", ("w) == 1", "w) == {}"), proof),
+        ("1/(x - x) > 0", one, (), ("1/(x - x)", "x + {}"), positive()),
+        ("1/x == 7", one, "x == 0", ("== 0", "== {}"), identity(a0_0="(1/x - 7)/x")),
+        ("exp(10**6 + x**2) < x", one, (), ("10**6", "{}*x"), None),
+        ("Integral(exp(-s), s, 0, x) == 1 - exp(-x) + 1/10**12", one, "x >= 1", ("10**12", "{}"), None),
+    ):
+        mutants = {str(n): (change[0], change[1].format(n)) for n in (2, 3)}
+        found = ld.judge(conclude, given=given, assume=assume, mutants=mutants, tactics=tactics)
+        assert (found.verdict, found.admitted) == ("undecided", 0), conclude
+        assert found.mutants == {"tried": 2, "refuted": 2}, conclude
+        assert "admitted no instance" in found.method
+
+
 @pytest.mark.parametrize(
     ("conclude", "change", "message"),
     [

@@ -783,7 +783,10 @@ def read_values(part, given):
 
 
 def truth(part, given):
-    """(admitted, broken): does a point meet every assumption, and which conclusion does it break (or None)?"""
+    """(admitted, broken): does a point meet every assumption, and which conclusion does it break (or None)?
+
+    Untold where none is seen to break, but one says nothing there (of pairs of layers at depth 1) or cannot be told.
+    """
     scope = Scope(read_values(part, given), part["where"], rates=part.get("rates", ()))
     depth = max([len(v) for n, v in scope.values.items() if part["given"][n].startswith("layers")] or [0])
 
@@ -803,7 +806,16 @@ def truth(part, given):
 
     if any(outcome is not True for text in part["assume"] for outcome in outcomes(text)):
         return False, None
-    return True, next((text for text in part["conclude"] if False in outcomes(text)), None)
+    told = True
+    for text in part["conclude"]:
+        said = False
+        for outcome in outcomes(text):
+            if outcome is False:
+                return True, text
+            said, told = True, told and outcome is True
+        told = told and said
+    require(told, "what it concludes cannot be told there", Untold)
+    return True, None
 
 
 def holds(relation, a, b):

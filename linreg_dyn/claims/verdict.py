@@ -23,6 +23,10 @@ from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Evidence, Measurement, Unmeasured
 
 MUTANT_TRIES = 400
+NOTHING_ADMITTED = (
+    "the search admitted no instance of some part: none that was drawn meets what is assumed and has conclusions that "
+    "are defined and can be told; sample= may draw some"
+)
 
 
 def as_text(given: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +141,7 @@ def _without_witness(
     claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], admitted: int, refuted: int
 ) -> dict[str, Any]:
     if not admitted:
-        return {"verdict": "undecided", "method": "the search admitted no instance of some part"}
+        return {"verdict": "undecided", "method": NOTHING_ADMITTED}
     if refuted < len(claim.mutants) or len(claim.mutants) < 2:
         return {
             "verdict": "undecided",
