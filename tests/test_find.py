@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from linreg_dyn.certify import checker, expand
 from linreg_dyn.certify.checker import R
-from linreg_dyn.certify.find import Axis, NotFound, by_hand, certify_part, have, identity, positive, split
+from linreg_dyn.certify.find import Axis, NotFound, by_hand, certify_part, have, identity, lemma, positive, split
 from tests.certificates import part, refusal, signed
 
 REAL, LAYERS = {"x": "real"}, {"w": "layers"}
@@ -75,6 +75,24 @@ def test_why_the_search_stopped():
         found(part(REAL, ["1/(1 + x) <= 1"], UNIT), positive(BETWEEN))
     with pytest.raises(NotFound, match="1 tactics for 2 relations"):
         found(part(REAL, ["0 <= x <= 1"], UNIT), by_hand(("1", "a0.0")))
+
+
+@pytest.mark.parametrize(
+    ("tactic", "error"),
+    [
+        (identity, "TypeError: identity"),  # without brackets
+        (positive, "TypeError: Object of type function"),
+        (identity(a3_0="1"), "KeyError: 'a3.0'"),
+        (split("x-", identity(), identity()), "SyntaxError: "),
+        (have("0 < x < 1", positive(), positive(), name="h"), "ValueError: too many values"),
+        (lemma("ginsburg.simplex-product", {}, [], identity()), "KeyError: 'ginsburg"),
+        (have("x <= 1/(x - x)", identity(), identity(), name="h"), "ZeroDivisionError: "),
+        (by_hand((Fraction(1), "a0.0")), "TypeError: Object of type Fraction"),  # nothing that can be written down
+    ],
+)
+def test_a_tactic_that_breaks_is_said_to_have_failed(tactic, error):
+    with pytest.raises(NotFound, match=rf"^the tactic of relation 2 failed: {error}"):
+        certify_part(part(REAL, ["x <= 1", "x + x == 2*x"], ["x <= 1"]), [by_hand(("1", "a0.0")), tactic], {})
 
 
 def test_denominators_are_cleared_by_a_positive_factor():

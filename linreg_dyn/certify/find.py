@@ -7,6 +7,7 @@ goes through the checker.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -220,14 +221,20 @@ def _read(pairs: Sequence[tuple[str, str]]) -> list[list[Any]]:
 
 
 def certify_part(formal: dict[str, Any], tactics: Sequence[Tactic], lemmas: dict[str, Any]) -> dict[str, Any]:
-    """The part with its proofs, found by the tactics and accepted by the checker."""
+    """The part with its proofs, found by the tactics and accepted by the checker.
+
+    Raises `NotFound` or the checker's `Refused`, whatever goes wrong in a tactic.
+    """
     goals = list(checker.goals_of(formal))
     if len(goals) != len(tactics):
         raise NotFound(f"{len(tactics)} tactics for {len(goals)} relations")
-    try:
-        proofs = [search(Context(formal, lemmas, goal), goal) for search, goal in zip(tactics, goals, strict=True)]
-    except KeyError as error:
-        raise NotFound(f"a tactic names what is not there: {error}") from error
-    part = {**formal, "proof": proofs}
-    checker.check_part(part, lemmas)
-    return part
+    proofs = []
+    for n, (search, goal) in enumerate(zip(tactics, goals, strict=True), 1):
+        try:
+            proofs.append(json.loads(json.dumps(search(Context(formal, lemmas, goal), goal))))  # as it is written
+            checker.prove(Context(formal, lemmas, goal), goal, proofs[-1])
+        except (NotFound, checker.Refused):
+            raise
+        except Exception as error:  # a tactic is anyone's: names that are not there, a function where a proof should be
+            raise NotFound(f"the tactic of relation {n} failed: {type(error).__name__}: {error}") from error
+    return {**formal, "proof": proofs}
