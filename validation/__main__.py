@@ -14,9 +14,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from validation import experiments, fast, queue, records
+from validation import experiments, fast, own, queue, records
 from validation.context import Context, OutOfTime
-from validation.core import SCALES, VERDICTS, Judgement, Prediction, Spec
+from validation.core import SCALES, VERDICTS, Experiment, Judgement, Prediction, Spec
 
 COLOURS = {"agrees": "green", "disagrees": "red", "inconclusive": "yellow"}
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 2 for bad input, 1 for a run that failed."""
     arguments = _parser().parse_args(argv)
     try:
-        _check_folders(arguments)
+        _settle_folders(arguments)
         return arguments.command(arguments)
     except (ValueError, OSError) as error:
         print(f"validation: {error}", file=sys.stderr)
@@ -41,12 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m validation", description="Real networks against predictions.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    shared = argparse.ArgumentParser(add_help=False)
+    own = argparse.ArgumentParser(add_help=False)
+    own.add_argument(
+        "--from", dest="own", type=Path, metavar="FILE", help="a Python file's EXPERIMENTS, not the papers'"
+    )
+    kept = argparse.ArgumentParser(add_help=False)
+    kept.add_argument("--records", type=Path, help="where records are kept (default: beside the experiments)")
+    work = argparse.ArgumentParser(add_help=False)
+    work.add_argument("--work", type=Path, help="where unfinished runs are kept (default: beside the experiments)")
+    shared = argparse.ArgumentParser(add_help=False, parents=[own, kept, work])
     shared.add_argument("--scale", choices=SCALES, help="default: gpu on a CUDA device, otherwise quick")
     shared.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     shared.add_argument("--data-dir", type=Path, help="a folder of archives or NAME.npz files")
-    shared.add_argument("--records", type=Path, default=records.FOLDER, help="where records are kept")
-    shared.add_argument("--work", type=Path, default=queue.WORK, help="where unfinished runs are kept")
 
     add = commands.add_parser("list", parents=[shared], help="every experiment and what its record says")
     add.set_defaults(command=_list)
@@ -54,28 +60,34 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("experiment")
     add.set_defaults(command=_show)
     add = commands.add_parser("run", parents=[shared], help="run experiments, or go on with them")
-    add.add_argument("experiment", nargs="+", help="ids, or prefixes of them")
+    add.add_argument("experiment", nargs="*", help="ids, or prefixes of them (default with --from: all)")
     add.add_argument("--minutes", type=float, help="stop then; the same command goes on (default: never)")
     add.set_defaults(command=_run)
     add = commands.add_parser("next", parents=[shared], help="run what is missing, within some minutes")
     add.add_argument("--minutes", type=float, required=True)
     add.set_defaults(command=_next)
-    add = commands.add_parser("clean", help="remove unfinished runs, and trainings kept for other experiments")
-    add.add_argument("--work", type=Path, default=queue.WORK, help="where they are")
+    told = "remove unfinished runs, and trainings kept for other experiments"
+    add = commands.add_parser("clean", parents=[own, work], help=told)
     add.set_defaults(command=_clean)
-    add = commands.add_parser("report", help="an HTML page of all records, and of what is missing")
-    add.add_argument("--records", type=Path, default=records.FOLDER, help="where records are kept")
+    told = "an HTML page of all records, and of what is missing"
+    add = commands.add_parser("report", parents=[own, kept], help=told)
     add.add_argument("--out", type=Path, default=Path("report/validation"))
     add.set_defaults(command=_report)
     return parser
 
 
-def _check_folders(arguments: argparse.Namespace) -> None:
-    """ValueError, before any work, where a folder that is written to or read is something else."""
-    for name in ("records", "work"):
-        path = getattr(arguments, name, None)
-        if path is not None and path.exists() and not path.is_dir():
+def _settle_folders(arguments: argparse.Namespace) -> None:
+    """Those that are not given lie beside the experiments. ValueError, before any work, where one is no folder."""
+    for name, ours in (("records", records.FOLDER), ("work", queue.WORK)):
+        path = getattr(arguments, name, None) or (arguments.own.parent / ours.name if arguments.own else ours)
+        if path.exists() and not path.is_dir():
             raise ValueError(f"--{name} must be a folder, got {path}")
+        setattr(arguments, name, path)
+
+
+def _every(arguments: argparse.Namespace) -> dict[str, Experiment]:
+    """The experiments that the command is about, by id."""
+    return own.load(arguments.own) if arguments.own else experiments.registry()
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -83,7 +95,7 @@ def _list(arguments: argparse.Namespace) -> int:
     for title in ("experiment", "scale", "record", "minutes", "predictions", "source"):
         table.add_column(title, no_wrap=True, justify="right" if title == "minutes" else "left")
     found = _found(arguments.records)
-    for experiment in experiments.registry().values():
+    for experiment in _every(arguments).values():
         for scale in experiment.scales if arguments.scale is None else {arguments.scale} & set(experiment.scales):
             spec = experiment.spec(scale)
             record = found.get(spec.name)
@@ -100,7 +112,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    chosen = _chosen([arguments.experiment])
+    chosen = _chosen([arguments.experiment], _every(arguments))
     if len(chosen) > 1:
         raise ValueError(f"experiment must be one experiment, got {', '.join(e.id for e in chosen)}")
     (experiment,) = chosen
@@ -129,9 +141,13 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.minutes is not None:
         context = replace(context, deadline=start + 60 * _minutes(arguments))
     scale = arguments.scale or _default_scale(context.device)
-    named = [e for e in _chosen(arguments.experiment) if scale in e.scales or e.id in arguments.experiment]
+    if not (arguments.experiment or arguments.own):
+        raise ValueError("experiment: name some, or a file of your own with --from")
+    every = _every(arguments)
+    names = arguments.experiment or list(every)
+    named = [e for e in _chosen(names, every) if scale in e.scales or e.id in arguments.experiment]
     if not named:
-        raise ValueError(f"experiment: none of {', '.join(arguments.experiment)} has the scale {scale!r}")
+        raise ValueError(f"experiment: none of {', '.join(names)} has the scale {scale!r}")
     for spec in [experiment.spec(scale) for experiment in named]:  # all are there before the first is run
         _tell(queue.run(spec, context, folder=arguments.records, work=arguments.work))
     return 0
@@ -144,8 +160,9 @@ def _next(arguments: argparse.Namespace) -> int:
         failed.append(spec)
         print(f"{spec.name} failed: {type(error).__name__}: {error}", file=sys.stderr)
 
+    scale = arguments.scale or _default_scale(context.device)
     written, left = queue.run_next(
-        experiments.specs(arguments.scale or _default_scale(context.device)),
+        [experiment.spec(scale) for experiment in _every(arguments).values() if scale in experiment.scales],
         context,
         minutes=minutes,
         folder=arguments.records,
@@ -172,7 +189,7 @@ def _clean(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from validation.report import write
 
-    print(write(arguments.out, arguments.records))
+    print(write(arguments.out, arguments.records, _every(arguments).values()))
     return 0
 
 
@@ -204,9 +221,9 @@ def _default_scale(device: str) -> str:
     return "gpu" if device.startswith("cuda") else "quick"
 
 
-def _chosen(names: Sequence[str]) -> list[Any]:
+def _chosen(names: Sequence[str], every: dict[str, Experiment]) -> list[Experiment]:
     """Experiments by id or prefix. ValueError for a name that none has."""
-    every, chosen = experiments.registry(), {}
+    chosen: dict[str, Experiment] = {}
     for name in names:
         found = {name: every[name]} if name in every else {i: e for i, e in every.items() if i.startswith(name)}
         if not found:

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import inspect
 import math
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -169,6 +170,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", _code(self.measure))
+        if not re.fullmatch(r"[\w.-]+", self.id):
+            raise ValueError(f"id must be of letters, digits, '.', '-' and '_', as it names files, got {self.id!r}")
         if self.guess is None and any(setting.minutes is None for setting in self.scales.values()):
             raise ValueError(f"guess of {self.id} must be there, as not all of its settings say how long they take")
         if unknown := set(self.scales) - set(SCALES):

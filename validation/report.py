@@ -23,24 +23,31 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(out: str | Path, folder: Path = records.FOLDER) -> Path:
-    """Write `index.html`, whole or not at all, into the directory `out`; returns its path."""
+def write(out: str | Path, folder: Path = records.FOLDER, every: Iterable[Experiment] | None = None) -> Path:
+    """Write `index.html`, whole or not at all, into the directory `out`; returns its path.
+
+    Args:
+        out: the directory.
+        folder: where records are.
+        every: the experiments (None: the papers').
+    """
+    every = experiments.registry().values() if every is None else every
     found, wrong = records.read_all(folder)
     by_name = {Path(record["arrays"]["file"]).stem: record for record in found}
-    every = [row(experiment, by_name, folder) for experiment in experiments.registry().values()]
-    judged = [one for e in every for s in e["scales"] for one in s["judged"]]
-    names = {s["name"] for e in every for s in e["scales"]}
+    rows = [row(experiment, by_name, folder) for experiment in every]
+    judged = [one for e in rows for s in e["scales"] for one in s["judged"]]
+    names = {s["name"] for e in rows for s in e["scales"]}
     page = _environment().get_template("report.html")
     path = Path(out) / "index.html"
     write_text(
         path,
         page.render(
-            experiments=every,
+            experiments=rows,
             scales=SCALES,
             counts=counts(one for one in judged if one["expected"]),
             unexpected=counts(one for one in judged if not one["expected"]),
-            missing=sum(not s["record"] for e in every for s in e["scales"]),
-            recorded=sum(bool(s["record"]) for e in every for s in e["scales"]),
+            missing=sum(not s["record"] for e in rows for s in e["scales"]),
+            recorded=sum(bool(s["record"]) for e in rows for s in e["scales"]),
             damaged=wrong,
             others=sorted(set(by_name) - names),
             version=provenance.version("linreg-dyn"),
