@@ -58,14 +58,14 @@ def lemmas_of(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any]) -
     return cache
 
 
-def mutants_refuted(claim: Claim, seed: int) -> int:
-    """How many of the claim's mutants the falsifier refutes."""
-    count = 0
+def mutants_left(claim: Claim, seed: int) -> list[str]:
+    """What is false about the claim's mutants that the falsifier does not refute."""
+    left = []
     for mutant in claim.mutants:
         part = mutant.of(claim)
         witness, *_ = falsify.search(part, claim.search_depths, tries=MUTANT_TRIES, seed=seed, more=1)
-        count += witness is not None
-    return count
+        left += [mutant.about] if witness is None else []
+    return left
 
 
 def examine(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], *, seed: int = 0) -> Evidence:
@@ -91,14 +91,14 @@ def examine(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], *, 
                 "certificate": evidence,
             }
             break
-    refuted = mutants_refuted(claim, seed)
+    left = mutants_left(claim, seed)
     if not outcome:
-        outcome = _without_witness(claim, registry, cache, least or 0, refuted)
+        outcome = _without_witness(claim, registry, cache, least or 0, left)
     values = claim.values() if claim.values and outcome["verdict"] in ("proved", "certified") else {}
     return Evidence(
         claim=claim,
         values=values,
-        mutants={"tried": len(claim.mutants), "refuted": refuted},
+        mutants={"tried": len(claim.mutants), "refuted": len(claim.mutants) - len(left)},
         tried=tried,
         admitted=admitted,
         seconds=time.perf_counter() - start,
@@ -138,15 +138,13 @@ def measured(claim: Claim, measurement: Measurement) -> Evidence:
 
 
 def _without_witness(
-    claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], admitted: int, refuted: int
+    claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], admitted: int, left: list[str]
 ) -> dict[str, Any]:
     if not admitted:
         return {"verdict": "undecided", "method": NOTHING_ADMITTED}
-    if refuted < len(claim.mutants) or len(claim.mutants) < 2:
-        return {
-            "verdict": "undecided",
-            "method": "not every mutant was refuted: the check may be unable to fail",
-        }
+    if left or len(claim.mutants) < 2:
+        lacking = f"mutants not refuted: {', '.join(map(repr, left))}" if left else "fewer than two mutants were given"
+        return {"verdict": "undecided", "method": f"{lacking}; the check may be unable to fail"}
     if not all(part.tactics for part in claim.parts):
         return {"verdict": "survived", "method": "falsification search only"}
     try:
