@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from linreg_dyn.ensemble.record import Histogram, Quantiles, Record
     from linreg_dyn.problem import NormalizedData
+    from linreg_dyn.regression import normalize
 
 # name: (module that holds it, name in it; None is the module itself)
 _PUBLIC: dict[str, tuple[str, str | None]] = {
@@ -43,6 +44,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "equilibria": ("equilibria", None),
     "flow": ("ensemble.continuous", "flow"),
     "judge": ("claims.own", "judge"),
+    "normalize": ("regression", "normalize"),
     "ntk": ("ntk", None),
     "schedules": ("schedules", None),
     "simulate": ("ensemble.discrete", "simulate"),
@@ -68,6 +70,7 @@ __all__ = [
     "equilibria",
     "flow",
     "judge",
+    "normalize",
     "ntk",
     "schedules",
     "simulate",

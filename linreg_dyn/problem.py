@@ -67,6 +67,8 @@ def _dims(values: Any) -> tuple:
 class NormalizedData:
     """Samples normalised by eq. (2): mean(x) = mean(y) = 0, mean(x^2) = mean(x y) = 1 (Ginsburg, section 2).
 
+    `linreg_dyn.normalize(x, y).data` makes them of any samples.
+
     Args:
         x: inputs, shape (sample,).
         y: targets, shape (sample,).
@@ -115,4 +117,7 @@ def _check_moments(x: Array, y: Array, squares: Array, products: Array) -> None:
         mean = terms.mean()
         allowed = 2.0**-26 * (1 + np.abs(terms).mean())
         if not abs(mean - wanted) <= allowed:
-            raise ValueError(f"the data must be normalised by eq. (2): {name} must be {wanted:g}, got {mean:.17g}")
+            raise ValueError(
+                f"the data must be normalised by eq. (2), as linreg_dyn.normalize does: {name} must be {wanted:g}, "
+                f"got {mean:.17g}"
+            )

@@ -126,8 +126,17 @@ def test_normalised_data_are_accepted_and_kept_read_only(samples, shift):
 )
 def test_data_off_by_one_moment_are_refused(change, moment):
     x, y = change(*normalized())
-    with pytest.raises(ValueError, match=rf"normalised by eq. \(2\): {moment}"):
+    with pytest.raises(ValueError, match=rf"normalised by eq. \(2\), as linreg_dyn.normalize does: {moment}"):
         NormalizedData(x, y)
+
+
+def test_mini_batches_take_what_normalize_returns():
+    x, y = np.random.default_rng(0).normal(3, 2, (2, 20))
+    fit = ld.normalize(x, y)
+    assert ld.MiniBatch(fit, 4).data is fit.data
+    assert ld.MiniBatch(fit, 20).batch_size == 20
+    with pytest.raises(ValueError, match=r"linreg_dyn.normalize does: mean\(x\) must be 0"):
+        ld.MiniBatch((x, y), 4)
 
 
 @pytest.mark.parametrize(

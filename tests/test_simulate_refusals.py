@@ -113,7 +113,7 @@ def test_bad_arguments_are_refused_by_name(change, error, message, monkeypatch):
         (lambda: ld.MiniBatch(DATA, 0), ValueError, "batch_size must be an integer from 1 to 6, got 0"),
         (lambda: ld.MiniBatch(DATA, 7), ValueError, "batch_size must be an integer from 1 to 6, got 7"),
         (lambda: ld.MiniBatch(DATA, cast(Any, 2.0)), TypeError, "batch_size must be an integer"),
-        (lambda: ld.MiniBatch(cast(Any, "x"), 2), TypeError, "data must be NormalizedData or a pair"),
+        (lambda: ld.MiniBatch(cast(Any, "x"), 2), TypeError, "data must be what linreg_dyn.normalize ret"),
         (lambda: ld.Record(every=0), ValueError, "every must be an integer from 1"),
         (lambda: ld.Record(observables=("losss",)), ValueError, "observables must be one of 'loss'"),
         (lambda: ld.Record(observables=()), ValueError, "observables must be one or more different names"),

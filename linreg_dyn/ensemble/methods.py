@@ -9,6 +9,7 @@ import numpy as np
 
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.problem import Array, NormalizedData, as_floats
+from linreg_dyn.regression import Regression
 from linreg_dyn.schedules import Schedule, as_schedule
 
 DISTRIBUTIONS = ("uniform", "rademacher")
@@ -132,7 +133,8 @@ class MiniBatch:
     Every step of every trajectory draws its batch anew, uniformly, without replacement within the batch.
 
     Args:
-        data: `NormalizedData`, or a pair `(x, y)` of arrays (sample,) that eq. (2) holds for.
+        data: `linreg_dyn.normalize(x, y)` of your samples; or `NormalizedData`, or a pair `(x, y)` of arrays
+            (sample,) that eq. (2) holds for.
         batch_size: samples in a batch, from 1 to all.
     """
 
@@ -141,9 +143,12 @@ class MiniBatch:
 
     def __post_init__(self):
         data: Any = self.data
+        if isinstance(data, Regression):
+            data = data.data
         if not isinstance(data, NormalizedData):
             if not isinstance(data, (tuple, list)) or len(data) != 2:
-                raise TypeError(f"data must be NormalizedData or a pair (x, y), got {type(data).__name__}")
+                allowed = "what linreg_dyn.normalize returns, NormalizedData or a pair (x, y)"
+                raise TypeError(f"data must be {allowed}, got {type(data).__name__}")
             data = NormalizedData(*data)
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "batch_size", integer("batch_size", self.batch_size, least=1, most=len(data)))
