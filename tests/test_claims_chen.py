@@ -1,9 +1,10 @@
-"""Chen, Yang and Zhou (2020), Theorem 1: the verdicts, and trajectories simulated step by step."""
+"""Chen, Yang and Zhou (2020), Theorem 1 and what a large gamma says: the verdicts, and trajectories step by step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from linreg_dyn.claims import Evidence
 from linreg_dyn.files import canonical_json
 
 F = Fraction
-VERDICTS = {"thm-1": "proved", "thm-1.sharp": "proved", "rate": "refuted", "rate.amended": "proved"}
+PROVED = ("thm-1", "thm-1.sharp", "rate.amended", "larger-gamma.amended", "straight.amended")
+REFUTED = ("rate", "larger-gamma", "straight")
+VERDICTS = dict.fromkeys(PROVED, "proved") | dict.fromkeys(REFUTED, "refuted")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,8 @@ def test_the_verdicts(evidence: dict[str, Evidence]) -> None:
     for name, item in evidence.items():
         assert item.mutants["refuted"] == item.mutants["tried"] >= 2, name
         assert item.claim.source.key == "chen2020"
-        assert item.claim.amended_by is None or evidence["rate.amended"].claim.amends == item.claim.id
+        assert (item.claim.amended_by == f"{item.claim.id}.amended") == (name in REFUTED)
+        assert (item.claim.amends or "") in ("", item.claim.id.removesuffix(".amended"))
 
 
 def test_the_certificates_are_accepted(evidence: dict[str, Evidence], tmp_path: Any) -> None:
@@ -157,3 +161,69 @@ def test_without_whole_epochs_the_theorem_fails() -> None:
     gamma = eta * u**2 / 2 / gap
     average, infimum_of_f = low + gap, F(0)
     assert not average - infimum_of_f <= (eta * u) ** 2 / (2 * eta * gamma)
+
+
+# ---------------------------------------------------------------- what a large gamma says
+def numbers(evidence: dict[str, Evidence], name: str) -> dict[str, F]:
+    witness = evidence[name].witness
+    assert witness is not None
+    return {key: F(value) for key, value in witness["given"].items()}
+
+
+def test_the_witness_against_speed_has_the_larger_gamma_and_is_slower(evidence: dict[str, Evidence]) -> None:
+    """Walked, with the largest gamma of each by the words of Definition 2."""
+    v = numbers(evidence, "larger-gamma")
+    updates = [np.array([v[name]], dtype=object) for name in "uv"]
+    thetas = [np.array([F(0)], dtype=object)]
+    for update in updates:
+        thetas.append(thetas[-1] - v["eta"] * update)
+    first, second = ((thetas, updates, [v[name] for name in names], v["eta"]) for names in ("ab", "cd"))
+    assert (largest_gamma(first), largest_gamma(second)) == (v["g"], v["h"])
+    assert largest_gamma(first) > largest_gamma(second) > 0
+    assert sides(first)[0] > sides(second)[0] > 0
+
+
+def mean_gamma(run: Run) -> F:
+    """Of all steps, weighted with their losses."""
+    thetas, updates, losses, eta = run
+    gammas = [
+        ((t - thetas[-1]) @ u - eta / 2 * (u @ u)) / loss for t, u, loss in zip(thetas, updates, losses, strict=False)
+    ]
+    return sum((g * loss for g, loss in zip(gammas, losses, strict=True)), F(0)) / sum(losses, F(0))
+
+
+@pytest.mark.parametrize("a", [1, 3, 5, 9])
+def test_the_weighted_mean_of_gamma_is_the_average_loss_in_other_words(a: int) -> None:
+    """Of descents that converge, and of one (a = 9) that does not."""
+    run = quadratic(a, 6)
+    away = run[0][0] - run[0][-1]
+    assert mean_gamma(run) / (away @ away) == 1 / (2 * run[3] * 6 * sides(run)[0])
+
+
+def crossing(gamma: F, steps: int) -> Run:
+    """As many orthogonal updates of one norm, at gaps that obey (2) with gamma."""
+    eta, eye = F(2), np.array([[F(int(i == j)) for j in range(steps)] for i in range(steps)], dtype=object)
+    thetas = [np.array([F(0)] * steps, dtype=object)]
+    for row in eye:
+        thetas.append(thetas[-1] - eta * row)
+    return thetas, list(eye), [eta / (2 * gamma)] * steps, eta
+
+
+def test_the_witness_against_straightness_is_a_walk_with_any_gamma(evidence: dict[str, Evidence]) -> None:
+    witness = numbers(evidence, "straight")
+    for gamma, C in ((witness["gamma"], int(witness["C"])), (F(1000), 3)):
+        run = crossing(gamma, C**2 + 1)
+        assert largest_gamma(run) == gamma
+        away, length = run[0][0] - run[0][-1], run[3] * len(run[1])
+        assert length**2 > C**2 * (away @ away)
+        assert length**2 == len(run[1]) * (away @ away), "sqrt(T) times the distance, no more"
+
+
+def test_updates_that_lead_back_are_longer_than_sqrt_T_lines() -> None:
+    """To and fro, each step a little nearer: (2) holds with a small gamma."""
+    places = [np.array([F(-9, 10) ** k], dtype=object) for k in range(8)] + [np.array([F(0)], dtype=object)]
+    updates = [one - other for one, other in pairwise(places)]
+    run = places, updates, [F(1)] * 8, F(1)
+    assert largest_gamma(run) > 0
+    assert sum(abs(u[0]) for u in updates) ** 2 > 8 * (places[0] @ places[0])
+    assert all((place - places[-1]) @ u <= 0 for place, u in zip(places[1:], updates, strict=True))

@@ -22,7 +22,7 @@ SLACK = "dim*Mean(a*u) - eta/2*dim*Mean(u**2) - gamma*(l - low)"
 SUMS = {"start": "real", "total": "real", "lows": "real"}
 
 
-def _vectors(rng: Random, depth: int, level: int) -> dict[str, Any]:
+def vectors(rng: Random, depth: int, level: int) -> dict[str, Any]:
     """A distance a and an update u along it, mostly, in two or three dimensions, and losses that (2) admits."""
     dim = rng.randint(2, 3)
     u = [falsify.signed(rng, level) for _ in range(dim)]
@@ -36,7 +36,7 @@ def _vectors(rng: Random, depth: int, level: int) -> dict[str, Any]:
     return {"a": a, "u": u, "dim": Fraction(dim), "eta": eta, "gamma": gamma, "l": loss, "low": low}
 
 
-def _of(*names: str, **derived: Any) -> Sampler:
+def drawn(*names: str, **derived: Any) -> Sampler:
     """Numbers by name, and those derived from them: each a function of the names so far and of a random slack."""
 
     def sample(rng: Random, depth: int, level: int) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _reach(v: dict[str, Any]) -> Fraction:
     return 2 * v["eta"] * v["gamma"] * (v["total"] - v["lows"])
 
 
-_STEP = _of(
+_STEP = drawn(
     *("eta", "gamma", "start", "total", "lows", "l", "low"),
     before=lambda v, slack: v["start"] - _reach(v) - slack,
     after=lambda v, slack: v["before"] - 2 * v["eta"] * v["gamma"] * (v["l"] - v["low"]) - slack,
@@ -62,7 +62,7 @@ _STEP = _of(
 def _end(steps_less: int = 0) -> Sampler:
     """What the last step leaves, where the infima of so many steps less than T are summed."""
     names = ("eta", "gamma", "total", "T", "f")
-    both = _of(*names, lows=lambda v, _: (v["T"] - steps_less) * v["f"], start=lambda v, slack: _reach(v) + slack)
+    both = drawn(*names, lows=lambda v, _: (v["T"] - steps_less) * v["f"], start=lambda v, slack: _reach(v) + slack)
 
     def sample(rng: Random, depth: int, level: int) -> dict[str, Any]:
         out = both(rng, depth, level)
@@ -72,19 +72,19 @@ def _end(steps_less: int = 0) -> Sampler:
     return sample
 
 
-_EPOCHS = _of("n", "B", m=lambda v, slack: [v["n"], v["B"], slack])
-_STRAIGHT = _of("eta", "gamma", "u", "T", "k")
-_STAYS = _of("eta", "gamma", "u", "T", k=lambda v, slack: v["T"] - 1 - slack)
-_SLACKS = _of(
+_EPOCHS = drawn("n", "B", m=lambda v, slack: [v["n"], v["B"], slack])
+_STRAIGHT = drawn("eta", "gamma", "u", "T", "k")
+_STAYS = drawn("eta", "gamma", "u", "T", k=lambda v, slack: v["T"] - 1 - slack)
+_SLACKS = drawn(
     *("eta", "gamma", "total", "T", "f", "slacks"),
     start=lambda v, _: 2 * v["eta"] * (v["gamma"] * (v["total"] - v["T"] * v["f"]) + v["slacks"]),
 )
-_EQUAL_STEP = _of(
+_EQUAL_STEP = drawn(
     *("eta", "gamma", "start", "total", "lows", "l", "low", "slack", "slacks"),
     before=lambda v, _: v["start"] - _reach(v) - 2 * v["eta"] * v["slacks"],
     after=lambda v, _: v["before"] - 2 * v["eta"] * (v["gamma"] * (v["l"] - v["low"]) + v["slack"]),
 )
-_BOUNDED = _of(
+_BOUNDED = drawn(
     *("eta", "gamma", "T", "f", "radius"),
     start=lambda v, slack: v["radius"] ** 2 - slack,
     average=lambda v, slack: v["f"] + v["start"] / v["gamma"] / (2 * v["eta"] * v["T"]) - slack,
@@ -96,7 +96,7 @@ ONE_STEP = Part(
     BEFORE,
     ("dim*Mean(a*u) >= eta/2*dim*Mean(u**2) + gamma*(l - low)", "eta > 0", "gamma > 0"),
     tactics=(by_hand(("2", "a0.0 * a1.0")),),
-    sample=_vectors,
+    sample=vectors,
 )
 NEXT = Part(
     {**KNOWN, **SUMS, "before": "real", "after": "real", "l": "real", "low": "real"},
@@ -125,7 +125,7 @@ SLACK_OF_A_STEP = Part(
     ("after == before - 2*eta*gamma*(l - low) - 2*eta*slack",),
     (*BEFORE, ("slack", SLACK)),
     tactics=(identity(),),
-    sample=_vectors,
+    sample=vectors,
 )
 SLACK_OF_THE_NEXT = Part(
     {**NEXT.given, "slack": "real", "slacks": "real"},
@@ -299,7 +299,7 @@ CLAIMS = (
         parts=(BOUNDED, STAYS),
         mutants=(
             Mutant("half the bound", replace=(("/(2*eta)/(gamma*T)", "/(4*eta)/(gamma*T)"),)),
-            Mutant("no radius", drop=1, sample=_of(*BOUNDED.given)),
+            Mutant("no radius", drop=1, sample=drawn(*BOUNDED.given)),
             Mutant("a larger gap", replace=(("/(2*gamma)", "/gamma"),), part=1),
             Mutant("at T too", drop=2, part=1, sample=_STRAIGHT),
         ),
