@@ -24,7 +24,7 @@ import math
 import numpy as np
 
 from linreg_dyn._compiled import kernel
-from linreg_dyn.problem import as_floats, layers_last
+from linreg_dyn.problem import as_reals, layers_last
 
 _SMALLEST, _LARGEST = 1e-75, 1e75  # ratios of squares stay in the range of float64
 
@@ -35,17 +35,19 @@ def spectrum(weights) -> np.ndarray:
     `weights` is `(..., layer)`, an xarray.DataArray in any order; so is the result, a float64 array. The sharpness
     is `spectrum(weights)[..., -1]`. Weights may be negative or zero; every eigenvalue has a small relative error (see
     the module), also where the weights spread over many orders of magnitude. Eigenvalues outside the range of float64
-    come back as infinite or zero. Ginsburg, section 2.2 (whose printed eigenvalue at a minimum lacks the factor 2).
+    come back as infinite or zero; a net with a weight that is NaN (recorded of one that has diverged) has eigenvalues
+    that are NaN. Ginsburg, section 2.2 (whose printed eigenvalue at a minimum lacks the factor 2).
 
-    Raises TypeError for what is not real numbers, ValueError for no layer, for NaN or infinity, and for
-    nonzero weights outside 1e-75 to 1e75 in size.
+    Raises TypeError for what is not real numbers, ValueError for no layer, and for nonzero weights outside 1e-75 to
+    1e75 in size.
     """
-    w = as_floats("weights", layers_last(weights))
+    w = as_reals("weights", layers_last(weights))
     if w.ndim == 0 or w.shape[-1] == 0:
         raise ValueError(f"weights must have shape (..., layer) with at least one layer, got {w.shape}")
     size = np.abs(w)
-    if not np.all((size == 0) | ((size >= _SMALLEST) & (size <= _LARGEST))):
-        raise ValueError("weights must be zero or between 1e-75 and 1e75 in size")
+    beyond = ((size != 0) & (size < _SMALLEST)) | (size > _LARGEST)
+    if beyond.any():
+        raise ValueError(f"weights must be zero or between 1e-75 and 1e75 in size, got {w[beyond][0]:g}")
     rows = np.ascontiguousarray(w).reshape(-1, w.shape[-1])
     out = np.empty_like(rows)
     _spectra(rows, out)
@@ -54,12 +56,13 @@ def spectrum(weights) -> np.ndarray:
 
 @kernel()
 def _spectra(rows, out):
-    if rows.shape[1] == 1:
-        out[:] = 2.0
-        return
     for n in range(rows.shape[0]):
         zeros = np.sum(rows[n] == 0)
-        if zeros == 0:
+        if np.isnan(rows[n]).any():
+            out[n] = np.nan
+        elif rows.shape[1] == 1:
+            out[n] = 2.0
+        elif zeros == 0:
             _without_zeros(rows[n], out[n])
         else:
             _with_zeros(rows[n], zeros, out[n])

@@ -152,7 +152,16 @@ def test_shapes():
     assert np.all(np.diff(spectrum(w), axis=-1) >= 0)
 
 
-@pytest.mark.parametrize("bad", [[1.0, np.nan], [np.inf], [1e-80, 1.0], [], 3.0])
+def test_nets_that_have_diverged_are_left_out():
+    w = np.random.default_rng(0).uniform(0.5, 2, (5, 2, 3))
+    expected = spectrum(w)
+    w[1], w[3, 1, 2] = np.nan, np.nan
+    expected[1], expected[3, 1] = np.nan, np.nan
+    np.testing.assert_array_equal(spectrum(w), expected)
+    np.testing.assert_array_equal(spectrum([np.nan]), [np.nan])
+
+
+@pytest.mark.parametrize("bad", [[1.0, np.inf], [-np.inf], [1e-80, 1.0], [np.nan, 1e80], [], 3.0])
 def test_bad_values(bad):
     with pytest.raises(ValueError, match="weights must"):
         spectrum(bad)
