@@ -229,6 +229,27 @@ def test_bad_maps_are_refused(call, message):
         call()
 
 
+def test_maps_of_many_rates_take_no_rate():
+    with pytest.raises(TypeError, match="learning_rate is not used where there are rates"):
+        rate_map(Plane(), (1, 1, 2, 1), (0.1, 1), (3, 3), GD, steps=5, learning_rate=0.7)
+    with pytest.raises(TypeError, match="learning_rate is not used where there are rates"):
+        critical_map(Plane(), (3, 3), GD, rates=(0.1, 1), steps=5, learning_rate=0.7)
+
+
+def test_one_size_is_that_of_both_layers():
+    short: dict[str, Any] = {"steps": 2, "learning_rate": 0.1}
+    assert start_map(Plane(), 3, GD, **short).identical(start_map(Plane(), (3, 3), GD, **short))
+    assert field(Plane(), GD, learning_rate=0.1, size=7).sizes == {"first": 7, "second": 7}
+    assert portrait(Plane(), GD, size=8, **short).attrs["starts"] == 64
+    assert critical_map(Plane(), 2, GD, rates=(0.1, 1), steps=5).attrs["starts"] == 4
+    bad: list[Any] = [(3,), (1, 2, 3), "33", 3.0, (3, 3.0), None]
+    for size in bad:
+        with pytest.raises((TypeError, ValueError), match="size must be an integer"):
+            start_map(Plane(), size, GD, **short)
+        with pytest.raises((TypeError, ValueError), match="size must be an integer"):
+            field(Plane(), GD, learning_rate=0.1, size=size)
+
+
 def test_resting_points_are_only_claimed_on_invariant_planes():
     assert resting_points(Plane(3), 0.2)[0].shape == (0, 2)
     training: dict[str, Any] = {"size": (6, 5), "steps": 10, "learning_rate": 0.05, "weight_decay": 0.2}

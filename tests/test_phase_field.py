@@ -37,6 +37,7 @@ def test_mean_residual_is_the_mean_over_the_atoms(kind):
     exact = sum(residual(W, half_width * atom) for atom in ATOMS.values) / 4
     assert np.allclose(mean_residual(kind(half_width, ATOMS), W), exact, rtol=1e-14, atol=1e-14)
     assert not np.allclose(mean_residual(kind(half_width), W), exact, atol=1e-3)
+    assert np.array_equal(mean_residual(kind(half_width), W.tolist()), mean_residual(kind(half_width), W))
 
 
 DISTRIBUTIONS = ["uniform", "rademacher", TruncatedGaussian(1.5), ATOMS]

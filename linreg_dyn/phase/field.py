@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from linreg_dyn import rules
 from linreg_dyn._checks import number
@@ -19,6 +20,7 @@ from linreg_dyn.ensemble.methods import (
 )
 from linreg_dyn.phase.bands import bands
 from linreg_dyn.phase.plane import Plane
+from linreg_dyn.phase.runs import Size, checked_size
 from linreg_dyn.problem import Array
 from linreg_dyn.schedules import Constant, Schedule, as_schedule
 
@@ -36,7 +38,7 @@ def unit_moments(distribution: Distribution) -> tuple[float, float]:
     return 0.0, float(((low * low + low * high + high * high) / 3).mean())
 
 
-def mean_residual(method: Method, W: Array) -> Array:
+def mean_residual(method: Method, W: ArrayLike) -> Array:
     """The expectation of the method's residual `g` over the noise of a step, at end-to-end weights `W`.
 
     A mini-batch leaves `W` times the mean of `x^2` minus that of `x y`, which are 1 by eq. (2). Other residuals
@@ -46,6 +48,7 @@ def mean_residual(method: Method, W: Array) -> Array:
 
     Raises TypeError for a half width that is scheduled: it has no one mean.
     """
+    W = np.asarray(W, dtype=np.float64)
     if isinstance(method, NoiseAugmentation | SGDNoise):
         residual = rules.noise_augmentation if isinstance(method, NoiseAugmentation) else rules.sgd_noise
         half_width = number("half_width of a portrait", method.half_width)
@@ -76,7 +79,7 @@ def field(
     learning_rate: float | Schedule,
     weight_decay: float = 0.0,
     momentum: float = 0.0,
-    size: tuple[int, int] = (401, 401),
+    size: Size = 401,
 ) -> xr.Dataset:
     """The mean velocity over a plane, with the minima and the bands that hold there.
 
@@ -89,6 +92,7 @@ def field(
     `momentum`, about which nothing is proved, `stable` and the bands are left out.
     """
     rate, weight_decay = as_schedule(learning_rate), number("weight_decay", weight_decay, least=0)
+    size = checked_size(size, 0)
     refuse_too_large(size[0] * size[1], plane.depth, 0, 0, "take fewer layers or a smaller size")
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # far out and deep, products leave float64
         variables = _variables(plane, method, plane.grid(size), rate, weight_decay, momentum)

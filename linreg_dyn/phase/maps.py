@@ -16,7 +16,7 @@ from linreg_dyn.ensemble.methods import GradientDescent, Method
 from linreg_dyn.ensemble.record import OBSERVABLES, WEIGHTS
 from linreg_dyn.phase.field import coordinates
 from linreg_dyn.phase.plane import Plane
-from linreg_dyn.phase.runs import OUTCOMES, Starts, Watch, checked_size, origin, outcome, settled, tiles
+from linreg_dyn.phase.runs import OUTCOMES, Size, Starts, Watch, checked_size, origin, outcome, settled, tiles
 from linreg_dyn.problem import Array
 
 END_OBSERVABLES = tuple(name for name in OBSERVABLES if name != WEIGHTS)
@@ -33,7 +33,7 @@ def default_within(method: Method, weight_decay: float) -> float:
 
 def start_map(
     plane: Plane,
-    size: tuple[int, int],
+    size: Size,
     method: Method,
     *,
     steps: int,
@@ -70,7 +70,7 @@ def rate_map(
     plane: Plane,
     line: tuple[float, float, float, float],
     rates: tuple[float, float],
-    size: tuple[int, int],
+    size: Size,
     method: Method,
     *,
     within: float | None = None,
@@ -91,7 +91,7 @@ def rate_map(
     if len(ends) != 4 or ends[:2] == ends[2:]:
         raise ValueError(f"line must be four numbers, a start and a different one, got {tuple(line)}")
     first, second = (np.linspace(ends[k], ends[k + 2], width) for k in (0, 1))
-    at = np.geomspace(*checked_rates(rates), height)
+    at = np.geomspace(*checked_rates(rates, training), height)
     starts: Starts = lambda numbers: plane.starts(first[numbers % width], second[numbers % width])  # noqa: E731
     grid = _ends(width * height, starts, plane, method, within, None, np.repeat(at, width), watch, training)
     labels: dict[str, Any] = {"learning_rate": ("learning_rate", at, {"long_name": "learning rate", "units": "1"})}
@@ -103,7 +103,7 @@ def rate_map(
 
 def critical_map(
     plane: Plane,
-    size: tuple[int, int],
+    size: Size,
     method: Method,
     *,
     rates: tuple[float, float],
@@ -119,7 +119,7 @@ def critical_map(
     finds one of the places where it changes. Every rate of a start meets the same noise.
     """
     width, height = checked_size(size, 4 * 8)
-    low_rate, high_rate = checked_rates(rates)
+    low_rate, high_rate = checked_rates(rates, training)
     rounds = integer("rounds", rounds, least=1, most=50)
     count = width * height
     training = settled(training, count)
@@ -158,8 +158,10 @@ def critical_map(
     return xr.Dataset(variables, coordinates(plane, (width, height)), attributes)
 
 
-def checked_rates(rates: tuple[float, float]) -> tuple[float, float]:
-    """A smaller and a larger learning rate, both positive, as floats."""
+def checked_rates(rates: tuple[float, float], training: dict[str, Any]) -> tuple[float, float]:
+    """A smaller and a larger learning rate, both positive, as floats. TypeError where `training` has another."""
+    if "learning_rate" in training:
+        raise TypeError(f"learning_rate is not used where there are rates, got {training['learning_rate']!r}")
     low, high = (number("rates", rate, above=0) for rate in rates)
     if not low < high:
         raise ValueError(f"rates must be a smaller and a larger one, got {low:g} and {high:g}")

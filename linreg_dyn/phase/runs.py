@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,16 @@ ELSEWHERE, FIRST_MINIMUM, ORIGIN, LOST, STUCK = 0, 1, 5, 6, 7
 Starts = Callable[[NDArray[np.int64]], Array]
 Watch = Callable[[float], object]
 """Told the finished fraction of the work after every tile."""
+Size = int | tuple[int, int]
+"""How many starts along both layers, or along each."""
 
 
-def checked_size(size: tuple[int, int], bytes_per_start: int, *, least: int = 1) -> tuple[int, int]:
+def checked_size(size: Size, bytes_per_start: int, *, least: int = 1) -> tuple[int, int]:
     """`size` as two integers from `least` on; ValueError also when what is kept of each start would not fit."""
-    width, height = (integer("size", count, least=least, most=2**31) for count in size)
+    counts = tuple(size) if isinstance(size, Iterable) else (size, size)
+    if len(counts) != 2:
+        raise ValueError(f"size must be an integer, or one for each of the two layers, got {size!r}")
+    width, height = (integer("size", count, least=least, most=2**31) for count in counts)
     refuse_too_large(0, 1, width * height, -(-bytes_per_start // 8), "take a smaller size")
     return width, height
 
