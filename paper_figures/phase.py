@@ -165,7 +165,7 @@ def _density(figure: Figure, axes: Axes, result: xr.Dataset) -> None:
     low = max(1.0, min(float(np.quantile(found, 0.02)), high / 10))
     norm = LogNorm(low, high)
     colors = ListedColormap(colormaps[f"{COLORMAP}_r"](np.linspace(0.2, 1, 256)))
-    points = 1.4 if len(found) > 100 else 4.0
+    points = 224 / max(counts.shape) if len(found) > 100 else 4.0  # as wide as a cell, or larger where there are few
     look: Any = {
         "zorder": 3,
         "s": points**2,

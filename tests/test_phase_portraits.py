@@ -89,6 +89,15 @@ def test_portrait_counts_every_start_once():
             assert np.isfinite(trajectory[:when]).all()
 
 
+@pytest.mark.parametrize(("size", "cells"), [(1000, 125), (480, 160), ((90, 200), (90, 200)), (20, 160), (997, 160)])
+def test_starts_that_stay_fill_all_cells_alike(size, cells):
+    found = portrait(Plane(), GD, size=size, steps=1, learning_rate=1e-9)["end_count"]
+    wide, high = cells if isinstance(cells, tuple) else (cells, cells)
+    assert found.sizes == {"end_first": wide, "end_second": high}
+    alike = len(np.unique(found)) == 1
+    assert alike == (size not in (20, 997))  # a few starts, and a prime number of them
+
+
 def test_velocity_on_the_grid_is_minus_the_gradient():
     plane, h = Plane(3, (3, 1), (-2, 2, -1, 2), ("w1",)), 1e-6
     found = field(plane, GD, learning_rate=0.1, weight_decay=0.3, size=(7, 6))
