@@ -1,15 +1,18 @@
 """Time Matters: every experiment at a toy size, windows and metrics against what the paper says, and false networks."""
 
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from linreg_dyn import claims
 from linreg_dyn.schedules import as_schedule
 from tests.toy_settings import FC, check, measured, verdicts
-from validation.batches import Batches
+from validation.batches import Augment, Batches
+from validation.catalogue import KNOWN
 from validation.context import Context, OutOfTime
 from validation.core import Measured
 from validation.data import load
@@ -17,14 +20,16 @@ from validation.experiments import golatkar
 from validation.experiments.common import network
 from validation.experiments.golatkar import measures
 from validation.experiments.golatkar.predictions import DIFFERENCES, IF_IT_HELPS
-from validation.experiments.golatkar.settings import RUNS
+from validation.experiments.golatkar.settings import RUNS, STEPS
 from validation.experiments.runs import pearson, stacked, train
+from validation.measure.curvature import fisher_trace
 from validation.train import Recipe, fit
 
 BY_ID = {experiment.id.removeprefix("golatkar."): experiment for experiment in golatkar.EXPERIMENTS}
 TOY = {"data": "digits", "train": 48, "test": 300, "model": FC | {"width": 16}, "batch": 24, "unit": 1, "every": 50}
 TOY |= {"precision": "float32"}
 REGULARISERS = ("weight-decay", "augmentation")
+VOID = (*IF_IT_HELPS, "final_effect")  # where the regulariser does nothing, as in toys
 VARIANTS = ("all-cnn", "no-norm", "piecewise", "cifar100", "svhn", "imagenet")
 
 
@@ -43,7 +48,7 @@ def test_every_figure_runs_at_every_scale(name, tmp_path):
         if scale == "paper" or name.endswith(VARIANTS):
             continue  # the same code with more windows, or another network or dataset
         few = {"images": 8} if "images" in values else {}
-        check(experiment, *measured(experiment, scale, tmp_path / scale, **TOY, **few), without=IF_IT_HELPS)
+        check(experiment, *measured(experiment, scale, tmp_path / scale, **TOY, **few), without=VOID)
 
 
 @pytest.mark.parametrize("regulariser", ["weight_decay", "augmentation", "mixup"])
@@ -84,6 +89,8 @@ RESTS_ON = {
     "delay-of-50": {"weight-decay-delayed"},
     "short-window": {"weight-decay-sliding", "weight-decay-sliding-all-cnn"},
     "sliding-window-augmentation": {"augmentation-sliding", "augmentation-sliding-all-cnn"},
+    "window-at-50": {"weight-norm"},
+    "fisher-final": {"fisher"},
     "augmentation-no-norm": {"augmentation-sliding-no-norm"},
     "interrupted": {name for name in BY_ID if "-interrupted" in name} - {"mixup-interrupted"},
     "delayed": {name for name in BY_ID if "-delayed" in name},
@@ -176,8 +183,69 @@ def test_weight_decay_that_works_late_and_not_early_disagrees():
 
 def test_a_final_value_that_correlates_better_disagrees():
     setting = BY_ID["fisher"].scales["gpu"]
-    rows = [{"pearson_peak": 0.2 + x, "peak_over_final": -0.7 + x, "peak_ratio": 0.9 + x} for x in (0, 0.01, 0.02)]
-    assert set(verdicts(setting, rows).values()) == {"disagrees"}
+    wrong = {"pearson_peak": 0.2, "pearson_final": 0.9, "peak_over_final": -0.7, "peak_ratio": 0.9, "final_effect": 0.2}
+    rows = [{name: number + x for name, number in wrong.items()} for x in (0, 0.01, 0.02)]
+    assert verdicts(setting, rows) == dict.fromkeys(wrong, "disagrees")
+
+
+@pytest.mark.parametrize("scale", ["gpu", "paper"])
+def test_a_correlation_that_is_not_there_has_p_above_a_twentieth(scale):
+    """Without one, (1 + r) / 2 of n normal pairs is a Beta(n/2 - 1, n/2 - 1) variable."""
+    setting = BY_ID["fisher"].scales[scale]
+    (p,) = (p for p in setting.predictions if p.metric == "pearson_final")
+    half = len(setting.values["runs"]) / 2 - 1
+    steps = 5e-4 * float(stats.beta.pdf((1 + p.high) / 2, half, half))  # of the rounding to three digits, in both tails
+    assert 2 * float(stats.beta.sf((1 + p.high) / 2, half, half)) == pytest.approx(0.05, abs=steps)
+    assert p.low == -p.high
+
+
+def test_the_end_of_the_fisher_information_is_told_in_its_peak(tmp_path, monkeypatch):
+    traces = {"interrupted-0": [9, 2, 4, 1], "interrupted-100": [9, 3, 12, 2], "interrupted-200": [9, 6, 12, 7]}
+    curves = {run: _curve(0.5 + k, (1,) * 4) | {"fisher.value": traces[run]} for k, run in enumerate(traces)}
+    monkeypatch.setattr(measures, "trained", lambda *_, **__: curves)
+    found = measures.fisher({"unit": 1}, 0, Context(tmp_path)).metrics
+    assert (found["peak_ratio"], found["final_effect"]) == (3, (2 - 1) / (12 - 4))
+    traces["interrupted-100"][2] = 4
+    assert np.isnan(measures.fisher({"unit": 1}, 0, Context(tmp_path)).metrics["final_effect"])
+
+
+@pytest.mark.parametrize("on", [0.0, 1.0])
+def test_the_fisher_information_is_that_of_the_augmented_images(on):
+    """Flipped and moved by hand, pixel by pixel."""
+    data = load("digits").subset(20, 4)
+    values = {"images": 5, "moves": ["flip", "crop"], "shift": 2, "strength": {"augmentation": on}}
+    model = network(FC | {"width": 8}, data, 0)
+    batches = Batches(data, 4, seed=0, device="cpu", augment=Augment(flip=1.0, crop=1.0, shift=2))
+    watch = measures.WATCHES["fisher"](values, 3)
+    images = data.x_train[:5].transpose(0, 3, 1, 2).copy()
+    rng = np.random.default_rng(3)
+    flips, moves = rng.random(5) < 0.5, rng.integers(0, 5, (2, 5))
+    assert len(set(flips)) == 2
+    for k in range(5 if on else 0):
+        one = np.pad(images[k, :, :, ::-1] if flips[k] else images[k], ((0, 0), (2, 2), (2, 2)))
+        images[k] = one[:, moves[0, k] : moves[0, k] + 8, moves[1, k] : moves[1, k] + 8]
+    expected = fisher_trace(model, batches.normalised(torch.as_tensor(images)), seed=3)
+    assert watch.see(SimpleNamespace(batches=batches, model=model)) == expected._asdict()
+    assert ("moves" in watch.says) == bool(on)
+
+
+def test_the_final_effective_rate_is_that_of_epoch_200_of_longer_runs_too(tmp_path, monkeypatch):
+    late = _curve(0.5, (4.0, 2.0, 1.0, 0.01))
+    monkeypatch.setattr(measures, "trained", lambda *_, **__: {"a": late, "b": _curve(0.9, (4.0, 2.0, 0.5))})
+    found = measures.effective_rate({"unit": 1, "rate": 0.1}, 0, Context(tmp_path))
+    np.testing.assert_allclose(found.arrays["final_rate"], [0.1, 0.2])
+
+
+def test_epochs_have_the_steps_of_their_data():
+    for data, steps in STEPS.items():
+        images = 1_281_167 if data == "imagenet" else sum(KNOWN[data].counts)
+        assert steps == images // 128
+    svhn, cifar = (BY_ID[f"weight-decay-interrupted{x}"].scales for x in ("-svhn", ""))
+    assert svhn["paper"].values["unit"] == 572
+    assert svhn["gpu"].values["unit"] * 200 == pytest.approx(30 * 572, rel=0.005)
+    for scales in (svhn, cifar):
+        gpu, paper = (scales[scale].values for scale in ("gpu", "paper"))
+        assert acts(gpu, "interrupted-200", 0, 200) == pytest.approx(acts(paper, "interrupted-200", 0, 200), rel=0.02)
 
 
 def test_a_run_that_diverges_makes_the_verdict_inconclusive(tmp_path):

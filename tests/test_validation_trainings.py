@@ -127,7 +127,7 @@ def test_the_code_is_part_of_a_training(tmp_path, monkeypatch):
     ("first", "second", "new"),
     [
         ("weight-decay-interrupted", "weight-decay-delayed", 2),  # delayed-50 and -100
-        ("weight-decay-interrupted", "fisher", 3),  # interrupted-50, delayed-50, sliding-25
+        ("weight-decay-interrupted", "fisher", 5),  # all but interrupted-0, -100 and -200
         ("fisher", "effective-rate", 0),
         ("weight-decay-interrupted", "augmentation-interrupted", 2),
         ("weight-decay-interrupted", "weight-decay-interrupted-piecewise", 3),
@@ -163,8 +163,9 @@ def test_paths_share_within_themselves(tmp_path, fits):
     assert one.metrics == other.metrics
 
 
-WATCHES = {kind: measures.WATCHES[kind]({"images": 8}, 0) for kind in ("fisher", "path")}
-OTHER = {"fisher": measures.WATCHES["fisher"]({"images": 9}, 0)}
+ALONE = {"images": 8, "strength": {"augmentation": 0.0}}
+WATCHES = {kind: measures.WATCHES[kind](ALONE, 0) for kind in ("fisher", "path")}
+OTHER = {"fisher": measures.WATCHES["fisher"](ALONE | {"images": 9}, 0)}
 
 
 def trained(folder, store, watch):

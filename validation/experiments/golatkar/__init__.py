@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from validation.core import Experiment, Prediction, Setting
 from validation.experiments.common import unexpected
 from validation.experiments.golatkar import draw, measures
-from validation.experiments.golatkar.predictions import FISHER, NORMS, PATHS, RATES
+from validation.experiments.golatkar.predictions import FISHER, NORMS, NORMS_AT_50, PATHS, RATES, fisher
 from validation.experiments.golatkar.settings import (
     ALL_CNN,
+    EIGHT,
+    ENDED,
     ENDING,
     EXPONENTIAL,
     FC,
@@ -90,13 +92,14 @@ FIGURES: tuple[tuple[str, tuple[str, ...], str, str, dict[str, Any], dict[str, A
     ("weight_decay", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, 0, 143),
     ("augmentation", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, 0, 145),
     ("weight_decay", ALL[:2], "svhn", "Fig. 3, centre", {"data": "svhn"}, None, 0, 147),
-    ("weight_decay", ALL[:1], "imagenet", "Fig. 3, centre", {"data": "imagenet", "unit": 10009}, None, 0, 149),
+    ("weight_decay", ALL[:1], "imagenet", "Fig. 3, centre", {"data": "imagenet"}, None, 0, 149),
 )
 
 SIX = ["interrupted-25", *SOME]
 FOUR = ["interrupted-0", "interrupted-100", "delayed-100", "sliding-0", "sliding-25"]
 ON = {"regulariser": "weight_decay"}
-PATH_PARTS = {"regularisers": ["weight_decay", "augmentation"], "early": ENDING[:2], "late": ENDING[2:-1]}
+PATH_PARTS = {"regularisers": ["weight_decay", "augmentation"], "early": ENDING[:2]}
+ALL_PATHS = PATH_PARTS | {"runs": ENDED, "late": ENDED[2:-1]}
 
 
 SLOW = "not expected of 400 steps: in the second half rate x decay x steps is 0.06"
@@ -116,12 +119,15 @@ def _scales(
     reasons: Mapping[str, str] | None = None,
     small: str = SMALL_ALONE,
     seeds: int = SEEDS,
+    large: Callable[[int], tuple[Prediction, ...]] = lambda _: (),
 ) -> dict[str, Setting]:
+    """Settings of an experiment of its own; `large` tells what is predicted of so many runs at the larger scales."""
     judged = unexpected(predictions, reasons or {})
+    at_gpu, at_paper = ((*predictions, *large(len(values["runs"]))) for values in (gpu, paper))
     return {
         "quick": Setting(QUICK | ON | quick, judged, 3, small + more, minutes),
-        "gpu": Setting(SHARED_GPU | ON | gpu, predictions, seeds, SHORT + more, None),
-        "paper": Setting(SHARED_PAPER | ON | paper, predictions, 3, UNKNOWN + more, None),
+        "gpu": Setting(SHARED_GPU | ON | gpu, at_gpu, seeds, SHORT + UNKNOWN + more, None),
+        "paper": Setting(SHARED_PAPER | ON | paper, at_paper, 3, UNKNOWN + more, None),
     }
 
 
@@ -140,9 +146,10 @@ EXPERIMENTS = (
         _scales(
             FISHER,
             {"runs": SIX, "images": 200, "every": 10},
-            {"runs": SOME},
+            {"runs": EIGHT},
             {"runs": MANY},
             0.7,
+            large=fisher,
         ),
         measures.fisher,
         60,
@@ -158,10 +165,11 @@ EXPERIMENTS = (
         _scales(
             RATES,
             {"runs": SOME},
-            {"runs": SOME},
+            {"runs": EIGHT},
             {"runs": MANY},
             0.6,
-            "; initial is taken as the mean over the first 75 epochs, since all runs start from the same weights",
+            "; initial is taken as the mean over the first 75 epochs, since all runs start from the same weights, and "
+            "final at epoch 200, of longer runs too",
         ),
         measures.effective_rate,
         125,
@@ -177,9 +185,10 @@ EXPERIMENTS = (
         _scales(
             NORMS,
             {"runs": FOUR},
-            {"runs": FOUR},
+            {"runs": [*FOUR, "sliding-50"]},
             {"runs": MANY},
             0.4,
+            large=lambda _: NORMS_AT_50,
             reasons={"grows_without": SLOW, "shrinks_with": SLOW, "early_over_later_window": UNBALANCED},
         ),
         measures.weight_norm,
@@ -195,14 +204,14 @@ EXPERIMENTS = (
         "after it, all points lie in a similar area. With augmentation all training paths converge to a similar area.",
         _scales(
             PATHS,
-            PATH_PARTS | {"runs": ENDING, "model": FC, "strength": QUICK["strength"] | {"augmentation": 1.0}},
-            PATH_PARTS | {"runs": ENDING},
-            PATH_PARTS | {"runs": ENDING},
+            PATH_PARTS | CROPS | {"runs": ENDING, "late": ENDING[2:-1]},
+            ALL_PATHS,
+            ALL_PATHS,
             0.2,
             "; principal components of a sketch of 65,536 numbers, where there are more weights",
             reasons={"late_weight_decay": SLOW},
             small=SMALL.replace("a thin ResNet-8", "two hidden layers of 64"),
-            seeds=3,  # five would take 21 minutes, and predictions here are not as fine as those of accuracies
+            seeds=3,  # five would take 26 minutes, and predictions here are not as fine as those of accuracies
         ),
         measures.paths,
         127,

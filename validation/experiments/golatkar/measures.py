@@ -27,6 +27,7 @@ from validation.measure.curvature import fisher_trace
 from validation.measure.paths import principal_components, snapshot
 from validation.train import Recipe, Trainer
 
+EPOCHS, HALF = 200, "interrupted-100"
 CRITICAL = 75
 """Epochs that the critical period takes: "from epoch 0 to 75" (Fig. 1)."""
 SKETCH = 2**16
@@ -82,14 +83,21 @@ def trained(values: dict[str, Any], seed: int, context: Context, *watched: str, 
 
 
 def _fisher(values: dict[str, Any], seed: int) -> Watch:
-    """The trace of the Fisher information on the first images."""
-    count = values["images"]
+    """The trace of the Fisher information on the first images, flipped and cropped as training images are: D'."""
+    count, rng = values["images"], np.random.default_rng(seed)
+    draws: dict[str, np.ndarray] = {"index": np.arange(count)}
+    if values["strength"]["augmentation"]:
+        chances = {"flip": rng.random(count) < 0.5, "crop": rng.integers(0, 2 * values["shift"] + 1, (2, count))}
+        draws |= {"move" if kind == "crop" else kind: chances[kind] for kind in values["moves"]}
 
     def see(trainer: Trainer) -> dict[str, Any]:
-        images = trainer.batches.normalised(trainer.batches.x[:count])
+        of = trainer.batches
+        few = {name: torch.as_tensor(x[..., : of.count]).to(of.device) for name, x in draws.items()}
+        images, _ = of.make(few)
         return fisher_trace(trainer.model, images, seed=seed)._asdict()
 
-    return Watch(see, {"images": count, "seed": seed})
+    says = {"images": count, "seed": seed}
+    return Watch(see, says | ({"moves": values["moves"], "shift": values["shift"]} if len(draws) > 1 else {}))
 
 
 def _path(_: dict[str, Any], seed: int) -> Watch:
@@ -139,9 +147,9 @@ def timing(values: dict[str, Any], seed: int, context: Context) -> Measured:
 def fisher(values: dict[str, Any], seed: int, context: Context) -> Measured:
     """The trace of the Fisher information during all runs; its peak and its end against accuracy (Fig. 5).
 
-    The peak is that of the transient, without the start, which all runs share.
+    The peak is that of the transient, without the start, which all runs share. What half of the weight decay changes at
+    the end is told in what it changes at the peak; NaN where that is not raised.
     """
-
     curves = trained(values, seed, context, "fisher")
     final = np.array(list(accuracies(curves).values()))
     peaks = {run: float(np.max(found["fisher.value"][1:])) for run, found in curves.items()}
@@ -149,12 +157,15 @@ def fisher(values: dict[str, Any], seed: int, context: Context) -> Measured:
     peak, end = (pearson(np.array(list(x.values())), final) for x in (peaks, ends))
     metrics = {"pearson_peak": peak, "pearson_final": end, "peak_over_final": peak - end}
     metrics["peak_ratio"] = peaks[ALWAYS] / peaks[NEVER]
+    if HALF in curves:
+        higher = peaks[HALF] - peaks[NEVER]
+        metrics["final_effect"] = (ends[HALF] - ends[NEVER]) / higher if higher > 0 else np.nan
     arrays = {"fisher": stacked(curves, "fisher.value"), "peak": np.array(list(peaks.values()))}
     return Measured(metrics, _arrays(values, curves) | arrays)
 
 
 def effective_rate(values: dict[str, Any], seed: int, context: Context) -> Measured:
-    """rate / |w|^2, its mean over the critical period and its end, against accuracy (Fig. 9)."""
+    """rate / |w|^2, its mean over the critical period and at epoch 200, against accuracy (Fig. 9)."""
     curves = trained(values, seed, context)
     final = np.array(list(accuracies(curves).values()))
     rates = as_schedule(from_spec(values["rate"]))
@@ -163,7 +174,7 @@ def effective_rate(values: dict[str, Any], seed: int, context: Context) -> Measu
         epochs = found["steps"] // values["unit"]
         effective = rates.at(epochs) / found["squared_norm"]
         first.append(effective[epochs <= CRITICAL].mean())
-        last.append(effective[-1])
+        last.append(effective[np.searchsorted(epochs, EPOCHS)])
     early, late = pearson(np.array(first), final), pearson(np.array(last), final)
     metrics = {"pearson_initial": early, "pearson_final": late, "initial_over_final": early - late}
     return Measured(metrics, _arrays(values, curves) | {"initial": np.array(first), "final_rate": np.array(last)})
@@ -181,6 +192,9 @@ def weight_norm(values: dict[str, Any], seed: int, context: Context) -> Measured
         "early_over_later_window": norms["sliding-0"][-1] / norms["sliding-25"][-1],
         "early_window": final["sliding-0"] - final["sliding-25"],
     }
+    if "sliding-50" in curves:
+        metrics["norm_over_window_50"] = norms["sliding-0"][-1] / norms["sliding-50"][-1]
+        metrics["gain_over_window_50"] = final["sliding-0"] - final["sliding-50"]
     return Measured(metrics, _arrays(values, curves))
 
 

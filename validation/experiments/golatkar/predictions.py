@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import sqrt
+
+from scipy.special import stdtrit
 
 from validation.core import Prediction
 
@@ -45,6 +48,23 @@ FISHER = (
     Prediction("peak_over_final", "its peak correlates better than its final value", low=0.0),
     Prediction("peak_ratio", "weight decay increases the peak", low=1.0),
 )
+
+
+def fisher(count: int) -> tuple[Prediction, ...]:
+    """Those that are about so many runs, of different lengths of weight decay, or about one of 100 epochs."""
+    most = round(significant(count), 3)
+    return (
+        Prediction("pearson_final", f"the final value does not: p > 0.05, for {count} runs", -most, most),
+        Prediction("final_effect", "100 epochs of weight decay change it by no tenth of the peak's change", -0.1, 0.1),
+    )
+
+
+def significant(count: int) -> float:
+    """The correlation of so many pairs that has p = 0.05, two-sided."""
+    t = float(stdtrit(count - 2, 0.975))
+    return t / sqrt(count - 2 + t * t)
+
+
 RATES = (
     Prediction("pearson_initial", "the initial effective rate correlates with the final accuracy", low=0.7),
     Prediction("initial_over_final", "the initial effective rate correlates better than the final one", low=0.0),
@@ -54,6 +74,10 @@ NORMS = (
     Prediction("shrinks_with", "weight decay from half of the training on leaves at most nine tenths", high=0.9),
     Prediction("early_over_later_window", "a window from 0 on ends with a larger norm than one from 25 on", low=1.0),
     Prediction("early_window", "it generalises better all the same", low=0.0),
+)
+NORMS_AT_50 = (
+    Prediction("norm_over_window_50", "a window from 0 on ends with a larger norm than one from 50 on", low=1.0),
+    Prediction("gain_over_window_50", f"it generalises better, by {WINDOWS:.2%} at least", low=WINDOWS),
 )
 PATHS = (
     Prediction("late_over_early_weight_decay", "runs with weight decay until late end nearer to each other", high=1.0),

@@ -18,25 +18,34 @@ RESNET = {"name": "resnet", "depth": 18}
 ALL_CNN = {"name": "all_cnn"}
 FC = {"name": "fc", "width": 64, "depth": 2}
 
-PAPER: dict[str, Any] = {
-    "data": "cifar10",
+STEPS = {"cifar10": 390, "cifar100": 390, "svhn": 572, "imagenet": 10009}
+"""Of an epoch in mini-batches of 128."""
+
+
+def on(data: str) -> dict[str, Any]:
+    """What depends on the dataset at scale paper."""
+    return {"data": data, "unit": STEPS[data]}
+
+
+def shortly_on(data: str) -> dict[str, Any]:
+    """What depends on the dataset at scale gpu, where 30 epochs stand for 200."""
+    unit = round(STEPS[data] * 30 / 200)
+    return {"data": data, "unit": unit, "strength": STRENGTH | {"weight_decay": round(5e-4 * STEPS[data] / unit, 4)}}
+
+
+STRENGTH = {"weight_decay": 5e-4, "augmentation": 1.0, "mixup": 0.0}
+PAPER: dict[str, Any] = on("cifar10") | {
     "model": RESNET,
     "batch": 128,
-    "unit": 390,
     "rate": EXPONENTIAL,
     "momentum": 0.9,
-    "strength": {"weight_decay": 5e-4, "augmentation": 1.0, "mixup": 0.0},
+    "strength": STRENGTH,
     "moves": ["flip", "crop"],
     "shift": 4,
     "every": 5,
     "precision": "float32",
 }
-GPU: dict[str, Any] = PAPER | {
-    "unit": 58,
-    "strength": PAPER["strength"] | {"weight_decay": 0.0034},
-    "every": 10,
-    "precision": "bf16",
-}
+GPU: dict[str, Any] = PAPER | shortly_on("cifar10") | {"every": 10, "precision": "bf16"}
 QUICK: dict[str, Any] = PAPER | {
     "data": "digits",
     "train": 200,
@@ -49,15 +58,15 @@ QUICK: dict[str, Any] = PAPER | {
     "every": 20,
 }
 """What weight decay does to the size of weights goes with rate x decay x steps. At gpu scale that is kept, by a decay
-of 5e-4 x 390 / 58. At quick scale it is a fifth of the paper's: with all of it, by a decay of 0.1, weights would halve
+of 5e-4 x 200 / 30. At quick scale it is a fifth of the paper's: with all of it, by a decay of 0.1, weights would halve
 in every epoch of the data or so."""
 
 UNKNOWN = "the paper's text gives neither the weight decay nor the mini-batch: 5e-4 (for L + l2/2 |w|^2) and 128"
 SMALL = "200 of scikit-learn's digits, a thin ResNet-8, mini-batches of 32, weight decay 0.02, 400 steps"
 SMALL_ALONE = f"{SMALL}; no augmentation throughout, as moving digits of 8 x 8 pixels does harm"
 SHORT = (
-    "30 epochs instead of 200, all times in proportion, the weight decay 390 / 58 times larger so that rate x decay x "
-    f"steps is kept; bf16; {UNKNOWN}"
+    "30 epochs instead of 200, all times in proportion, the weight decay 200 / 30 times larger so that rate x decay x "
+    "steps is kept; bf16; "
 )
 
 RUNS = {
@@ -69,15 +78,19 @@ RUNS = {
 MANY = [*RUNS["interrupted"], *RUNS["delayed"][1:-1], *RUNS["sliding"][1:-1]]
 MANY.remove("interrupted-50")  # which is "sliding-0"
 SOME = ["interrupted-0", "interrupted-50", "interrupted-200", "delayed-50", "sliding-25"]
+EIGHT = [*(f"interrupted-{t}" for t in (0, 25, 50, 100, 200)), "delayed-50", "delayed-100", "sliding-25"]
+"""Over which gpu scale correlates; all are trained for other figures too."""
 ENDING = ["interrupted-25", "interrupted-50", "interrupted-100", "interrupted-150", "interrupted-200"]
+ENDED = [run for run in RUNS["interrupted"] if run in (*ENDING, "interrupted-75")]
+"""Where the critical period ends is among them, as in Fig. 2D."""
 
 
 def _also(followed: list[str]) -> dict[str, dict[str, list[str]]]:
     """What is watched of which runs by whichever experiment trains them first, so that one training does for all."""
-    return {"weight_decay": {"fisher": followed, "path": ENDING}, "augmentation": {"path": ENDING}}
+    return {"weight_decay": {"fisher": followed, "path": ENDED}, "augmentation": {"path": ENDED}}
 
 
-SHARED_GPU: dict[str, Any] = GPU | {"also": _also(SOME), "images": 512}
+SHARED_GPU: dict[str, Any] = GPU | {"also": _also(EIGHT), "images": 512}
 SHARED_PAPER: dict[str, Any] = PAPER | {"also": _also(MANY), "images": 5000}
 """ResNet-18 on CIFAR-10 at an exponential rate: the trainings of several figures."""
 SEEDS = 5
@@ -95,27 +108,29 @@ def timing_settings(
         regulariser: "weight_decay", "augmentation" or "mixup".
         kind: "interrupted", "delayed" or "sliding".
         suffix: of the experiment's name: which variant of Fig. 1 this is.
-        changes: of gpu and paper scale, with respect to ResNet-18 on CIFAR-10 at an exponential rate.
+        changes: of gpu and paper scale, with respect to ResNet-18 on CIFAR-10 at an exponential rate; of `data` follows
+            how many steps an epoch has.
         quick: changes of quick scale; None: there is none.
         minutes: of quick scale.
     """
-    on = {"regulariser": regulariser}
-    gpu: dict[str, Any] = (GPU if changes else SHARED_GPU) | changes | on
-    paper: dict[str, Any] = (PAPER if changes else SHARED_PAPER) | changes | on
+    one, data = {"regulariser": regulariser}, changes.get("data", "cifar10")
+    gpu: dict[str, Any] = (GPU if changes else SHARED_GPU) | changes | shortly_on(data) | one
+    paper: dict[str, Any] = (PAPER if changes else SHARED_PAPER) | changes | on(data) | one
     if regulariser == "mixup":
-        gpu, paper = (one | {"strength": one["strength"] | {"mixup": 1.0}} for one in (gpu, paper))
+        gpu, paper = (at | {"strength": at["strength"] | {"mixup": 1.0}} for at in (gpu, paper))
     judged = {scale: of_windows(regulariser, kind, suffix, scale) for scale in SCALES}
     out = {}
     if quick is not None:
-        values: dict[str, Any] = QUICK | on | quick | {"runs": _few(kind, judged["quick"])}
+        values: dict[str, Any] = QUICK | one | quick | {"runs": _few(kind, judged["quick"])}
         differs = SMALL if regulariser == "augmentation" else SMALL_ALONE
         differs = differs.replace("a thin ResNet-8", _words(values["model"]))
         out["quick"] = Setting(values, judged["quick"], 3, differs, minutes)
-    if changes.get("data") != "imagenet":
+    unknown = _unknown(regulariser, changes)
+    if data != "imagenet":
         runs = _few(kind, judged["gpu"])
-        differs = f"{SHORT}; {len(runs)} of {len(RUNS[kind])} windows"
+        differs = f"{SHORT}{unknown}; {len(runs)} of {len(RUNS[kind])} windows"
         out["gpu"] = Setting(gpu | {"runs": runs}, judged["gpu"], SEEDS, differs, None)
-    out["paper"] = Setting(paper | {"runs": RUNS[kind]}, judged["paper"], 5, _unknown(changes), None)
+    out["paper"] = Setting(paper | {"runs": RUNS[kind]}, judged["paper"], 5, unknown, None)
     return out
 
 
@@ -125,15 +140,15 @@ def _few(kind: str, predictions: Iterable[Prediction]) -> list[str]:
     return [run for run in RUNS[kind] if run in used | {NEVER}]
 
 
-def _unknown(changes: dict[str, Any]) -> str:
+def _unknown(regulariser: str, changes: dict[str, Any]) -> str:
     """What the paper's text leaves open, and what is taken for it."""
-    more = ""
+    more = "; nor mixup's alpha: 1" if regulariser == "mixup" else ""
     if changes.get("rate") == PIECEWISE:
-        more = "; nor the piecewise constant rate: 0.1, times 0.2 at epochs 60, 120 and 160"
+        more += "; nor the piecewise constant rate: 0.1, times 0.2 at epochs 60, 120 and 160"
     if changes.get("rate") == NO_NORM:
-        more = "; nor the rate and the network without batch norm: 0.01 and All-CNN"
+        more += "; nor the rate and the network without batch norm: 0.01 and All-CNN"
     if changes.get("data") == "imagenet":
-        more = "; nor how images are cut: 64 x 64 pixels, in a file imagenet.npz"
+        more += "; nor how images are cut: 64 x 64 pixels, in a file imagenet.npz"
     return UNKNOWN + more
 
 
