@@ -134,7 +134,9 @@ def test_schedules_are_read_from_numbers_files_and_tables(tmp_path):
     (tmp_path / "rate.json").write_text(json.dumps(schedules.to_spec(cosine)))
     window = schedules.Window(schedules.Exponential(0.1, factor=0.9), stop=50)
     (tmp_path / "decay.json").write_text(json.dumps(schedules.to_spec(window)))
-    for text in ('{type = "Cosine", start = 0.1,\n end = 0.01, steps = 90}', "rate.toml", "rate.json"):
+    table = '{type = "Cosine", start = 0.1,\n end = 0.01, steps = 90}'
+    as_json = json.dumps(schedules.to_spec(cosine), indent=1)
+    for text in (table, table.replace("type", '"type"'), as_json, "rate.toml", "rate.json"):
         where = str(tmp_path / text) if text.startswith("rate") else text
         assert options.schedule("--lr", where, 100) == cosine
     assert options.schedule("--decay", str(tmp_path / "decay.json"), 100, zero=True) == window

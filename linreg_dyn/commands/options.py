@@ -35,8 +35,8 @@ ALSO = {
 SCHEDULE = 'a number, a .toml or .json file, or a table such as {type = "Cosine", start = 0.1, steps = 500}'
 SCHEDULES = (
     "Schedules: --lr, --decay and --noise take a number, or a table with a type (Cosine, CosineRestarts, Steps, "
-    "Window, ...) and its fields: in a .toml or .json file, or itself in quotes. `pydoc linreg_dyn.schedules` "
-    "has them all, and linreg_dyn.schedules.to_spec makes a table of a schedule."
+    "Window, ...) and its fields: in a .toml or .json file, or itself in quotes, as TOML or JSON. `pydoc "
+    "linreg_dyn.schedules` has them all, and linreg_dyn.schedules.to_spec makes a table of a schedule."
 )
 
 
@@ -147,7 +147,8 @@ def _spec(option: str, text: str) -> Any:
     kind, colon, value = text.rpartition(":")
     path = Path(text)
     if text.lstrip().startswith("{"):
-        return _parsed(f"{option} {text!r:.80}", " ".join(text.split()), _inline_table)
+        load = json.loads if re.match(r'\s*\{\s*"[^"]*"\s*:', text) else _inline_table
+        return _parsed(f"{option} {text!r:.80}", " ".join(text.split()), load)
     if path.suffix in (".toml", ".json"):
         if not path.is_file():
             raise ValueError(f"{option} must be {SCHEDULE}; there is no file {text}")
