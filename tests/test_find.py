@@ -139,6 +139,34 @@ def test_a_layer_axis_counts_in_its_power():
         found(statement, positive(*axes))
 
 
+NET = [["W", "Prod(w)"], ["Ls", "(W - 1)**2"]]
+
+
+def test_a_layered_text_has_entries_where_it_has_become_a_number():
+    """w_i dL/dw_i = 2 (W - 1) W for every layer; what has no entries at points has none in a proof either."""
+    for text in (
+        "w*D(Ls, w)",
+        "w*(2*(W - 1)*W/w)",
+        "abs(w/w)*w*D(Ls, w)",
+        "D(w**2/2, w)*D(Ls, w)",
+        "Sum(w)/Sum(w)*w/w",
+    ):
+        found(part(LAYERS, ["Q[i] == Q[j]"], (), [*NET, ["Q", text]]), identity())
+    for text in ("W", "2", "Sum(w*D(Ls, w))", "w[i]/w[i]", "D(W, w[i])*w[i]", "Size(w)"):
+        statement = part(LAYERS, ["Q[i] == Q[i]"], (), [*NET, ["Q", text]])
+        with pytest.raises(checker.Refused):
+            checker.truth(statement, {"w": ["1", "2"]})
+        with pytest.raises(checker.Refused):
+            certify_part(statement, [identity()], {})
+
+
+def test_layers_of_a_net_of_fixed_depth_are_named_by_number():
+    statement = part({"w": "layers:2"}, ["w[i]*D(Ls, w[i]) == w[j]*D(Ls, w[j])"], (), NET)
+    with pytest.raises(checker.Refused, match=r"at a fixed depth is about given layers, as w\[0\] and w\[1\]"):
+        found(statement, identity())
+    found({**statement, "conclude": ["w[0]*D(Ls, w[0]) == w[1]*D(Ls, w[1])"]}, identity())
+
+
 def test_division_of_polynomials():
     x, y = R.atom("x"), R.atom("y")
     numerator, denominator = (x + y) * (x * x - y) * (1 + x), (x + y) * (1 + x)

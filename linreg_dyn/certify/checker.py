@@ -493,7 +493,7 @@ class Scope:
                 self.dividing(v if isinstance(op, ast.Div) else 1, b)
                 return lift(lambda x, y: bounded(OPERATORS[type(op)](x, y)), u, v)
             case ast.Subscript(value=vector, slice=k):
-                return self.entry(self.eval(vector, index), k, index)
+                return self.entry(vector, k, index)
             case ast.Call(func=ast.Name(id="D"), args=[f, by], keywords=[]):
                 return self.derivative(f, by, index)
             case ast.Call(func=ast.Name(id="Dt"), args=[f], keywords=[]):
@@ -532,18 +532,31 @@ class Scope:
         self.cache[layers if indexed else name] = value
         return value
 
-    def entry(self, vector, where, index):
+    def entry(self, node, where, index):
         """`v[i]`, `v[j]` (bound by the statement), or `v[0]` of an explicit vector."""
-        named = isinstance(where, ast.Name)
+        vector, named = self.eval(node, index), isinstance(where, ast.Name)
         k = index.get(where.id) if named else self.eval(where, index)
         require(k is not None, "unbound index")
         if isinstance(vector, list):
             return vector[self.place(vector, k)]
-        require(named and self.kind == "layers" and self.shape(vector) == "layers", "only layers have indices")
+        require(named and self.kind == "layers" and self.layered(node), "only layers have indices")
+        require(self.shape(vector) != "samples", "layers, samples and lists do not mix")
         return R.of(vector).at({self.generic: R.atom(f"{self.generic}[{where.id}]")})
+
+    def layered(self, node):
+        """Has a text an entry for each layer of an open net, be it that they have simplified to the same for all?"""
+        match node:
+            case ast.Name(id=name):
+                return name == self.generic or (name in self.where and self.layered(self.where[name]))
+            case ast.Call(func=ast.Name(id="abs" | "D"), args=args):
+                return any(map(self.layered, args))
+            case ast.Subscript() | ast.Call():
+                return False
+        return any(map(self.layered, ast.iter_child_nodes(node)))
 
     def place(self, vector, k):
         """A layer's number, or a number in the text, as an index of an explicit vector."""
+        require(not isinstance(k, str), "a proof at a fixed depth is about given layers, as w[0] and w[1]")
         whole = type(k) is int or (isinstance(k, Fraction) and k.denominator == 1)
         require(whole and 0 <= k < len(vector), "an index that is no place of the vector")
         return int(k)
