@@ -54,6 +54,7 @@ def test_reductions_are_those_of_the_trajectories_still_there(dtype):
     reduced = ld.simulate(initial, ld.GradientDescent(), record=ld.Record(4, names, reduce), **run)
     assert reduced["quantile"].values.tolist() == list(levels)
     assert reduced.bin_high.values.tolist() == [*edges, math.inf]
+    assert reduced["bin"].values.tolist() == [-0.125, 0.125, 0.625, 50.5, 149.5]  # the first edge less half of 0.25
     for k, step in enumerate(every.step.values):
         there = (every.diverged_step < 0) | (every.diverged_step > step)
         assert reduced.held[k] == there.sum()

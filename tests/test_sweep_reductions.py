@@ -53,7 +53,7 @@ def test_quantiles_and_histograms_have_dimensions_of_their_own(tmp_path):
         assert found["weights_quantiles"].dims == ("learning_rate", "step", "quantile", "layer")
         assert found["loss_histogram"].dims == ("learning_rate", "step", "bin")
         assert found["quantile"].values.tolist() == list(LEVELS)
-        assert set(found["loss_histogram"].coords) >= {"bin_low", "bin_high", "step"}
+        assert set(found["loss_histogram"].coords) >= {"bin", "bin_low", "bin_high", "step"}
         assert found["bin_low"].values.tolist() == [-np.inf, *EDGES]
         assert found["bin_high"].values.tolist() == [*EDGES, np.inf]
         for lr in (0.01, 0.1):

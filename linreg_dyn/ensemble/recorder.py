@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,12 @@ def _moment(name: str, kept: Array) -> Any:
     function = {"mean": np.mean, "variance": np.var, "min": np.min, "max": np.max}[name]
     with np.errstate(over="ignore", invalid="ignore"):
         return function(kept, axis=0)
+
+
+def _middles(edges: Sequence[float]) -> list[float]:
+    """A number within every bin between and beyond the edges: for plots."""
+    inner = [0.5 * low + 0.5 * high for low, high in pairwise(edges)]
+    return [1.5 * edges[0] - 0.5 * edges[1], *inner, 1.5 * edges[-1] - 0.5 * edges[-2]]
 
 
 class Recorder:
@@ -100,6 +108,8 @@ class Recorder:
                 out["quantile"] = ("quantile", list(reduction.levels), {"long_name": "probability", "units": "1"})
             elif isinstance(reduction, Histogram):
                 edges = [-np.inf, *reduction.edges, np.inf]
+                text = "a bin's middle, of the outer two as if as wide as their neighbours"
+                out["bin"] = ("bin", _middles(reduction.edges), {"long_name": text, "units": "1"})
                 out["bin_low"] = ("bin", edges[:-1], {"long_name": "a bin's lower edge", "units": "1"})
                 out["bin_high"] = ("bin", edges[1:], {"long_name": "a bin's upper edge", "units": "1"})
         return out
