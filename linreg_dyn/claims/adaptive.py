@@ -120,8 +120,8 @@ CLAIMS = (
         f"{CIFAR10} {CIFAR100}",
         "apart_*",
         "Test errors of the schemes and of the weakest constant, the fixed low weight decay of section 4, differ by at "
-        "most one per cent on CIFAR-10 and three on CIFAR-100; of losses see adaptive.restarts-close-the-gap. On CIFAR-10 "
-        "section 3.1 has the schemes worse: both sentences are true if it is by less than that.",
+        "most one per cent on CIFAR-10 and three on CIFAR-100; of losses see adaptive.restarts-close-the-gap. "
+        "On CIFAR-10 section 3.1 has the schemes worse: both sentences are true if it is by less than that.",
     ),
     *_both(
         "restarts-with-weight-decay",
