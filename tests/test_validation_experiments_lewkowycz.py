@@ -23,7 +23,7 @@ FC = {"name": "fc", "width": 16, "depth": 2}
 DIGITS = {"data": "digits", "train": 48, "rest": True, "batch_size": 48}
 CNN = {"model": {"name": "lewkowycz_cnn", "width": 8, "dense": 16, "pool": 2}} | DIGITS
 WRN = {"model": {"name": "wide_resnet", "depth": 10, "widen": 1, "weight_std": 1.0}} | DIGITS
-TWO = {"cells": [[0.2, 0.02], [0.2, 0.01]], "horizon": 0.1, "budget_rate": 0.2}
+TWO = {"cells": [[0.2, 0.02], [0.2, 0.01], [0.2, 0.0]], "horizon": 0.1, "budget_rate": 0.2, "without": {"epochs": 10}}
 LONGER = TWO | {"horizon": 0.5}
 SHORT = {"model": FC, "budgets": [20, 40], "l2": [0.1, 0.01, 0.001]}
 TOY = {
@@ -49,7 +49,11 @@ TOY = {
     "narrow": ("gpu", DIGITS | {"model": FC, "steps": 40}),
 }
 
-UNLEARNT = "momentum-augmentation"  # augmented so much, these few images are not learnt: no t* makes a slope
+UNLEARNT = {  # augmented so much, these few images are not learnt: no t* makes a slope
+    "momentum-augmentation": {"slope", "c_ratio"},
+    "t-star": {"loss_slope"},  # so short, the training loss still falls
+    "narrow": {"slope_above", "slope_below"},  # the best l2 is the largest or the smallest
+}
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -61,7 +65,7 @@ def test_toy_runs_measure_what_is_predicted(name, tmp_path):
     if changes.get("model", FC) is None:
         changes = changes | {"model": experiment.scales[scale].values["model"] | {"width": 64}}
     setting, found = measured(experiment, scale, tmp_path, **changes)
-    check(experiment, setting, found, without={"slope"} if name == UNLEARNT else set())
+    check(experiment, setting, found, without=UNLEARNT.get(name, ()))
     again = experiment.measure(setting.values, 0, Context(tmp_path, deadline=0.0))  # all parts are kept
     assert again.metrics == pytest.approx(found.metrics, nan_ok=True)
 
@@ -79,14 +83,32 @@ def test_grids_and_lengths():
     assert steps_of({"steps": 7, "horizon": 1}, 1, 1, 1) == 7
     assert steps_of({"epochs": 2}, 1, 1, 5) == 10
     assert steps_of({"time": 3.0}, 0.5, 1, 5) == 6
-    values = {"horizon": 2.0, "without": 30.0, "most_epochs": 100}
+    values = {"horizon": 2.0, "without": {"epochs": 30}}
     assert steps_of(values, 0.5, 0.1, 3) == 120
-    assert steps_of(values, 0.5, 0.001, 3) == 300
-    assert steps_of(values, 0.5, 0.0, 3) == 180
+    assert steps_of(values, 0.5, 0.0, 3) == 90
+    assert steps_of(values | {"without": {"time": 30.0}}, 0.5, 0.0, 3) == 60
     at = times(1, 1000)
     assert at[0] == 1
     assert at[-1] == 1000
     assert max(b / a for a, b in pairwise(at[30:])) < 1.13
+
+
+def test_lengths_are_those_of_the_paper():
+    """SM A, in epochs: 0.1 / (eta lambda), 4000 at most, but for one cell; 10,000, 10^6 / eta and so on without L2."""
+
+    def lengths(name, per_epoch):
+        values = BY_NAME[name].scales["paper"].values
+        return {(r, x): steps_of(values, r, x, per_epoch) / per_epoch for r, x in values["cells"]}
+
+    wide = lengths("t-star-wrn", 48)
+    assert wide.pop((0.2, 6.25e-5)) == 8000
+    assert {n for (_, l2), n in wide.items() if l2 == 0} == {10_000}
+    assert max(n for (_, l2), n in wide.items() if l2) == 4000
+    dense = lengths("t-star", 1)
+    assert dense[0.0025, 0] == 4e8
+    assert max(n for (_, l2), n in dense.items() if l2) == 2e7
+    for name, epochs in (("t-star-cnn", 21_000), ("t-star-cnn-bn", 9500)):
+        assert lengths(name, 390)[0.01, 0] == epochs
 
 
 def test_unused_images_are_the_test(tmp_path):
@@ -152,6 +174,52 @@ def test_other_laws_of_time_disagree(exponent, drop, slope, gap):
     assert verdict["fixed_cost"] == "agrees"
 
 
+def dense(turn, none):
+    """The curves of `made` with a training loss that is least at `turn` / (rate l2), and cells without l2."""
+    curves = made(-1.0)
+    at = turn / (curves.rates * curves.l2)
+    loss = np.abs(np.log(np.maximum(curves.steps, 1) / at[:, None]))
+    rows = np.r_[0:6, 0, 3]
+    l2 = np.append(curves.l2, [0.0, 0.0])
+    test = curves.test[rows].copy()
+    test[6:] *= none / 0.9
+    return replace(curves, rates=curves.rates[rows], l2=l2, steps=curves.steps[rows], test=test, loss=loss[rows])
+
+
+@pytest.mark.parametrize(
+    ("turn", "none", "loss_slope", "over_none"),
+    [
+        (0.5, 0.85, "agrees", "agrees"),
+        (0.5, 0.95, "agrees", "disagrees"),
+        (1e9, 0.85, "inconclusive", "agrees"),  # the loss still falls at the end
+    ],
+)
+def test_losses_that_turn_and_accuracies_without_l2(turn, none, loss_slope, over_none):
+    found = read(dense(turn, none), {}, 10).metrics
+    assert found["over_none"] == pytest.approx(0.9 - none)
+    verdict = verdicts(BY_NAME["t-star"].scales["gpu"], [found] * 3)
+    assert (verdict["loss_slope"], verdict["over_none"]) == (loss_slope, over_none)
+
+
+def test_a_loss_that_turns_at_one_time_for_all_l2_disagrees():
+    curves = dense(0.5, 0.85)
+    curves = replace(curves, loss=np.broadcast_to(curves.loss[0], curves.loss.shape))
+    found = read(curves, {}, 10).metrics
+    assert found["loss_slope"] == pytest.approx(0, abs=1e-9)
+    assert verdicts(BY_NAME["t-star"].scales["gpu"], [found] * 3)["loss_slope"] == "disagrees"
+
+
+@pytest.mark.parametrize(("exponent", "verdict"), [(-1.0, "disagrees"), (-1.25, "agrees"), (-1.6, "disagrees")])
+def test_the_c_of_small_l2_is_twice_that_of_large(exponent, verdict):
+    """Of t* ~ (rate l2)^exponent: by hand, over products of 1e-2, 5e-3, ... 5e-5, in halves at their middle."""
+    found = read(made(exponent), {}, 10).metrics
+    x = np.array([1e-2, 5e-3, 1e-3, 5e-4, 1e-4, 5e-5])
+    expected = (x[3:].prod() / x[:3].prod()) ** ((1 + exponent) / 3)
+    assert found["c_ratio"] == pytest.approx(expected, rel=0.1)  # times are known to a twelfth
+    found["over_none"] = found["loss_slope"] = 0.0
+    assert verdicts(BY_NAME["t-star"].scales["gpu"], [found] * 3)["c_ratio"] == verdict
+
+
 def test_cells_that_do_not_train_are_left_out():
     curves = made(-1.0)
     test = curves.test.copy()
@@ -190,6 +258,30 @@ def test_a_catapult_without_cells_to_compare_is_none(learn, tmp_path, monkeypatc
     found = scaling.catapult({}, 0, Context(tmp_path)).metrics
     assert np.isnan(found["late_over_early"])
     assert found["early_spread"] == 0 if learn == 2 else np.isnan(found["early_spread"])
+
+
+@pytest.mark.parametrize(
+    ("peaks", "learnt", "wrong"),
+    [
+        ((1000, 1000, 1000, 1000, 100, 10), 0.9, set()),
+        ((4000, 1000, 1000, 1000, 100, 10), 0.9, {"time_over_none"}),
+        ((1000, 1000, 1000, 1000, 1000, 1000), 0.9, {"slope_above"}),
+        ((1000, 1e5, 1e4, 1000, 100, 10), 0.9, {"slope_below", "time_over_none"}),
+        ((1000, 1000, 1000, 1000, 100, 10), 1.0, {"learnt_then"}),
+    ],
+)
+def test_predictions_of_narrow_networks_can_fail(peaks, learnt, wrong, tmp_path, monkeypatch):
+    l2 = np.array([0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2])
+    steps = np.tile(np.unique(np.round(np.geomspace(1, 1e6, 400))), (6, 1))
+    top = np.array([0.4, 0.4, 0.4, 0.5, 0.4, 0.3])[:, None]
+    test = top * np.minimum(1, 0.2 + 0.8 * steps / np.array(peaks)[:, None])
+    train = np.where(steps < np.array(peaks)[:, None] / 2, 0.5, learnt)
+    curves = Curves(np.full(6, 0.1), l2, steps, test, train, train, 1)
+    monkeypatch.setattr(scaling, "train", lambda *_: curves)
+    monkeypatch.setattr(scaling, "images", lambda *_: None)
+    found = scaling.narrow({}, 0, Context(tmp_path)).metrics
+    seen = verdicts(BY_NAME["narrow"].scales["gpu"], [found] * 3)
+    assert {name for name, verdict in seen.items() if verdict == "disagrees"} == wrong
 
 
 def theory(degree, t, seed=0):
@@ -246,6 +338,40 @@ def test_a_level_that_is_never_reached_takes_longer_than_the_run(mine, speed, tm
     assert found["gain"] == pytest.approx(max(mine) - 0.8)
     setting = BY_NAME["auto-l2"].scales["gpu"]
     assert verdicts(setting, [found] * 2)["speed"] == ("agrees" if speed < 1 else "disagrees")
+    assert found["ahead"] == pytest.approx(0.0)  # before the tenth step all are where they began
+
+
+def test_who_is_ahead_before_the_rate_falls(tmp_path, monkeypatch):
+    runs = {"auto": curve(0.1, 0.5, 0.6, 0.7, 0.7), "l2-0.1": curve(0.1, 0.2, 0.6, 0.7, 0.8)}
+    monkeypatch.setattr(optimal, "alone", lambda values, data, seed, context, name, *_: runs[name])
+    values = DIGITS | {"rate": 1.0, "start": 0.1, "every": 1, "steps": 40, "l2": [0.1]}
+    found = optimal.auto(values, 0, Context(tmp_path)).metrics
+    assert found["ahead"] == pytest.approx(0.3)  # up to step 12
+    setting = BY_NAME["auto-l2-schedule"].scales["gpu"]
+    assert set(verdicts(setting, [found] * 2).values()) == {"agrees"}
+    assert verdicts(setting, [found | {"ahead": -0.1}] * 2)["ahead"] == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("large", "optimal_l2", "falls", "doubling"),
+    [((0.1, 0.4, 0.4, 0.1, 0.1), 2.0, "agrees", "agrees"), ((0.1, 0.4, 0.4, 0.4, 0.4), 1.0, "disagrees", "disagrees")],
+)
+def test_what_the_short_run_gives(large, optimal_l2, falls, doubling, tmp_path, monkeypatch):
+    """It is at its best after 10 steps of a large l2 = 1: c = 10, for a budget of 10 an l2 of 1."""
+
+    def one(values, data, seed, context, name="cells"):
+        rates, l2 = np.array(values["cells"]).T
+        near = -abs(np.log(l2 / optimal_l2))[:, None]
+        test = np.array([large]) if name == "large" else np.array([[0.1, 0.5, 0.5, 0.5, 0.5]]) + 0.1 * near
+        steps = np.broadcast_to(10 * np.arange(5), test.shape)
+        return Curves(rates, l2, steps, test, test, test, 1)
+
+    monkeypatch.setattr(optimal, "train", one)
+    values = DIGITS | {"rate": 1.0, "large_l2": 1.0, "short": {"steps": 40}, "budgets": [10], "l2": [0.5, 1, 2, 4]}
+    found = optimal.measured_constant(values, 0, Context(tmp_path)).metrics
+    assert abs(found["doubling"]) == pytest.approx(np.log10(2))
+    seen = verdicts(BY_NAME["lambda-pred"].scales["gpu"], [found] * 2)
+    assert (seen["falls"], seen["doubling"]) == (falls, doubling)
 
 
 def test_a_budget_s_performance_is_the_maximum_in_training(tmp_path, monkeypatch):
@@ -274,6 +400,9 @@ def test_two_seeds_decide_next_to_nothing():
 
 
 def test_predictions_of_applications_can_fail():
+    setting = BY_NAME["kernel-vs-network"].scales["gpu"]
+    late = next(p for p in setting.predictions if p.metric == "late_over_zero")
+    assert [late.judge({"late_over_zero": [x] * 3}).verdict for x in (0.2, 0.9)] == ["agrees", "disagrees"]
     setting = BY_NAME["lambda-pred"].scales["quick"]
     assert set(verdicts(setting, [{"decades": 0.4, "gap": 0.001}] * 2).values()) == {"agrees"}
     assert set(verdicts(setting, [{"decades": 1.4, "gap": 0.1}] * 2).values()) == {"disagrees"}

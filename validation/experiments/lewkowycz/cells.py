@@ -59,6 +59,13 @@ class Curves:
         there = self.test >= self.best()[:, np.newaxis] - WITHIN
         return first_time(self.steps, there & (self.steps > 0))
 
+    def least_loss(self) -> np.ndarray:
+        """Steps until the training loss is least, (cell,); NaN: it still falls at the end, or is known there alone."""
+        loss = np.where(np.isnan(self.loss), np.inf, self.loss)
+        found = np.take_along_axis(self.steps, loss.argmin(1)[:, np.newaxis], 1)[:, 0].astype(float)
+        last = np.isfinite(loss).shape[1] - 1 - np.isfinite(loss)[:, ::-1].argmax(1)
+        return np.where(loss.argmin(1) < last, found, np.nan)
+
     def t_train(self) -> np.ndarray:
         """Steps until the training accuracy is 1, (cell,); NaN: it never is."""
         return first_time(self.steps, self.train >= 1)
@@ -90,7 +97,7 @@ def images(values: dict[str, Any], context: Context, seed: int) -> Dataset:
 def steps_of(values: dict[str, Any], rate: float, l2: float, per_epoch: int) -> int:
     """How long a cell trains: the first of `steps`, `epochs`, `time` / rate or `horizon` / (rate l2) that is given.
 
-    The last is in epochs, and `without` epochs / rate where there is no L2; `most_epochs` bounds it.
+    The last is in epochs; where there is no L2, `without` says instead, as {"epochs": ...} or {"time": ...}.
     """
     if "steps" in values:
         return values["steps"]
@@ -98,8 +105,9 @@ def steps_of(values: dict[str, Any], rate: float, l2: float, per_epoch: int) -> 
         return max(1, round(values["epochs"] * per_epoch))
     if "time" in values:
         return max(1, round(values["time"] / rate))
-    epochs = values["horizon"] / (rate * l2) if l2 else values["without"] / rate
-    return max(1, round(min(epochs, values.get("most_epochs", math.inf)) * per_epoch))
+    if not l2:
+        return steps_of(values["without"], rate, l2, per_epoch)
+    return max(1, round(values["horizon"] / (rate * l2) * per_epoch))
 
 
 def train(values: dict[str, Any], data: Dataset, seed: int, context: Context, name: str = "cells") -> Curves:

@@ -26,7 +26,8 @@ def network_and_theory(values: dict[str, Any], seed: int, context: Context) -> M
     """Losses of a two-layer ReLU network, and of the solutions with k = 1 and k = 2, over time.
 
     `difference` is the largest distance to k = 2 up to its minimum, over the loss at the start; `time_ratio` and
-    `loss_ratio` compare the minima; `rises` is the network's last loss over its least, `linear_rises` that of k = 1.
+    `loss_ratio` compare the minima; `rises` is the network's last loss over its least, `linear_rises` that of k = 1;
+    `late_over_zero` is the network's last loss over that of f = 0, N / 2.
     """
     data = images(values, context, seed)
     count, rate = len(data.y_train), values["rate"]
@@ -51,7 +52,9 @@ def network_and_theory(values: dict[str, Any], seed: int, context: Context) -> M
     trained = context.once("network", make)
     t = trained["steps"] * rate
     theory = context.once("theory", lambda: _theory(values, data, seed, context, t))
-    return read(t, trained["loss"], theory["linear"], theory["quadratic"], diverged=bool(trained["diverged"]))
+    found = read(t, trained["loss"], theory["linear"], theory["quadratic"], diverged=bool(trained["diverged"]))
+    late = np.nan if trained["diverged"] else float(trained["loss"][-1] / (count / 2))
+    return Measured(found.metrics | {"late_over_zero": late}, found.arrays)
 
 
 def _theory(values: dict[str, Any], data: Dataset, seed: int, context: Context, t: np.ndarray) -> dict[str, np.ndarray]:

@@ -62,11 +62,23 @@ def guess_fixed(values: dict[str, Any]) -> float:
 
 
 def measured_constant(values: dict[str, Any], seed: int, context: Context) -> Measured:
-    """lambda_pred = c / T, with c = t* l2 of a short run at a large L2 parameter (Fig. 1b and 4)."""
+    """lambda_pred = c / T, with c = t* l2 of a short run at a large L2 parameter (Fig. 1b and 4).
+
+    `doubling` is by how much 2 c / T is further from the tuned ones (S4), in decades; `falls` how far the test accuracy
+    of the short run falls after its best.
+    """
     data, rate = images(values, context, seed), values["rate"]
     short = {**values, "cells": [[rate, values["large_l2"]]], **values["short"]}
-    c = float((first := train(short, data, seed, context, "large")).t_star()[0] * first.l2[0])
-    return _compared(values, [c / T for T in values["budgets"]], rate, data, seed, context, {"c": c})
+    first = train(short, data, seed, context, "large")
+    c = float(first.t_star()[0] * first.l2[0])
+    found = _compared(values, [c / T for T in values["budgets"]], rate, data, seed, context, {"c": c})
+    return Measured(found.metrics | {"falls": _fall(first)}, found.arrays)
+
+
+def _fall(curves: Curves) -> float:
+    """How far below its best the test accuracy of the only cell is in the last quarter of its steps, in the mean."""
+    last = (curves.steps[0] > 0.75 * np.nanmax(curves.steps)) & np.isfinite(curves.test[0])
+    return float(curves.best()[0] - curves.test[0, last].mean()) if last.any() else np.nan
 
 
 def guess_measured(values: dict[str, Any]) -> float:
@@ -116,10 +128,12 @@ def _compared(
     best = [tuned.best(T) for T in budgets]
     optimal = np.array([_middle(tuned, accuracy) for accuracy in best])
     reached = np.array([own.best(T)[k] for k, T in enumerate(budgets)])
-    decades, gaps = abs(np.log10(np.array(predicted) / optimal)), np.array([b.max() for b in best]) - reached
+    decades, twice = (abs(np.log10(times * np.array(predicted) / optimal)) for times in (1, 2))
+    gaps = np.array([b.max() for b in best]) - reached
     arrays |= {"budgets": np.array(budgets), "predicted": np.array(predicted), "optimal": optimal, "gaps": gaps}
     arrays |= {"l2": tuned.l2, "best": np.array(best)}
-    return Measured({"decades": float(decades.max()), "gap": float(gaps.mean())}, arrays)
+    metrics = {"decades": decades.max(), "gap": gaps.mean(), "doubling": twice.mean() - decades.mean()}
+    return Measured({name: float(x) for name, x in metrics.items()}, arrays)
 
 
 def _middle(tuned: Curves, accuracy: np.ndarray) -> float:
@@ -131,6 +145,7 @@ def auto(values: dict[str, Any], seed: int, context: Context) -> Measured:
     """AutoL2 against the best constant L2 parameter: accuracy, and the time to the constant's (Fig. 1c, S9, S10).
 
     Where AutoL2 never comes that far, its time is more than the run's: `speed` is then a lower bound, 1 or more.
+    `ahead` is its lead in accuracy in the first 0.3 of the run, after which a schedule lets the rate fall.
     """
     data, rate = images(values, context, seed), values["rate"]
     per_epoch = max(1, len(data.y_train) // values["batch_size"])
@@ -146,7 +161,8 @@ def auto(values: dict[str, Any], seed: int, context: Context) -> Measured:
     level = max(tops) - WITHIN
     own, other = (first_time(run["steps"][None], run["test"][None] >= level)[0] for run in (mine, best))
     own = steps if np.isnan(own) else own
-    metrics = {"gain": float(mine["test"].max() - max(tops)), "speed": ratio(own, other)}
+    begun = [float(run["test"][run["steps"] <= 0.3 * steps].max()) for run in (mine, best)]
+    metrics = {"gain": float(mine["test"].max() - max(tops)), "speed": ratio(own, other), "ahead": begun[0] - begun[1]}
     arrays = {"steps": mine["steps"], "auto": mine["test"], "schedule": mine["l2"]}
     return Measured(metrics, arrays | {"best_steps": best["steps"], "constant": best["test"], "tops": np.array(tops)})
 

@@ -24,14 +24,22 @@ def read(curves: Curves, values: dict[str, Any], classes: int) -> Measured:
     """Metrics of a sweep.
 
     Cells that never get beyond twice the accuracy of chance do not train at all, and are left out of the slope, as
-    those whose best accuracy comes before the fourth step are: their t* is not resolved.
+    those whose best accuracy comes before the fourth step are: their t* is not resolved. `c_ratio` is of t* rate l2,
+    over the lower half of log(rate l2) to the upper. Where there is something to tell them from, `loss_slope` is of the
+    times to the least training loss, of cells in which it has risen since, and `over_none` what l2 adds to the best
+    accuracy, of those rates that have a cell without.
     """
     best, t_star, fixed = curves.best(), curves.t_star(), curves.best(values.get("budget", np.inf))
     learns = (curves.l2 > 0) & (best > 2 / classes) & (t_star >= 4)
     product = curves.rates * curves.l2
-    metrics = {"slope": np.nan}
-    if np.unique(product[learns]).size > 1:
-        metrics["slope"] = slope_interval(np.log(product[learns]), np.log(t_star[learns])).estimate
+    metrics = {"slope": _slope(product[learns], t_star[learns]), "c_ratio": _ratio(product[learns], t_star[learns])}
+    if np.isfinite(curves.loss).sum() > len(best):
+        turn = curves.least_loss()
+        turns = learns & (turn > 0)
+        metrics["loss_slope"] = _slope(product[turns], turn[turns])
+    if (without := curves.l2 == 0).any():
+        among = np.isin(curves.rates, curves.rates[without]) & ~without
+        metrics["over_none"] = float(best[among].max() - best[without].max())
     gaps, tops, costs = [], [], []
     for rate in np.unique(curves.rates):
         row = np.flatnonzero((curves.rates == rate) & (curves.l2 > 0))
@@ -43,6 +51,19 @@ def read(curves: Curves, values: dict[str, Any], classes: int) -> Measured:
     metrics |= {"gap_least": float(np.mean(gaps)), "fixed_cost": float(costs[at]), "rate_spread": float(np.ptp(tops))}
     arrays = {"rates": curves.rates, "l2": curves.l2, "t_star": t_star, "best": best, "fixed": fixed, "learns": learns}
     return Measured(metrics, arrays)
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Log-log; NaN where x does not vary."""
+    return slope_interval(np.log(x), np.log(y)).estimate if np.unique(x).size > 1 else np.nan
+
+
+def _ratio(x: np.ndarray, y: np.ndarray) -> float:
+    """The geometric mean of x y where log x is below its middle, over that above; NaN where all x are alike."""
+    if np.unique(x).size < 2:
+        return np.nan
+    lower = np.log(x) < np.log([x.min(), x.max()]).mean()
+    return float(np.exp(np.log(x * y)[lower].mean() - np.log(x * y)[~lower].mean()))
 
 
 def train_time(values: dict[str, Any], seed: int, context: Context) -> Measured:
@@ -75,19 +96,28 @@ def catapult(values: dict[str, Any], seed: int, context: Context) -> Measured:
 
 
 def narrow(values: dict[str, Any], seed: int, context: Context) -> Measured:
-    """Where the scaling does not hold: t* above and below the best l2, and what l2 below it costs (S7)."""
+    """Where the scaling does not hold: t* above and below the best l2, and what l2 below it costs (S7).
+
+    `time_over_none` is t* from the best l2 down over that without l2; `learnt_then` the largest training accuracy at
+    t*.
+    """
     curves = train(values, images(values, context, seed), seed, context)
     best, t_star = curves.best(), curves.t_star()
     order = np.argsort(curves.l2)
     l2, best, t_star = curves.l2[order], best[order], t_star[order]
-    top = int(best.argmax())
-
-    def slope(part: slice) -> float:
-        x, y = l2[part], t_star[part]
-        return slope_interval(np.log(x), np.log(y)).estimate if len(x) > 1 else np.nan
-
-    metrics = {"slope_above": slope(slice(top, None)), "slope_below": slope(slice(0, top + 1))}
-    metrics["gap_least"] = float(best[top] - best[0])
+    first = int((l2 == 0).sum())  # of those with l2
+    top = first + int(best[first:].argmax())
+    above, below = slice(top, None), slice(first, top + 1)
+    then = np.take_along_axis(
+        curves.train, (curves.steps == curves.t_star()[:, np.newaxis]).argmax(1)[:, np.newaxis], 1
+    )
+    metrics = {
+        "slope_above": _slope(l2[above], t_star[above]),
+        "slope_below": _slope(l2[below], t_star[below]),
+        "gap_least": float(best[top] - best[: first + 1].max()),
+        "time_over_none": float(np.exp(np.log(t_star[below]).mean() - np.log(t_star[:first]).mean())),
+        "learnt_then": float(then.max()),
+    }
     return Measured(metrics, {"l2": l2, "rates": curves.rates[order], "t_star": t_star, "best": best})
 
 

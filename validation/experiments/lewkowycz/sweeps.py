@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from validation.core import Experiment, Prediction, Setting
+from validation.experiments.common import unexpected
 from validation.experiments.lewkowycz.cells import grid
 from validation.experiments.lewkowycz.scaling import draw_t_star, scaling
 from validation.experiments.lewkowycz.shared import (
+    AUGMENTED,
     CIFAR,
     CNN,
     CNN_L2,
@@ -17,6 +19,7 @@ from validation.experiments.lewkowycz.shared import (
     MOMENTUM,
     ON_DIGITS,
     ON_SMALL_WRN,
+    ON_WRN,
     PAPER_L2,
     PAPER_RATES,
     RUNNING,
@@ -39,10 +42,25 @@ GAP = Prediction(
 )
 COST = Prediction("fixed_cost", "with a fixed number of epochs the smallest l2 costs more than half a per cent", 0.005)
 SPREAD = Prediction("rate_spread", "the best accuracy depends weakly on the rate, by two per cent", high=0.02)
+SMALL_L2 = Prediction("over_none", "the best accuracy with l2 is above that without", low=0.0)
+DOUBLE = Prediction(
+    "c_ratio",
+    "t* rate l2 is about twice as high for small rate x l2 as for large, within a factor of 2^(1/2)",
+    2**0.5,
+    2**1.5,
+)
+TURN = Prediction(
+    "loss_slope", "the time to the least training loss is ~ 1 / (rate l2): log-log slope -1", -1.15, -0.85
+)
+SEVEN = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)
+FEW = "not expected over a single decade"
 
 
-def _scaling(values: dict[str, Any], seeds: int, minutes: float, differs: str = "", *, rates: bool = False) -> Setting:
-    return Setting(values, (SLOPE, GAP, COST, *((SPREAD,) if rates else ())), seeds, differs, minutes)
+def _scaling(
+    values: dict[str, Any], minutes: float, differs: str = "", *more: Prediction, rates: bool = False, seeds: int = 3
+) -> Setting:
+    of_rates = (SPREAD,) if rates else ()
+    return Setting(values, (SLOPE, GAP, COST, *of_rates, *more), seeds, differs, minutes)
 
 
 T_STAR = Experiment(
@@ -55,27 +73,28 @@ T_STAR = Experiment(
             DIGITS
             | {"model": SMALL_FC, "horizon": 2.0, "budget": 100, "budget_rate": 1.5}
             | {"cells": grid((0.5, 1.5), (0.06, 0.02, 0.006, 0.002, 0.0006, 0.0002), 2.5e-4, 0.1)},
-            5,
             1.2,
             f"{ON_DIGITS}; two and a half decades of rate x l2 (the paper: six)",
             rates=True,
+            seeds=5,
         ),
         "gpu": _scaling(
             MNIST
-            | {"model": FC, "horizon": 2.0, "budget": 2000, "budget_rate": 0.15}
-            | {"cells": grid((0.05, 0.15, 0.5, 1.5), (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1), 4e-5, 0.1)},
-            3,
+            | {"model": FC, "horizon": 2.0, "budget": 2000, "budget_rate": 0.15, "without": {"time": 60_000}}
+            | {"cells": [*grid((0.05, 0.15, 0.5, 1.5), SEVEN, 4e-5, 0.1), [1.5, 0]]},
             18.0,
-            "four rates, and products of rate and l2 from 4e-5 to 0.1 (the paper: six decades)",
+            "four rates, and products of rate and l2 from 4e-5 to 0.1 (the paper: six decades); without l2 one "
+            "rate, for three times as long as at its smallest l2",
+            *(SMALL_L2, DOUBLE, TURN),
             rates=True,
         ),
         "paper": _scaling(
             MNIST
-            | {"model": FC, "horizon": 2.0, "without": 1e6, "most_epochs": 2e7, "budget": 10_000, "budget_rate": 0.15}
+            | {"model": FC, "horizon": 2.0, "without": {"time": 1e6}, "budget": 10_000, "budget_rate": 0.15}
             | {"cells": grid(PAPER_RATES, PAPER_L2, 1e-7, 2.0)},
-            3,
             75_000.0,
             "",
+            *(SMALL_L2, DOUBLE, TURN),
             rates=True,
         ),
     },
@@ -89,27 +108,35 @@ def _t_star_of(
     name: str,
     what: str,
     where: str,
-    gpu: tuple[dict[str, Any], float, str],
-    paper: tuple[dict[str, Any], float],
+    gpu: Setting,
+    paper: Setting,
     priority: int,
 ) -> Experiment:
-    several = len({rate for rate, _ in paper[0]["cells"]}) > 1
-    scales = {
-        "gpu": _scaling(gpu[0], 3, gpu[1], gpu[2]),
-        "paper": _scaling(paper[0], 3, paper[1], RUNNING if "bn" in name or "wrn" in name else "", rates=several),
-    }
     says = "The steps until the best test accuracy are ~ 1 / lambda; that accuracy does not get worse as lambda falls."
     return Experiment(
-        f"lewkowycz.{name}", what, f"lewkowycz2020, {where}", says, scales, scaling, priority, draw_t_star
+        f"lewkowycz.{name}",
+        what,
+        f"lewkowycz2020, {where}",
+        says,
+        {"gpu": gpu, "paper": paper},
+        scaling,
+        priority,
+        draw_t_star,
     )
 
 
-def _cnn(norms: str, without: float) -> tuple[tuple[dict[str, Any], float, str], tuple[dict[str, Any], float]]:
+def _cnn(norms: str, without: int) -> tuple[Setting, Setting]:
     shared = CIFAR | {"model": CNN | {"norms": norms}, "batch_size": 128, "horizon": 0.01, "budget_rate": 0.01}
-    small = shared | {"budget": 390, "cells": grid((0.01,), (1, 0.5, 0.25, 0.1, 0.05, 0.025))}
-    differs = "l2 from 0.025 to 1 (the paper: 5e-5 to 2); bfloat16" + ("; " + RUNNING if norms == "all" else "")
-    full = shared | {"precision": "float32", "budget": 78_000, "without": 0.01 * without}
-    return (small, 15.0, differs), (full | {"cells": grid((0.01,), CNN_L2)}, 30_000.0)
+    small = shared | {
+        "budget": 390,
+        "cells": grid((0.01,), (0, 1, 0.5, 0.25, 0.1, 0.05, 0.025)),
+        "without": {"epochs": 40},
+    }
+    differs = RUNNING if norms == "all" else ""
+    fewer = f"l2 from 0.025 to 1 (the paper: 5e-5 to 2), without l2 as long as the smallest; bfloat16; {differs}"
+    full = shared | {"precision": "float32", "budget": 78_000, "without": {"epochs": without}}
+    whole = _scaling(full | {"cells": grid((0.01,), CNN_L2)}, 30_000.0, differs, SMALL_L2)
+    return _scaling(small, 15.0, fewer.removesuffix("; "), SMALL_L2), whole
 
 
 OTHERS = (
@@ -117,18 +144,25 @@ OTHERS = (
         "t-star-wrn",
         "Wide ResNets by plain SGD: the time to the best accuracy",
         "Fig. 2d-f",
-        (
+        _scaling(
             CIFAR
             | {"model": SMALL_WRN, "batch_size": 1024, "horizon": 0.1, "budget": 780, "budget_rate": 0.2}
-            | {"cells": grid((0.2,), (0.064, 0.032, 0.016, 0.008, 0.004))},
+            | {"cells": grid((0.2,), (0, 0.064, 0.032, 0.016, 0.008, 0.004)), "without": {"epochs": 125}},
             18.0,
-            ON_SMALL_WRN + RUNNING,
+            ON_SMALL_WRN + ON_WRN + "; without l2 as long as the smallest",
+            SMALL_L2,
+            *unexpected([DOUBLE], {"c_ratio": FEW}),
         ),
-        (
+        _scaling(
             CIFAR
-            | {"model": WRN, "precision": "float32", "batch_size": 1024, "horizon": 0.1, "without": 2000.0}
-            | {"most_epochs": 4000, "budget": 9750, "budget_rate": 0.2, "cells": grid(WRN_RATES, WRN_L2, 2.5e-5)},
-            150_000.0,
+            | {"model": WRN, "precision": "float32", "batch_size": 1024, "horizon": 0.1, "budget": 9750}
+            | {"without": {"epochs": 10_000}, "budget_rate": 0.2}
+            | {"cells": [*grid(WRN_RATES, WRN_L2, 2.5e-5), [0.2, 6.25e-5]]},
+            480_000.0,
+            ON_WRN,
+            SMALL_L2,
+            DOUBLE,
+            rates=True,
         ),
         120,
     ),
@@ -145,18 +179,16 @@ OTHERS = (
                 | MOMENTUM
                 | {"model": SMALL_WRN, "horizon": 0.004, "budget": 480, "budget_rate": 0.2}
                 | {"cells": grid((0.2,), (0.008, 0.004, 0.002, 0.001, 0.0005))},
-                3,
                 8.0,
-                ON_SMALL_WRN + RUNNING + "; mixup's alpha is 1, the paper does not say",
+                ON_SMALL_WRN + AUGMENTED,
             ),
             "paper": _scaling(
                 CIFAR
                 | MOMENTUM
                 | {"model": WRN, "precision": "float32", "horizon": 0.002, "budget": 9600, "budget_rate": 0.2}
                 | {"cells": grid((0.2,), (5e-6, 1e-5, 5e-5, 1e-4, 2e-4, 4e-4, 1e-3, 2e-3))},
-                3,
                 30_000.0,
-                RUNNING + "; mixup's alpha is 1, the paper does not say",
+                AUGMENTED,
             ),
         },
         scaling,
