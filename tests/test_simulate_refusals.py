@@ -118,7 +118,7 @@ def test_bad_arguments_are_refused_by_name(change, error, message, monkeypatch):
         (lambda: ld.Record(observables=("losss",)), ValueError, "observables must be one of 'loss'"),
         (lambda: ld.Record(observables=()), ValueError, "observables must be one or more different names"),
         (lambda: ld.Record(observables=("loss", "loss")), ValueError, "observables must be one or more diff"),
-        (lambda: ld.Record(reduce="median"), ValueError, "reduce must be one of 'mean'"),
+        (lambda: ld.Record(reduce="median"), ValueError, "reduce must be one of 'mean', .*, Quantiles"),
     ],
 )
 def test_bad_parts_are_refused_by_name(make, error, message):

@@ -87,6 +87,7 @@ def test_a_spec_is_the_same_sweep_however_its_values_are_written():
         (("[0.0, 0.1]", "{log = [0, 1], points = 3}"), "grid.weight_decay.log[0] must be a finite number > 0, got 0"),
         (("[0.0, 0.1]", "{log = [1, 2]}"), "grid.weight_decay: must be {log = [first, last], points = n}"),
         (("[0.0, 0.1]", "7"), "grid.weight_decay: must be a list, {linear"),
+        (("[0.0, 0.1]", "{lin = [0, 0.01], points = 3}"), "grid.weight_decay: must be a list, {linear"),
         (("= 0.1\n", "= -0.1\n"), "run.learning_rate must be a finite number > 0, got -0.1"),
         (("= 0.1\n", "= nan\n"), "run.learning_rate must be a finite number > 0, got nan"),
         (("= 0.1\n", '= {type = "Adaptve", c = 1}\n'), "run.learning_rate.type must be one of"),
@@ -181,7 +182,10 @@ def test_a_spec_is_the_same_sweep_however_its_values_are_written():
         (("[grid]", "[record]\nevery = 0\n[grid]"), "record: every must be an integer from 1"),
         (("[grid]", "[record]\nevry = 1\n[grid]"), "record: there is no field 'evry'; the closest is 'every'"),
         (("[grid]", '[record]\nobservables = ["los"]\n[grid]'), "record: observables must be one of 'loss'"),
-        (RECORD.with_('["median"]'), "record: reduce must be one of 'mean'"),
+        (
+            RECORD.with_('["median"]'),
+            "record.reduce[0] must be one of 'mean', 'variance', 'min', 'max', {type = \"Quan",
+        ),
         (RECORD.with_("[]"), "record: reduce must be one or more different reductions, got ()"),
         (RECORD.with_('["mean", "mean"]'), "record: reduce must be one or more different reductions"),
         (

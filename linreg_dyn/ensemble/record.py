@@ -158,8 +158,10 @@ class Record:
         if isinstance(self.reduce, list):
             object.__setattr__(self, "reduce", tuple(self.reduce))
         for reduction in self.reductions:
-            if not isinstance(reduction, (Quantiles, Histogram)):
-                choice("reduce", reduction, SIMPLE)
+            named = isinstance(reduction, str) and reduction in SIMPLE
+            if not named and not isinstance(reduction, (Quantiles, Histogram)):
+                names = ", ".join(map(repr, SIMPLE))
+                raise ValueError(f"reduce must be one of {names}, Quantiles(...) or Histogram(...), got {reduction!r}")
         labels = [label_of(reduction) for reduction in self.reductions]
         if len(set(labels)) < len(labels) or self.reduce == ():
             raise ValueError(f"reduce must be one or more different reductions, got {self.reduce!r}")

@@ -69,11 +69,14 @@ def _check_table(where: str, table: Any) -> None:
 
 
 def _flatten(where: str, table: Any) -> dict[str, tuple[Any, ...]]:
-    """Values by dotted path; a table that is no range holds fields of a field (`starts.spread = [...]`)."""
+    """Values by dotted path; a table that is no range holds fields of a field (`starts.spread = [...]`).
+
+    One with `points`, which no field has, is a range whose kind is mistyped.
+    """
     _check_table(where, table)
     found: dict[str, tuple[Any, ...]] = {}
     for name, value in table.items():
-        if isinstance(value, dict) and not set(RANGES) & value.keys():
+        if isinstance(value, dict) and not {*RANGES, "points"} & value.keys():
             found |= {f"{name}.{path}": values for path, values in _flatten(f"{where}.{name}", value).items()}
         else:
             found[name] = values_of(f"{where}.{name}", value)

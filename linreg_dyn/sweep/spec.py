@@ -227,6 +227,9 @@ def _record(table: dict[str, Any] | None) -> tuple[Record | None, bool]:
 def _reduction(where: str, value: Any) -> Any:
     """A reduction's name, or the one that a table stands for, whose numbers may be written short as on an axis."""
     if not isinstance(value, dict):
+        if value not in SIMPLE:
+            tables = '{type = "Quantiles", levels = [...]} or {type = "Histogram", edges = [...]}'
+            raise ValueError(f"{where} must be one of {', '.join(map(repr, SIMPLE))}, {tables}, got {value!r:.80}")
         return value
     short = {name: list(values_of(f"{where}.{name}", v)) for name, v in value.items() if isinstance(v, dict)}
     return made(where, value | short, (Quantiles, Histogram))
