@@ -198,7 +198,7 @@ def test_duplicates_are_told_and_never_learned_when_they_disagree(tmp_path, caps
     assert result["loss"].values.min() == pytest.approx(1, rel=1e-3)  # of labels 1 and -1 the mean is 0
     assert result.attrs["loss_at_t_star"] == pytest.approx(1, rel=1e-12)
     assert words["loss minimum"].startswith("none at a finite time; the loss falls towards 1,")
-    assert re.fullmatch(r"1 eigenvalue\(s\) to 0, being rounding; the lowest was \S+", words["clipped"])
+    assert re.fullmatch(r"1 eigenvalue\(s\) up to \S+ to 0, being rounding; the lowest was \S+", words["clipped"])
 
 
 def test_results_are_kept_and_found_again(tmp_path, capsys, monkeypatch):

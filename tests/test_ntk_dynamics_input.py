@@ -45,6 +45,27 @@ def test_kernels_are_repaired_within_rounding_and_refused_beyond():
         predict(slightly, y, TIMES, l2=0.05, degree=2)
 
 
+@pytest.mark.parametrize(("loss", "method"), [("mse", "closed"), ("huber", "implicit"), ("mse", "chebyshev")])
+def test_what_is_rounding_can_be_told(loss, method):
+    """Then the kernel is the nearest that has no negative eigenvalues: nothing grows."""
+    kernel, cross = kernels()
+    values, vectors = np.linalg.eigh(kernel)
+    values[:2] = -0.01 * values[-1], 0.005 * values[-1]
+    kernel = (vectors * values) @ vectors.T
+    arguments = {"l2": 0.0, "degree": 1, "loss": loss, "method": method, "kernel_test_train": cross}
+    times = [0.0, 100 / values[-1], 1000 / values[-1]]
+    with pytest.raises(ValueError, match=r"taken for rounding; rtol, or kernel_rtol in ntk.predict, changes that"):
+        predict(kernel, np.ones(N), times, **arguments)
+    run = predict(kernel, np.ones(N), times, **arguments, kernel_rtol=0.02)
+    assert run.attrs["kernel_rtol"] == 0.02
+    values[:2] = 0
+    nearest = (vectors * values) @ vectors.T
+    arguments["kernel_test_train"] = cross @ vectors[:, 2:] @ vectors[:, 2:].T
+    other = predict(nearest, np.ones(N), times, **arguments)
+    for name in ("f", "f_test"):
+        np.testing.assert_allclose(run[name], other[name], rtol=0, atol=1e-4 if method == "chebyshev" else 1e-7)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -72,6 +93,7 @@ def test_kernels_are_repaired_within_rounding_and_refused_beyond():
         ({"l2": AutoL2()}, ValueError, "learning_rate must be given with AutoL2"),
         ({"learning_rate": 0}, ValueError, "learning_rate must be a finite number > 0"),
         ({"rtol": 1e-15}, ValueError, "rtol must be a finite number >= 1e-12"),
+        ({"kernel_rtol": -1}, ValueError, "kernel_rtol must be a finite number >= 0"),
         ({"max_steps": 0}, ValueError, "max_steps must be an integer from 1"),
         ({"l2": AutoL2(), "learning_rate": 1, "loss": np.subtract}, ValueError, "loss must tell its value for AutoL2"),
         ({"t": np.zeros(10**7), "kernel": np.eye(1000), "y": np.ones(1000)}, ValueError, "GiB"),

@@ -6,7 +6,7 @@ from scipy.linalg import cholesky
 from scipy.sparse.linalg import aslinearoperator
 
 from linreg_dyn.ntk import kernel_checks
-from linreg_dyn.ntk.kernel_checks import check_kernel, clipped
+from linreg_dyn.ntk.kernel_checks import KernelCheck, check_kernel, clipped
 
 
 def gram(samples, features, seed=0):
@@ -93,12 +93,32 @@ def test_minors_are_refused_cheaply(definite):
         check_kernel([[1, 0, 2], [0, 1, 0], [2, 0, 1]], definite=definite)
 
 
-def test_clipped():
-    noise = 3 * 2.0**-52 * 2
-    values = np.array([2.0, 1.001 * noise, noise, 0, -1e-9])
-    assert np.array_equal(clipped(values, samples=3, rtol=1e-8, norm=2.0), [2, 1.001 * noise, 0, 0, 0])
-    with pytest.raises(ValueError, match="lowest eigenvalue is -1e-09"):
-        clipped(values, samples=3, rtol=1e-10, norm=2.0)
+def checked(trace=0.0, **changes):
+    """Of a kernel of three samples, norm 2 and this trace."""
+    found = {"rtol": 1e-8, "given_rtol": 0.0, "eps": 2.0**-52, "norm": 2.0, "asymmetry": 0.0, "duplicates": 0}
+    return KernelCheck(np.diag([trace, 0, 0]), **(found | changes))
+
+
+@pytest.mark.parametrize(
+    ("lowest", "check", "floor"),
+    [
+        (0.0, checked(), 3 * 2.0**-52 * 2),
+        (0.0, checked(3.0), 16 * 2.0**-52 * 3),
+        (0.0, checked(3.0, eps=2.0**-23), 16 * 2.0**-23 * 3),
+        (-1e-9, checked(3.0), 2e-9),
+        (-1e-9, checked(3.0, given_rtol=1e-8), 2e-8),
+    ],
+)
+def test_clipped(lowest, check, floor):
+    values = np.array([2.0, 1.001 * floor, floor, 0, lowest])
+    clean, found = clipped(values, check)
+    assert np.array_equal(clean, [2, 1.001 * floor, 0, 0, 0])
+    assert found == pytest.approx(floor, rel=1e-15)
+
+
+def test_clipped_refuses_what_is_beyond_rounding():
+    with pytest.raises(ValueError, match=r"lowest eigenvalue is -1e-09 .* rtol, or kernel_rtol in ntk.predict, change"):
+        clipped(np.array([2.0, 0, -1e-9]), checked(rtol=1e-10))
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,10 @@ def add_parser(subparsers: Any) -> None:
     add("--times", metavar="T", type=float, nargs=2, help="the curves' first and last time (default: all that happens)")
     add("--budget", metavar="T", type=float, nargs="+", help="training budgets: steps times learning rate")
     add("--top", metavar="K", type=whole, help="only the K largest eigenvalues, with bounds (default: all)")
-    rtol = "asymmetry and negative eigenvalues to take for rounding, relative to the kernel (default: 1.5e-8)"
+    rtol = (
+        "asymmetry and eigenvalues, of either sign, to take for rounding, relative to the kernel (default: 1.5e-8 for "
+        "asymmetry and negative ones of a kernel in float64, 3.5e-4 in float32)"
+    )
     add("--rtol", metavar="R", type=float, help=rtol)
     add("--cache", metavar="DIR", help="where eigendecompositions are kept (default: the user's cache folder)")
     add("--no-cache", action="store_true", help="keep none, and look for none")
@@ -221,7 +224,8 @@ def _about(setting: Setting, samples: Samples, spectrum: xr.Dataset) -> Iterator
         yield "symmetrised", f"entries differed from their mirror images by {spectrum.attrs['asymmetry']:.1g}"
     if gamma[-1] == 0 != spectrum.attrs["lowest"]:
         count, lowest = np.count_nonzero(gamma == 0), spectrum.attrs["lowest"]
-        yield "clipped", f"{count} eigenvalue(s) to 0, being rounding; the lowest was {lowest:.2g}"
+        floor = spectrum.attrs["floor"]
+        yield "clipped", f"{count} eigenvalue(s) up to {floor:.2g} to 0, being rounding; the lowest was {lowest:.2g}"
     if spectrum.attrs["duplicates"] > 0:
         count = spectrum.attrs["duplicates"]
         yield (

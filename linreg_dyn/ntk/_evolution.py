@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,11 @@ from scipy.integrate import LSODA
 from scipy.sparse.linalg import eigsh
 
 from linreg_dyn.ntk import _chebyshev
+from linreg_dyn.ntk.kernel_checks import EPS, KernelCheck, check_kernel
 from linreg_dyn.ntk.losses import Loss
 from linreg_dyn.ntk.modes import mode_weights
 from linreg_dyn.ntk.ritz import is_zero
-from linreg_dyn.ntk.spectra import spectrum
+from linreg_dyn.ntk.spectra import decomposed
 from linreg_dyn.problem import Array
 
 State = tuple[Array, Array]
@@ -41,7 +42,7 @@ class Network:
     `rtol` and `atol` are of the outputs; `max_steps` of the integrator, from one call to the next.
     """
 
-    kernel: Any
+    check: KernelCheck
     cross: Any
     loss: Loss
     y: Array
@@ -49,6 +50,11 @@ class Network:
     rtol: float = 1e-8
     atol: float = 1e-10
     max_steps: int = 100_000
+
+    @property
+    def kernel(self) -> Any:
+        """Between training samples."""
+        return self.check.matrix
 
     def kernel_at(self, t: Any, l2: float, scale: float) -> Any:
         """The kernel after a time t with an l2, from one of this scale."""
@@ -63,12 +69,32 @@ Those that were not are NaN.
 """
 
 
+def definite(network: Network) -> Network:
+    """For the methods that do not decompose the kernel: the same without eigenvalues that are rounding.
+
+    What float64 leaves of a 0 has no time to matter, so that such a matrix is only looked at.
+
+    Raises:
+        ValueError: a matrix has negative eigenvalues beyond rounding.
+    """
+    check, cross = network.check, network.cross
+    if not isinstance(check.matrix, np.ndarray):
+        return network
+    if check.eps == EPS and not check.given_rtol:
+        check_kernel(check.matrix, rtol=check.rtol)
+        return network
+    gamma, vectors = decomposed(check)
+    learned = vectors[:, gamma > 0]
+    if isinstance(cross, np.ndarray):
+        cross = (cross @ learned) @ learned.T
+    return replace(network, check=replace(check, matrix=(vectors * gamma) @ vectors.T), cross=cross)
+
+
 def closed(network: Network) -> Solver:
     """Solves squared error in the eigenbasis of a matrix."""
-    found = spectrum(network.kernel)
-    gamma, vectors = found["eigenvalue"].values, found["eigenvector"].values
+    gamma, vectors = decomposed(network.check)
     shape = (len(gamma), -1)
-    y, cross = vectors.T @ network.y.reshape(shape), network.cross @ vectors
+    y, cross = vectors.T @ network.y.reshape(shape), np.where(gamma > 0, network.cross @ vectors, 0.0)
     gamma = np.maximum(gamma, 1e-100 * (gamma[0] or 1.0))  # so that B / gamma is its limit where gamma is 0
 
     def solve(start: State, l2: float, scale: float, times: Array) -> tuple[State, int]:

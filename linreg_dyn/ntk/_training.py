@@ -10,23 +10,33 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from linreg_dyn.ensemble import provenance
 from linreg_dyn.ntk._evolution import State
-from linreg_dyn.ntk.kernel_checks import check_kernel
+from linreg_dyn.ntk.kernel_checks import KernelCheck, check_kernel
 from linreg_dyn.ntk.losses import Loss, as_loss, as_numbers
 from linreg_dyn.problem import Array, as_floats
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """Kernels, labels and start; `squeezed` if the user's outputs are (sample,); `findings` are told in the dataset."""
+    """Kernels, labels and start; `squeezed` if the user's outputs are (sample,)."""
 
-    kernel: Any
+    check: KernelCheck
     cross: Any
     loss: Loss
     y: Array
     y_test: Array | None
     start: State
     squeezed: bool
-    findings: dict[str, Any]
+
+    @property
+    def kernel(self) -> Any:
+        """Between training samples, a matrix or an operator."""
+        return self.check.matrix
+
+    @property
+    def findings(self) -> dict[str, Any]:
+        """What is told in the dataset."""
+        check = self.check
+        return {"kernel_asymmetry": check.asymmetry, "kernel_rtol": check.rtol, "duplicate_samples": check.duplicates}
 
     @property
     def dense(self) -> bool:
@@ -38,18 +48,15 @@ class Training:
         """Outputs on training and test samples."""
         return sum(x.size for x in self.start)
 
-    def refuse_indefinite(self) -> None:
-        """ValueError if a matrix has negative eigenvalues beyond rounding."""
-        if isinstance(self.kernel, np.ndarray):
-            check_kernel(self.kernel, rtol=self.findings["kernel_rtol"])
-
     def described_kernel(self) -> Any:
         """For the spec of a dataset."""
         matrices = [x if isinstance(x, np.ndarray) else None for x in (self.kernel, self.cross)]
         return ["operator" if x is None else provenance.described(x) for x in matrices]
 
 
-def checked_training(kernel: Any, y: Any, loss: Any, f0: Any, cross: Any, f0_test: Any, y_test: Any) -> Training:
+def checked_training(
+    kernel: Any, y: Any, loss: Any, f0: Any, cross: Any, f0_test: Any, y_test: Any, rtol: float | None
+) -> Training:
     """All arguments of `predict` that are about samples; cheap checks only.
 
     Raises:
@@ -61,7 +68,7 @@ def checked_training(kernel: Any, y: Any, loss: Any, f0: Any, cross: Any, f0_tes
         outputs = np.shape(f0)[1]
     labels = (loss.labels or as_numbers)(y, outputs)
     samples, outputs = labels.shape
-    check = check_kernel(kernel, definite=False)
+    check = check_kernel(kernel, rtol=rtol, definite=False)
     size = check.matrix.shape[0]
     if size != samples and size != samples * outputs:
         raise ValueError(f"y must have as many samples as the kernel, {size}, got {samples}")
@@ -77,9 +84,8 @@ def checked_training(kernel: Any, y: Any, loss: Any, f0: Any, cross: Any, f0_tes
         test_start = as_numbers(f0_test, outputs, "f0_test")
     test_labels = None if y_test is None else (loss.labels or as_numbers)(y_test, outputs)
     _check_derivative(loss, start, labels)
-    findings = {"kernel_asymmetry": check.asymmetry, "kernel_rtol": check.rtol, "duplicate_samples": check.duplicates}
     squeezed = outputs == 1 and np.ndim(y) == 1
-    return Training(check.matrix, cross, loss, labels, test_labels, (start, test_start), squeezed, findings)
+    return Training(check, cross, loss, labels, test_labels, (start, test_start), squeezed)
 
 
 def _matrix(name: str, kernel: Any) -> tuple[Any, int | None]:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble import provenance
 from linreg_dyn.ntk._adaptive import Adapted, adapted
-from linreg_dyn.ntk._evolution import Network, Solver, State, chebyshev, closed, implicit
+from linreg_dyn.ntk._evolution import Network, Solver, State, chebyshev, closed, definite, implicit
 from linreg_dyn.ntk._training import Training, checked_training
 from linreg_dyn.ntk.kernel_checks import refuse_memory
 from linreg_dyn.ntk.losses import Loss, mse
@@ -47,6 +47,7 @@ def predict(
     f0_test: ArrayLike | None = None,
     y_test: Any = None,
     learning_rate: float | None = None,
+    kernel_rtol: float | None = None,
     method: str = "auto",
     rtol: float | None = None,
     atol: float | None = None,
@@ -61,7 +62,9 @@ def predict(
         kernel: Theta_0 between training samples, [sample, sample], the same for every output; or between all outputs,
             [sample, sample, output, output]; or an operator, anything of shape (sample, sample) that can be
             multiplied (`@`) with arrays (sample,) and (sample, output). Asymmetry and negative eigenvalues within
-            rounding are repaired, beyond they are refused (`check_kernel`); duplicate samples are allowed.
+            rounding are repaired, beyond they are refused (`check_kernel`); duplicate samples are allowed. Its dtype
+            tells what is rounding, as of `spectrum`: a kernel that was computed in float32 must be given in float32,
+            or what rounding makes of 0 is learned in the end.
         y: labels, (sample,) or (sample, output); for "softmax" classes from 0 on, (sample,), or one-hot.
         t: gradient-flow times at which to give outputs, (time,), not decreasing, from 0 on.
         l2: lambda >= 0; or `AutoL2`, which then measures sums over samples.
@@ -73,6 +76,8 @@ def predict(
         f0_test: outputs at t = 0 on test samples, default 0.
         y_test: labels of these.
         learning_rate: for `AutoL2`, which counts steps.
+        kernel_rtol: what counts as rounding in the kernel (default: the square root of its dtype's epsilon), as `rtol`
+            of `check_kernel` and `spectrum`. (`rtol` is of the integration.)
         method: "closed"; "implicit": LSODA with the dense Jacobian, of `((N + M) C)^2` numbers for N training
             samples, M test samples and C outputs; "chebyshev": RKC, of order 2, products with the kernel only; "auto"
             is the first of these that is possible, "implicit" up to (N + M) C = 2000.
@@ -94,11 +99,14 @@ def predict(
     times, l2, learning_rate = _checked_times(t), _checked_l2(l2), _checked_rate(learning_rate)
     choice("method", method, ("auto", *METHODS))
     degree, max_steps = number("degree", degree, least=0), integer("max_steps", max_steps, least=1, most=2**62)
-    training = checked_training(kernel, y, loss, f0, kernel_test_train, f0_test, y_test)
+    if kernel_rtol is not None:
+        kernel_rtol = number("kernel_rtol", kernel_rtol, least=0)
+    training = checked_training(kernel, y, loss, f0, kernel_test_train, f0_test, y_test, kernel_rtol)
     method = _checked_method(method, training, l2, learning_rate)
     network = _network(training, degree, method, rtol, atol, max_steps)
     _refuse_too_large(training, times, method)
-    training.refuse_indefinite()
+    if method != "closed":  # which decomposes the kernel itself
+        network = definite(network)
     record = _trained(network, METHODS[method](network), training.start, times, l2, learning_rate)
     return _dataset(training, times, record, _spec(training, network, method, l2, learning_rate))
 
@@ -176,7 +184,7 @@ def _network(
     rtol = number("rtol", rtol, least=LEAST_RTOL)
     largest = max(float(np.abs(x).max(initial=0.0)) for x in (training.y, *training.start))
     atol = 0.01 * rtol * (largest or 1.0) if atol is None else number("atol", atol, above=0)
-    return Network(training.kernel, training.cross, training.loss, training.y, degree, rtol, atol, max_steps)
+    return Network(training.check, training.cross, training.loss, training.y, degree, rtol, atol, max_steps)
 
 
 def _refuse_too_large(training: Training, times: Array, method: str) -> None:

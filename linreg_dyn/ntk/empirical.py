@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+TERMS = 4096
+"""Of an inner product in the module's precision; longer ones, of 10^7 gradients in float32, keep but three digits."""
+
 
 def empirical_kernel(
     module: Module,
@@ -54,7 +57,9 @@ def empirical_kernel(
         watch: hears of the finished fraction.
 
     Returns:
-        [sample of x1, sample of x2], for "full" with [..., output, output] after these, in the module's precision.
+        [sample of x1, sample of x2], for "full" with [..., output, output] after these, in the module's precision: of a
+        float32 module right to a few 1e-7 of `sqrt(K_ii K_jj)`. Leave it in that dtype: by it `spectrum` and `predict`
+        know which eigenvalues (up to 2e-6 of the trace) are rounding of 0. `module.double()` resolves smaller ones.
 
     Raises:
         ModuleNotFoundError: torch is not installed.
@@ -247,8 +252,20 @@ def _by_jacobians(net: _Net, x1: Tensor, x2: Tensor, plan: _Plan, full: bool, sa
 def _product(left: Tensor, right: Tensor, full: bool) -> Tensor:
     (a, outputs, _), b = left.shape, len(right)
     if full:
-        return (left.flatten(0, 1) @ right.flatten(0, 1).T).reshape(a, outputs, b, outputs).permute(0, 2, 1, 3)
-    return left.reshape(a, -1) @ right.reshape(b, -1).T / outputs
+        values = _inner_products(left.flatten(0, 1), right.flatten(0, 1))
+        return values.reshape(a, outputs, b, outputs).permute(0, 2, 1, 3)
+    return _inner_products(left.flatten(1), right.flatten(1)) / outputs
+
+
+def _inner_products(left: Tensor, right: Tensor) -> Tensor:
+    """`left @ right.T`, in float64 where the device has that: what `TERMS` terms each add up to, added up."""
+    import torch
+
+    wide = torch.float64 if left.device.type != "mps" else left.dtype
+    total = torch.zeros(len(left), len(right), dtype=wide, device=left.device)
+    for some in _slices(left.shape[1], TERMS):
+        total += left[:, some] @ right[:, some].T
+    return total
 
 
 def _by_products(net: _Net, x1: Tensor, x2: Tensor, plan: _Plan, full: bool, same: bool) -> Iterator[Piece]:

@@ -4,10 +4,24 @@ What is within rounding is repaired and the repair is told; what is beyond is re
 number, `rtol`, everywhere: `|K_ij - K_ji| <= rtol max|K|`, eigenvalues at least `-rtol |K|_F`. By default it is the
 square root of the kernel's epsilon (1.5e-8 in float64, 3.5e-4 in float32): half of the digits is what arc-cosine
 kernels keep at nearly equal samples, where `arccos(1 - eps)` is `sqrt(2 eps)`.
+
+An eigenvalue that is 0 comes out as noise of either sign, and noise above 0 would say that a mode is learned, late,
+which never is: of duplicates with other labels, for example. So eigenvalues up to a floor are 0. It is the largest of
+
+- `N eps |K|_F`, eps of float64: what a decomposition makes of a 0, at most;
+- `ENTRIES eps tr K`, eps of the kernel's dtype. If the entries are off by no more than `ENTRIES eps sqrt(K_ii K_jj)` in
+  the root mean square (relative to these roots), the eigenvalues are off by at most `|E|_F`, which is that. It is an
+  assumption: how the entries were computed, only whoever did knows. Rounding as at random (Higham and Mary 2019), a
+  plain sum of m terms of one sign is off by `eps sqrt(m) / 6` of it, so that ENTRIES = 16 is a sum of 9,000 terms;
+  `empirical_kernel` adds up less at once, and is off by about one eps;
+- `-2` times the lowest eigenvalue: noise is about as large above 0 as below. That is a measurement and no bound, for
+  entries that are worse than their dtype: sums of millions of float32, or such a kernel converted to float64;
+- `rtol |K|_F` if an rtol is given, as that says what is rounding.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +35,10 @@ from linreg_dyn.ensemble.memory import available_memory
 
 BLOCK = 512  # rows looked at together, so that temporaries stay small next to the kernel
 PANEL = 2048  # columns factorised together
+ENTRIES = 16.0
+"""By how many eps entries may be off, see the module."""
+NAMES = "rtol, or kernel_rtol in ntk.predict"
+EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,8 @@ class KernelCheck:
         matrix: the kernel, float64 [sample, sample], exactly symmetric; the array that was given if it was that
             already (do not write into it). Of an operator, the operator.
         rtol: what counted as rounding.
+        given_rtol: the same if it was asked for, 0 if it is the default.
+        eps: of the dtype in which the kernel was given.
         norm: Frobenius norm; NaN for an operator, whose entries are not known.
         asymmetry: `max |K_ij - K_ji| / max |K|` before both triangles were replaced by their mean; of an operator,
             `|u.Kv - v.Ku|` at random `u, v`, relative to `|u| |Kv|`.
@@ -41,6 +61,8 @@ class KernelCheck:
 
     matrix: Any
     rtol: float
+    given_rtol: float
+    eps: float
     norm: float
     asymmetry: float
     duplicates: int
@@ -56,7 +78,8 @@ def check_kernel(kernel: Any, *, rtol: float | None = None, definite: bool = Tru
     Args:
         kernel: [sample, sample], of real numbers; or a `scipy.sparse.linalg.LinearOperator`, of which only the
             symmetry can be tried, by products with two vectors.
-        rtol: what counts as rounding (default: the square root of the epsilon of the kernel's dtype).
+        rtol: what counts as rounding (default: the square root of the epsilon of the kernel's dtype). One that is
+            given also counts positive eigenvalues up to it as rounding, see `clipped`.
         definite: look for negative eigenvalues.
 
     Raises:
@@ -68,35 +91,44 @@ def check_kernel(kernel: Any, *, rtol: float | None = None, definite: bool = Tru
         rtol = number("rtol", rtol, least=0)
     if isinstance(kernel, LinearOperator):
         return _checked_operator(kernel, rtol)
-    given = _real(kernel)
+    given, asked = _real(kernel), rtol or 0.0
+    eps = _epsilon(given.dtype)
     if rtol is None:
-        rtol = _rounding(given.dtype)
+        rtol = math.sqrt(eps)
     largest, asymmetry = _symmetry(given, rtol)
     matrix = _symmetric(given, asymmetry)
     norm = largest * float(np.sqrt(sum(np.square(b / largest).sum() for _, b in _blocks(matrix)))) if largest else 0.0
     duplicates = _minors(matrix, rtol, rtol * norm)
     if definite:
         _definite(matrix, rtol * norm)
-    return KernelCheck(matrix, rtol, norm, asymmetry, duplicates)
+    return KernelCheck(matrix, rtol, asked, eps, norm, asymmetry, duplicates)
 
 
 def noise(samples: int, norm: float) -> float:
     """What computing the eigenvalues of a kernel of that norm makes of a 0, at most."""
-    return samples * float(np.finfo(float).eps) * norm
+    return samples * EPS * norm
 
 
-def clipped(eigenvalues: np.ndarray, *, samples: int, rtol: float, norm: float) -> np.ndarray:
-    """The eigenvalues of a kernel, those up to `noise` and those negative within rounding replaced by 0.
+def clipped(eigenvalues: np.ndarray, check: KernelCheck, left_out: float = 0.0) -> tuple[np.ndarray, float]:
+    """The eigenvalues of a kernel with 0 for those that are rounding, and up to where they are that (see the module).
 
-    Noise above 0 would say that a mode is learned, late, which never is: of duplicates with other labels, for example.
+    Args:
+        eigenvalues: all, or the largest; then of the others none is above `left_out`.
+        check: of the kernel. Of an operator, norm and trace are estimated by the eigenvalues.
 
     Raises:
-        ValueError: one is below `-rtol * norm`; the message tells it.
+        ValueError: one is below `-rtol |K|_F`; the message tells it.
     """
-    lowest = float(eigenvalues.min())
-    if lowest < -rtol * norm:
-        _refuse(lowest, rtol * norm)
-    return np.where(eigenvalues > noise(samples, norm), eigenvalues, 0.0)
+    size, lowest = check.matrix.shape[0], float(eigenvalues.min())
+    if isinstance(check.matrix, np.ndarray):
+        norm, trace = check.norm, float(check.matrix.trace())
+    else:
+        norm = float(np.abs(eigenvalues).max())
+        trace = float(eigenvalues.sum()) + (size - len(eigenvalues)) * left_out
+    if lowest < -check.rtol * norm:
+        _refuse(lowest, check.rtol * norm)
+    floor = max(noise(size, norm), ENTRIES * check.eps * trace, -2 * lowest, check.given_rtol * norm)
+    return np.where(eigenvalues > floor, eigenvalues, 0.0), floor
 
 
 def refuse_memory(what: str, need: float, advice: str) -> None:
@@ -117,8 +149,8 @@ def _real(kernel: Any) -> np.ndarray:
     return array
 
 
-def _rounding(dtype: np.dtype) -> float:
-    return float(np.sqrt(np.finfo(dtype if dtype.kind == "f" else np.float64).eps))
+def _epsilon(dtype: np.dtype) -> float:
+    return max(float(np.finfo(dtype).eps), EPS) if dtype.kind == "f" else EPS
 
 
 def _blocks(matrix: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
@@ -145,8 +177,8 @@ def _symmetry(kernel: np.ndarray, rtol: float) -> tuple[float, float]:
         i, j = where
         raise ValueError(
             f"kernel must be symmetric, entries ({i}, {j}) and ({j}, {i}) are {kernel[i, j]:.10g} and "
-            f"{kernel[j, i]:.10g}: {difference / largest:.2g} of its largest entry apart, and {rtol:.2g} (rtol) is "
-            "taken for rounding"
+            f"{kernel[j, i]:.10g}: {difference / largest:.2g} of its largest entry apart, and {rtol:.2g} ({NAMES}) "
+            "is taken for rounding"
         )
     return largest, difference / largest if largest else 0.0
 
@@ -172,7 +204,7 @@ def _minors(matrix: np.ndarray, rtol: float, shift: float) -> int:
         i = int(diagonal.argmin())
         raise ValueError(
             f"kernel must be positive semi-definite, entry ({i}, {i}) of its diagonal is {diagonal[i]:.6g} "
-            f"(to {-shift:.2g} is taken for rounding)"
+            f"(to {-shift:.2g} is taken for rounding; {NAMES}, changes that)"
         )
     duplicates = 0
     root = np.sqrt(diagonal + shift)
@@ -221,7 +253,7 @@ def _factorise(matrix: np.ndarray) -> None:
 def _refuse(lowest: float, shift: float) -> None:
     raise ValueError(
         f"kernel must be positive semi-definite, its lowest eigenvalue is {lowest:.6g} (to {-shift:.2g} is taken for "
-        "rounding; rtol changes that)"
+        f"rounding; {NAMES}, changes that)"
     )
 
 
@@ -236,8 +268,9 @@ def _checked_operator(kernel: LinearOperator, rtol: float | None) -> KernelCheck
     dtype = np.empty(0, kernel.dtype).dtype
     if dtype.kind not in "fiu":
         raise TypeError(f"kernel must be an operator of real numbers, got dtype {dtype}")
+    eps, asked = _epsilon(dtype), rtol or 0.0
     if rtol is None:
-        rtol = _rounding(dtype)
+        rtol = math.sqrt(eps)
     u, v = np.random.default_rng(0).standard_normal((2, kernel.shape[0]))
     image = np.asarray(kernel @ v, dtype=np.float64)
     other = np.asarray(kernel @ u, dtype=np.float64)
@@ -248,6 +281,6 @@ def _checked_operator(kernel: LinearOperator, rtol: float | None) -> KernelCheck
     if asymmetry > rtol:
         raise ValueError(
             f"kernel must be symmetric, u.Kv and v.Ku at random u and v are {u @ image:.10g} and {v @ other:.10g}: "
-            f"{asymmetry:.2g} of |u| |Kv| apart, and {rtol:.2g} (rtol) is taken for rounding"
+            f"{asymmetry:.2g} of |u| |Kv| apart, and {rtol:.2g} ({NAMES}) is taken for rounding"
         )
-    return KernelCheck(kernel, rtol, float("nan"), asymmetry, -1)
+    return KernelCheck(kernel, rtol, asked, eps, float("nan"), asymmetry, -1)

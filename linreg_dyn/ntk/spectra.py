@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,10 @@ def spectrum(
     or 2 N^2, slower and deaf to Ctrl-C until it is done, where that is all there is.
 
     Args:
-        kernel: [sample, sample] as `check_kernel` takes it, or a `LinearOperator`.
+        kernel: [sample, sample] as `check_kernel` takes it, or a `LinearOperator`. Its dtype tells how exact it is:
+            eigenvalues up to the largest of `16 eps tr K` (eps of that dtype), `samples eps |K|` (of float64) and -2
+            times the lowest are rounding of 0 and become 0 (`kernel_checks` tells why). In float32 that is 2e-6 of
+            the trace; a kernel that was computed in float32 must be given in float32.
         y: labels to expand, (sample,) or (sample, output).
         top: only so many of the largest eigenvalues (default: all).
         method: "full" (LAPACK), "lanczos" (ARPACK), "randomised" (block Krylov, for few products with many vectors
@@ -58,17 +61,18 @@ def spectrum(
             tenth of the samples of a matrix, and else "lanczos".
         tolerance: of "lanczos": relative error of the eigenvalues at which to stop (default: rounding).
         iterations: of "randomised": dimension of the Krylov space in blocks.
-        rtol: what counts as rounding in the kernel, see `check_kernel`.
+        rtol: what counts as rounding in the kernel, see `check_kernel`: asymmetry, negative eigenvalues, and if it
+            is given also positive eigenvalues, up to `rtol |K|`.
         seed: of the vectors to start from.
         cache: a folder to keep results in, and to find them in by the digest of the kernel; True is the usual one
             (`$LINREG_DYN_CACHE`, else the user's cache folder). An entry that cannot be read, or that does not fit
             the kernel, is computed again. For matrices.
 
     Returns:
-        `eigenvalue` (mode), 0 where it was negative within rounding or at most `samples eps |K|`, which rounding makes
-        of 0; `residual` (mode); `eigenvector` (sample, mode); with labels `y_mode` (mode[, output]) and `y_left_out`
-        ([output]), the norm of what no mode here has. Attributes: `error`, `left_out` and `left_out_failure`
-        (probability, over random vectors, that it is wrong: 0 or 1e-10), `lowest` (of those computed, before clipping),
+        `eigenvalue` (mode), 0 where it is rounding (see the argument `kernel`); `residual` (mode); `eigenvector`
+        (sample, mode); with labels `y_mode` (mode[, output]) and `y_left_out` ([output]), the norm of what no mode
+        here has. Attributes: `error`, `left_out` and `left_out_failure` (probability, over random vectors, that it is
+        wrong: 0 or 1e-10), `lowest` (of those computed, before clipping), `floor` (up to which eigenvalues are 0),
         `asymmetry` and `duplicates` of `check_kernel`, `method`, `cache` (what became of it, in words), and provenance.
 
     Raises:
@@ -96,7 +100,10 @@ def _chosen_method(check: KernelCheck, method: str, top: int | None, store: Stor
     if method == "auto":
         method = "full" if top is None or top >= size - 1 or (dense and top > size / 10) else "lanczos"
     if method == "full":
-        return check if dense else check_kernel(_entries(check.matrix), rtol=check.rtol, definite=False), method
+        if not dense:
+            entries = check_kernel(_entries(check.matrix), rtol=check.rtol, definite=False)
+            check = replace(entries, given_rtol=check.given_rtol, eps=check.eps)
+        return check, method
     if top is None:
         raise ValueError(f"method {method!r} computes the largest eigenvalues; say how many as top")
     if store.folder is not None and not dense:
@@ -182,6 +189,12 @@ def _full(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[::-1].copy(), vectors
 
 
+def decomposed(check: KernelCheck) -> tuple[np.ndarray, np.ndarray]:
+    """All eigenvalues of a matrix, as `spectrum` has them, and eigenvectors [sample, mode]; errors as there."""
+    values, vectors = _full(check.matrix)
+    return clipped(values, check)[0], vectors
+
+
 def _interruptibly(compute: Callable[[], Any]) -> Any:
     """`compute()` in a thread of its own, so that Ctrl-C is heard at once while LAPACK works without the GIL."""
     outcome: list[Any] = []
@@ -208,8 +221,7 @@ def _dataset(
 ) -> xr.Dataset:
     size = len(modes.vectors)
     lowest = float(modes.values[-1])
-    norm = check.norm if math.isfinite(check.norm) else float(np.abs(modes.values).max())
-    values = clipped(modes.values, samples=size, rtol=check.rtol, norm=norm)
+    values, floor = clipped(modes.values, check, modes.left_out)
     moved = np.where(values == 0, np.maximum(modes.values, 0.0), 0.0)  # further from eigenvalues, by so much at most
     data: dict[str, Any] = {
         "eigenvalue": ("mode", values, {"long_name": "eigenvalue of the kernel"}),
@@ -231,5 +243,5 @@ def _dataset(
     attributes = provenance.attributes("spectrum of a kernel", spec, dtype="float64", method=options["method"])
     attributes |= {"error": modes.error + float(moved.max())}
     attributes |= {"left_out": modes.left_out, "left_out_failure": modes.failure}
-    attributes |= {"lowest": lowest, "asymmetry": check.asymmetry, "duplicates": check.duplicates}
+    attributes |= {"lowest": lowest, "floor": floor, "asymmetry": check.asymmetry, "duplicates": check.duplicates}
     return xr.Dataset(data, {"mode": np.arange(len(values))}, {**attributes, "cache": note})
