@@ -1,5 +1,5 @@
 """Golatkar, Achille and Soatto, Time Matters in Regularizing Deep Networks (2019), by claim."""
 
-from linreg_dyn.claims.golatkar import experiments
+from linreg_dyn.claims.golatkar import convex, experiments, fisher
 
-CLAIMS = (*experiments.CLAIMS,)
+CLAIMS = (*experiments.CLAIMS, *convex.CLAIMS, *fisher.CLAIMS)
