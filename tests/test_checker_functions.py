@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from linreg_dyn.certify.checker import Refused, truth
+from linreg_dyn.certify.checker import R, Refused, truth
 from tests.certificates import Json, boxes, by, identity, lemma, proved, refusal, refuted, terms
 from tests.certificates import part as plain
 
@@ -338,3 +338,22 @@ def test_what_the_flow_is_written_with_is_no_name() -> None:
     given, where = {"y": "real", "v": "real"}, [["Dt", "abs(y)/abs(1) - y"]]
     statement = part(given, ["-1 >= 0/(Dt + v)"], ["v**2 <= 0", "-y >= 0"], where)
     assert "reserved" in str(refusal(proved(statement, terms("1 : a0.0 * sq 1/v"))))
+
+
+def test_a_derivative_is_worked_out_once_for_each_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for each of the 56 pairs of 8 layers, of which each has its own only if the function names one of them."""
+    diff, calls = R.diff, []
+    monkeypatch.setattr(R, "diff", lambda self, rule: calls.append(1) or diff(self, rule))
+    point, net = {"w": [str(n + 2) for n in range(8)]}, [["L", "(Prod(w) - 1)**2"], ["f", "w[i]*Sum(w**2)"]]
+    second = "D(D(L, w[i]), w[j])*w[i]*w[j] == 2*Prod(w)*(2*Prod(w) - {})"
+    for text, number in (
+        ("w[i]*D(L, w[i]) == w[j]*D(L, w[j])", 16),  # each of the two texts on its own
+        ("D(f, w[j]) == 2*w[i]*w[j]", 56),
+        ("D(f, w[i]) == Sum(w**2) + 2*w[i]**2", 8),
+        (second.format(1), 56 + 2 * 8),  # the inner one at the point, and as a function to be differentiated
+    ):
+        calls.clear()
+        assert truth(plain({"w": "layers"}, [text], (), net), point) == (True, None)
+        assert len(calls) == number, text
+    for text in (second.format(2), "D(f, w[j]) == 2*w[i]*w[i]", "D(f, w[i]) == 2*w[i]**2"):
+        assert truth(plain({"w": "layers"}, [text], (), net), point) == (True, text)

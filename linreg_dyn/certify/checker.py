@@ -161,11 +161,12 @@ class R:
         def slope(a):
             return FUNCTIONS[a].diff(rule) if a in FUNCTIONS else rule(a)
 
-        n, d = (
-            sum((R({m: c}) * e * slope(a) / R.atom(a) for m, c in p.items() for a, e in m), R.of(0))
-            for p in (self.num, self.den)
-        )
-        return (n * R(self.den) - d * R(self.num)) / (R(self.den) * R(self.den))
+        def poly(p):
+            terms = ((m, c, a, e, slope(a)) for m, c in p.items() for a, e in m)
+            return sum((R({m: c}) * e * s / R.atom(a) for m, c, a, e, s in terms if s.num), R.of(0))
+
+        n, d = poly(self.num), poly(self.den)
+        return n if self.den is ONE else (n * R(self.den) - d * R(self.num)) / (R(self.den) * R(self.den))
 
     def at(self, values):
         """Value (Fraction) or composition (R) at `values[atom]`; atoms without a value stay."""
@@ -447,7 +448,7 @@ class Scope:
     def __init__(self, values, where, generic=None, kind=None, samples=(), rates=()):
         self.values, self.generic, self.kind, self.samples = values, generic, kind, samples
         self.where, self.rates = ({n: parse(t) for n, t in pairs} for pairs in (where, rates))
-        self.cache, self.products, self.signs, self.level = {}, [], [], 0
+        self.cache, self.named, self.products, self.signs, self.level = {}, {}, [], [], 0
         # told of each divisor and its text's tree: to note those of a statement, or to refuse others in a proof
         self.on_division: Callable = lambda divisor, node: None
 
@@ -523,14 +524,16 @@ class Scope:
     def defined(self, name, index):
         """The value of a definition, computed once (for each i, j if it depends on these layers)."""
         require(name in self.where, f"unknown name {name}")
-        layers = name, index.get("i"), index.get("j")
-        for key in (name, layers):
-            if key in self.cache:
-                return self.cache[key]
-        indexed = any(mentions(self.where[name], k, self.where) for k in "ij")
-        value = self.eval(self.where[name], index if indexed else {})
-        self.cache[layers if indexed else name] = value
-        return value
+        return self.once(self.where[name], index, lambda: self.eval(self.where[name], index))
+
+    def once(self, node, index, work, *about):
+        """What `work` makes of a text (`about` something), kept for each i, j that the text names."""
+        if node not in self.named:
+            self.named[node] = [k for k in "ij" if mentions(node, k, self.where)]
+        key = node, *about, *(index.get(k) for k in self.named[node])
+        if key not in self.cache:
+            self.cache[key] = work()
+        return self.cache[key]
 
     def entry(self, node, where, index):
         """`v[i]`, `v[j]` (bound by the statement), or `v[0]` of an explicit vector."""
@@ -685,6 +688,19 @@ class Scope:
         )
         return inner, fresh, {a: e for n in names for a, e in zip(fresh[n], entries[n], strict=True)}
 
+    def function(self, node, index, *names):
+        """(f, atoms, point): what a text is as a function of these variables; see `with_atoms`, which is kept too."""
+
+        def work():
+            if names not in self.cache:
+                self.cache[names] = self.with_atoms(*names)
+            scope, atoms, here = self.cache[names]
+            if here:
+                self.eval(node, index)  # a derivative has a value only where the function has one, and no more poles
+            return scope.eval(node, index), atoms, here
+
+        return self.once(node, index, work, "function", *names)
+
     def derivative(self, node, by, index):
         """`D(f, w)` is the vector of partial derivatives (of a vector: entry by entry), `D(f, w[i])` one of them."""
         match by:
@@ -701,17 +717,14 @@ class Scope:
                 raise Refused("a derivative is by a name or by an entry w[i]")
         require(name in self.values and name not in self.samples, "a derivative by a given number or weight")
         if self.generic is None:
-            scope, atoms, here = self.with_atoms(name)
-            if here:
-                self.eval(node, index)  # a derivative has a value only where the function has one, and no more poles
-            f = scope.eval(node, index)
+            f, atoms, here = self.function(node, index, name)
 
             def slope(f, n):
                 return R.of(f).diff(lambda a: R.of(int(a == atoms[name][n]))).at(here)
 
             if k is not None or not isinstance(self.values[name], list):
                 n = 0 if k is None else self.place(atoms[name], index[k])
-                return lift(lambda e: slope(e, n), f)
+                return self.once(node, index, lambda: lift(lambda e: slope(e, n), f), "D", name, n)
             parts = f if isinstance(f, list) else [f] * len(atoms[name])
             require(len(parts) == len(atoms[name]), "vectors of different lengths")
             return [slope(e, n) for n, e in enumerate(parts)]
@@ -735,10 +748,7 @@ class Scope:
     def along_the_flow(self, node, index):
         """`Dt(f)`: the derivative of f along the flow, by the rates of the variables."""
         require(self.generic is None and self.rates and not self.samples, "Dt is for given variables with rates")
-        scope, atoms, here = self.with_atoms(*self.rates)
-        if here:
-            self.eval(node, index)  # a value only where the function has one
-        f, rates = scope.eval(node, index), {}
+        (f, atoms, here), rates = self.function(node, index, *self.rates), {}
         for name, text in self.rates.items():
             rate, vector = self.eval(text, index), isinstance(self.values[name], list)
             require(vector == isinstance(rate, list), f"the rate of {name} is no number or vector as it")
