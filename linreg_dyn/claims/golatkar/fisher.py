@@ -165,9 +165,9 @@ CLAIMS = (
         title="The trace of the Fisher information is a mean squared norm of gradients, with the model's own labels",
         statement=(
             r"\text{tr} F = \mathbb{E}_x \mathbb{E}_{y \sim p_w(y|x)} \|\nabla_w \ell(y, f_w(x))\|^2; \quad "
-            r"\text{w.r.t. the outputs it is } 1 - \sum_y p_y^2; \quad "
-            r"\text{of two classes and a label with probability } p \ge \tfrac{1}{2}\text{, where } f = w x,\quad \text{tr} F = \frac{p}{1 - p} \|\nabla \ell\|^2 = "
-            r"p |x| \|\nabla \ell\|"
+            r"\text{w.r.t. the outputs it is } 1 - \sum_y p_y^2; \quad \text{of two classes and a label with "
+            r"probability } p \ge \tfrac{1}{2} \text{, where } f = w x, \quad \text{tr} F = \frac{p}{1 - p} "
+            r"\|\nabla \ell\|^2 = p |x| \|\nabla \ell\|"
         ),
         source=Source(PAPER, "Fig. 5"),
         kind="amended",
