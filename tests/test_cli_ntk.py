@@ -201,6 +201,16 @@ def test_duplicates_are_told_and_never_learned_when_they_disagree(tmp_path, caps
     assert re.fullmatch(r"1 eigenvalue\(s\) up to \S+ to 0, being rounding; the lowest was \S+", words["clipped"])
 
 
+def test_classes_may_be_one_hot_in_the_file(tmp_path, capsys):
+    hot = np.eye(10)[own()["y"]]
+    for name, y in (("numbers", own()["y"]), ("hot", hot)):
+        data = npz(tmp_path, kernel=own()["kernel"], y=y)
+        assert ntk(tmp_path / name, "predict", "--data", data, "--degree", 2, "--loss", "softmax") == 0
+        assert f"one-hot with {y.shape[1] if y.ndim == 2 else len(np.unique(y))} outputs" in said(capsys)["data"]
+    start = [read(tmp_path / name / "predict.nc").attrs["loss_at_start"] for name in ("numbers", "hot")]
+    assert start == pytest.approx([12 * math.log(len(np.unique(own()["y"]))), 12 * math.log(10)])
+
+
 def test_results_are_kept_and_found_again(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("LINREG_DYN_CACHE", str(tmp_path / "usual"))
     monkeypatch.setattr(paper_figures, "save", lambda *arguments: [])

@@ -73,7 +73,58 @@ def test_labels_of_minus_one_and_one_are_kept(tmp_path):
     order = data.x[:, 0].astype(int) // 12
     assert (data.target, data.shape) == ("sign", (3, 4))
     assert np.array_equal(data.y, y[order])
-    assert np.array_equal(load(path, samples=4, test=None, seed=0, target="even-odd").y, -np.ones(4))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_classes_are_those_of_the_file_and_not_of_the_draw(tmp_path, seed):
+    """Few samples have some of the digits only."""
+    few = load("digits", samples=12, test=8, seed=seed, target="one-hot")
+    labels = load("digits", samples=12, test=8, seed=seed, target="regression")
+    assert len(np.unique(labels.y)) < 10
+    assert (few.y.shape, few.y_test.shape) == ((12, 10), (8, 10))
+    assert np.array_equal(few.y.argmax(axis=1), labels.y)
+    assert np.array_equal(few.y_test.argmax(axis=1), labels.y_test)
+    path, y = str(tmp_path / "kernel.npz"), np.arange(30) % 6
+    np.savez(path, kernel=np.diag(1.0 + np.arange(30)), y=y)
+    part = load(path, samples=3, test=None, seed=seed, target="one-hot")
+    assert part.kernel is not None
+    assert np.array_equal(part.y, np.eye(6)[y[np.diag(part.kernel).astype(int) - 1]])
+    np.savez(path, kernel=np.eye(30), y=np.where(np.arange(30) == 29, 2, 1))  # of which most draws have 1 only
+    assert load(path, samples=2, test=None, seed=seed).target == "even-odd"
+
+
+def test_a_class_that_is_only_tested_for_is_refused(tmp_path):
+    path, x = str(tmp_path / "data.npz"), np.arange(8.0).reshape(4, 2)
+    np.savez(path, x_train=x, y_train=[0, 1, 2, 0], x_test=x, y_test=[0, 1, 2, 3])
+    with pytest.raises(ValueError, match="class 3 is tested for, but among the samples to train on there is none"):
+        load(path, samples=None, test=1, seed=0, target="one-hot")
+
+
+@pytest.mark.parametrize(("y", "words"), [([1, 3, 1, 5], "1, 3, ... are all odd"), ([-2, 4, 0, 0], "are all even")])
+def test_parities_that_tell_nothing_apart_are_refused(tmp_path, y, words):
+    path = str(tmp_path / "data.npz")
+    np.savez(path, x=np.arange(8.0).reshape(4, 2), y=y)
+    with pytest.raises(ValueError, match=f"target 'even-odd' tells no labels apart, .*{words}; take"):
+        load(path, samples=None, test=None, seed=0)
+    np.savez(path, x=np.arange(8.0).reshape(4, 2), y=y[:1] * 4)  # nothing is lost
+    assert abs(load(path, samples=None, test=None, seed=0).y.sum()) == 4
+
+
+def test_labels_of_floats_are_numbers_and_not_parities(tmp_path):
+    path = str(tmp_path / "data.npz")
+    np.savez(path, kernel=np.eye(5), y=np.arange(5.0))
+    data = load(path, samples=None, test=None, seed=0)
+    assert (data.target, data.y.tolist()) == ("regression", [0, 1, 2, 3, 4])
+
+
+def test_labels_that_are_one_hot_already(tmp_path):
+    path, y = str(tmp_path / "data.npz"), np.eye(4, dtype=np.uint8)[[0, 1, 2, 0, 1]]
+    np.savez(path, kernel=np.eye(5), y=y)
+    data = load(path, samples=None, test=None, seed=0, target="one-hot")
+    assert (data.target, data.y.tolist()) == ("one-hot", y.tolist())
+    np.savez(path, kernel=np.eye(5), y=0.5 * y)
+    with pytest.raises(ValueError, match="target 'one-hot' needs whole numbers, one a sample"):
+        load(path, samples=None, test=None, seed=0, target="one-hot")
 
 
 @pytest.mark.parametrize("write", [lambda path: np.save(path, np.ones(3)), lambda path: path.write_text("x,y\n1,2\n")])

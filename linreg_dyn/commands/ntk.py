@@ -84,8 +84,8 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="SET_OR_NPZ", default="digits", help=data)
     target = (
         "what is learned: even-odd (+1 for even labels, -1 for odd ones), sign (labels of -1 and 1 as they are), "
-        "one-hot (an output for each class) or regression (y as it is); default: one-hot with --loss softmax, else "
-        "sign where all labels are -1 or 1, even-odd for other whole numbers, regression for the rest"
+        "one-hot (an output for each class of the file; or y that is one-hot already) or regression (y as it is); "
+        "default: one-hot with --loss softmax, else sign where all labels are -1 or 1, even-odd for other integers (by their dtype), regression for the rest"
     )
     add("--target", metavar="TARGET", help=target)
     inputs = (

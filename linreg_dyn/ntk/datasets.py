@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from linreg_dyn._checks import choice, integer
 TARGETS = {
     "even-odd": "+1 for even labels, -1 for odd ones",
     "sign": "labels of -1 and 1, as they are",
-    "one-hot": "one output for each class, 1 for its samples and 0 for others",
+    "one-hot": "one output for each class, 1 for its samples and 0 for others; of classes, or labels that are that",
     "regression": "y as it is",
 }
 INPUTS = {
@@ -22,7 +23,10 @@ INPUTS = {
     "standard": "minus the mean and divided by the standard deviation of all training inputs together",
     "raw": "as they are",
 }
-TRAIN, TEST = ("x_train", "y_train"), ("x_test", "y_test")
+PAIRS = ("kernel", "y"), ("x", "y"), ("x_train", "y_train"), ("x_test", "y_test")
+
+
+Encoding = Callable[[np.ndarray], np.ndarray]  # of labels as targets
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ def load(
         source: "digits" (1797 images of 8 x 8, from scikit-learn, no download), or a `.npz` file with `x` and `y`;
             with `x_train`, `y_train`, `x_test`, `y_test`; or with `kernel` and `y`. Inputs are flattened.
         target: what to learn, one of `TARGETS` (default: "sign" where all labels are -1 or 1, "even-odd" where they
-            are other whole numbers, one a sample, else "regression").
+            are integers by their dtype, one a sample, else "regression"). All labels of the file decide, and which
+            classes there are, whatever is drawn.
         inputs: how inputs are scaled, one of `INPUTS`.
         samples: how many to train on (default: 1000, or all if there are fewer; all of a kernel).
         test: how many to test with (default: 1000, or as many as are left).
@@ -71,11 +76,15 @@ def load(
         test = integer("test", test, least=0, most=2**31)
     rng = np.random.default_rng(integer("seed", seed, least=0, most=2**64 - 1))
     arrays = _digits() if source == "digits" else _read(source)
+    pairs = [_paired(arrays, names) for names in PAIRS if names[0] in arrays]
+    target, encoded = _target(target, [y for _, y in pairs])
     if "kernel" in arrays:
-        return _given(source, arrays, target, samples, test, rng)
-    chosen = _split if "x" in arrays else _drawn
-    x, y, x_test, y_test = chosen(source, arrays, samples, test, rng)
-    target, y, y_test = _target(target, y, y_test)
+        return _given(source, target, encoded, *pairs[0], samples, test, rng)
+    if len(pairs) == 1:
+        x, y, x_test, y_test = _split(source, *pairs[0], samples, test, rng)
+    else:
+        x, y, x_test, y_test = _drawn(source, pairs, samples, test, rng)
+    y, y_test = encoded(y), encoded(y_test)
     shape, features = x.shape[1:], int(np.prod(x.shape[1:]))
     x, x_test = _scaled(x.reshape(len(x), features), x_test.reshape(len(x_test), features), inputs)
     return Samples(source, target, x, y, x_test, y_test, shape)
@@ -116,7 +125,7 @@ def _read(source: str) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             found = set(file.files)
             wanted = next(
-                (names for names in (("kernel", "y"), (*TRAIN, *TEST), ("x", "y")) if found.issuperset(names)), None
+                (names for names in (PAIRS[0], (*PAIRS[2], *PAIRS[3]), PAIRS[1]) if found.issuperset(names)), None
             )
             if wanted is None:
                 raise ValueError(f"it holds {', '.join(sorted(found)) or 'nothing'}")
@@ -133,16 +142,17 @@ def _read(source: str) -> dict[str, np.ndarray]:
 
 
 def _paired(arrays: dict[str, np.ndarray], names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs [sample, ...] and labels [sample(, output)] of one length."""
+    """Inputs [sample, ...] and labels [sample(, output)] of one length; a kernel is square."""
     x, y = (arrays[name] for name in names)
+    if names[0] == "kernel" and (x.ndim != 2 or x.shape[0] != x.shape[1] or not x.size):
+        raise ValueError(f"kernel must be square, [sample, sample], got shape {x.shape}")
     if x.ndim < 1 or y.ndim not in (1, 2) or len(x) != len(y) or not x.size or not y.size:
         shapes = f"{names[0]} {x.shape} and {names[1]} {y.shape}"
         raise ValueError(f"data must have as many labels as samples, (sample,) or (sample, output), got {shapes}")
     return x, y[:, 0] if y.shape[1:] == (1,) else y
 
 
-def _split(source: str, arrays: dict[str, np.ndarray], samples: int | None, test: int | None, rng: Any) -> tuple:
-    x, y = _paired(arrays, ("x", "y"))
+def _split(source: str, x: np.ndarray, y: np.ndarray, samples: int | None, test: int | None, rng: Any) -> tuple:
     count = min(1000, len(x)) if samples is None else samples
     rest = min(1000, max(len(x) - count, 0)) if test is None else test
     if count + rest > len(x):
@@ -151,13 +161,12 @@ def _split(source: str, arrays: dict[str, np.ndarray], samples: int | None, test
     return x[order[:count]], y[order[:count]], x[order[count:]], y[order[count:]]
 
 
-def _drawn(source: str, arrays: dict[str, np.ndarray], samples: int | None, test: int | None, rng: Any) -> tuple:
+def _drawn(source: str, pairs: list, samples: int | None, test: int | None, rng: Any) -> tuple:
     chosen = []
-    for names, asked in ((TRAIN, samples), (TEST, test)):
-        x, y = _paired(arrays, names)
+    for (x, y), name, asked in zip(pairs, ("x_train", "x_test"), (samples, test), strict=True):
         count = min(1000, len(x)) if asked is None else asked
         if count > len(x):
-            raise ValueError(f"{source} has {len(x)} samples in {names[0]}, and {count} were asked for")
+            raise ValueError(f"{source} has {len(x)} samples in {name}, and {count} were asked for")
         order = rng.permutation(len(x))[:count]
         chosen += [x[order], y[order]]
     x, y, x_test, y_test = chosen
@@ -170,48 +179,71 @@ def _drawn(source: str, arrays: dict[str, np.ndarray], samples: int | None, test
 
 
 def _given(
-    source: str, arrays: dict[str, np.ndarray], target: str | None, samples: int | None, test: int | None, rng: Any
+    source: str,
+    target: str,
+    encoded: Encoding,
+    kernel: np.ndarray,
+    y: np.ndarray,
+    samples: int | None,
+    test: int | None,
+    rng: Any,
 ) -> Samples:
-    kernel, y = arrays["kernel"], arrays["y"]
     if test:
         raise ValueError(f"test must be 0 with the kernel in {source}, which knows its own samples only, got {test}")
-    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or not kernel.size:
-        raise ValueError(f"kernel in {source} must be square, [sample, sample], got shape {kernel.shape}")
-    x, y = _paired({"kernel": kernel, "y": y}, ("kernel", "y"))
-    if samples is not None and samples > len(x):
-        raise ValueError(f"{source} has {len(x)} samples, and {samples} were asked for")
-    order = np.arange(len(x)) if samples is None else rng.permutation(len(x))[:samples]
-    target, y, none = _target(target, y[order], y[:0])
+    if samples is not None and samples > len(y):
+        raise ValueError(f"{source} has {len(y)} samples, and {samples} were asked for")
+    order = np.arange(len(y)) if samples is None else rng.permutation(len(y))[:samples]
     empty = np.empty((len(order), 0))
     chosen = kernel if samples is None else kernel[np.ix_(order, order)]
-    return Samples(source, target, empty, y, empty[:0], none, (), chosen)
+    return Samples(source, target, empty, encoded(y[order]), empty[:0], encoded(y[:0]), (), chosen)
 
 
-def _target(target: str | None, y: np.ndarray, y_test: np.ndarray) -> tuple[str, np.ndarray, np.ndarray]:
-    """What is learned, by name, and the targets."""
-    y, y_test = y.astype(np.float64), y_test.astype(np.float64)
-    for name, labels in (("labels", y), ("labels of the test", y_test)):
-        if not np.isfinite(labels).all():
-            raise ValueError(f"{name} must be finite, {np.count_nonzero(~np.isfinite(labels))} of them are not")
-    whole = y.ndim == 1 and bool((y == np.floor(y)).all() and (y_test == np.floor(y_test)).all())
-    if target == "regression" or (target is None and not whole):
-        return "regression", y, y_test
+def _target(target: str | None, labels: list[np.ndarray]) -> tuple[str, Encoding]:
+    """What is learned, by name, and what makes targets of labels; decided by all: to train on, perhaps to test with."""
+    for y in labels:
+        if not np.isfinite(y).all():
+            raise ValueError(f"labels must be finite, {np.count_nonzero(~np.isfinite(y))} of them are not")
+    whole = all(y.ndim == 1 and bool((y == np.floor(y)).all()) for y in labels)
+    signs = whole and all(bool(np.isin(y, (-1, 1)).all()) for y in labels)
+    if target is None:
+        integers = whole and all(y.dtype.kind in "iub" for y in labels)
+        target = "sign" if signs else "even-odd" if integers else "regression"
+    if target == "regression" or (target == "one-hot" and all(map(_is_one_hot, labels))):
+        return target, _as_they_are
     if not whole:
         raise ValueError(f"target {target!r} needs whole numbers, one a sample, as labels; only 'regression' does not")
-    signs = all(bool(np.isin(labels, (-1, 1)).all()) for labels in (y, y_test))
-    if target == "sign" or (target is None and signs):
+    if target == "sign":
         if not signs:
             raise ValueError("target 'sign' needs labels of -1 and 1, got others; 'even-odd' makes them of numbers")
-        return "sign", y, y_test
-    if target != "one-hot":
-        return "even-odd", 1 - 2 * (y % 2), 1 - 2 * (y_test % 2)
-    classes = np.unique(y)
-    strange = np.setdiff1d(y_test, classes)
+        return target, _as_they_are
+    if target == "even-odd":
+        return target, _parities(labels)
+    classes = np.unique(labels[0])
+    strange = np.setdiff1d(np.concatenate(labels), classes)
     if strange.size:
         raise ValueError(f"class {strange[0]:g} is tested for, but among the samples to train on there is none of it")
     if len(classes) > 1000:
         raise ValueError(f"target 'one-hot' is for classes, at most 1000; there are {len(classes)} different labels")
-    return target, (y[:, None] == classes).astype(np.float64), (y_test[:, None] == classes).astype(np.float64)
+    return target, lambda y: (y[:, None] == classes).astype(np.float64)
+
+
+def _as_they_are(y: np.ndarray) -> np.ndarray:
+    return y.astype(np.float64)
+
+
+def _is_one_hot(y: np.ndarray) -> bool:
+    return y.ndim == 2 and bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+
+
+def _parities(labels: list[np.ndarray]) -> Encoding:
+    """+1 for even labels, -1 for odd; ValueError where that tells none of them apart."""
+    different = np.unique(np.concatenate(labels))
+    if different.size > 1 and len(np.unique(different % 2)) == 1:
+        raise ValueError(
+            f"target 'even-odd' tells no labels apart, {different[0]:g}, {different[1]:g}, ... are all "
+            f"{'odd' if different[0] % 2 else 'even'}; take 'sign', 'one-hot' or 'regression'"
+        )
+    return lambda y: 1.0 - 2 * (y % 2)
 
 
 def _scaled(x: np.ndarray, x_test: np.ndarray, inputs: str) -> tuple[np.ndarray, np.ndarray]:
