@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from linreg_dyn import rules
-from linreg_dyn.ensemble import MiniBatch, NoiseAugmentation, simulate
+from linreg_dyn.ensemble import NoiseAugmentation, simulate
 from linreg_dyn.phase import OUTCOMES, Plane, critical_map, field, portrait, rate_map, start_map
 from linreg_dyn.phase import runs as phase_runs
 from linreg_dyn.phase.rest import resting_points
-from linreg_dyn.phase.words import setting
-from linreg_dyn.schedules import Adaptive, Cosine, Window
-from tests.phases import GD, data, plain_run
+from linreg_dyn.schedules import Window
+from tests.phases import GD, plain_run
 
 # The plane
 
@@ -64,24 +63,6 @@ def test_tied_layers_stay_tied(method):
 def test_bad_planes_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Plane(**arguments)
-
-
-def test_words_name_every_layer_once():
-    training = {"steps": 7, "learning_rate": Adaptive(0.25), "weight_decay": 0.0}
-    tied = Plane(9, (1, 2), others=("w1", "w1", "w1", 0.5, "w2", "w2", 0.5))
-    text = setting(tied, NoiseAugmentation(0.4), training)
-    assert text == (
-        r"9 layers, $w_{3} = \dots = w_{5} = w_{1}$, $w_{6} = 0.5$, $w_{7} = w_{8} = w_{2}$, $w_{9} = 0.5$, "
-        r"noise augmentation, $\eta$ uniform, $|\eta| \leq 0.4$, learning rate $0.25 \,/\, \sum 1/w_i^2$, 7 steps"
-    )
-    training = {"steps": 7, "weight_decay": Window(0.1, stop=5), "momentum": 0.9, "nesterov": True, "dtype": "float32"}
-    assert setting(Plane(), GD, training | {"learning_rate": Cosine(0.1, steps=9)}) == (
-        "2 layers, gradient descent, learning rate Cosine(0.1, steps=9), weight decay Window(0.1, stop=5), "
-        "Nesterov momentum 0.9, float32, 7 steps"
-    )
-    assert setting(Plane(4), MiniBatch(data(), 3), {"steps": 7, "weight_decay": 0.1}) == (
-        r"4 layers, the others $w_i = 1$, mini-batches of 3 of 8 samples, weight decay $\mu = 0.1$, 7 steps"
-    )
 
 
 # Maps, against the update in plain Python

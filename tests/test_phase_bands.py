@@ -73,7 +73,7 @@ def test_noise_bands_have_the_proved_edges():
 KEPT = [
     (GD, 0.25, 1.2, None),
     (GD, 4 / 9, 1.2, None),
-    (NoiseAugmentation(0.45, "rademacher"), THEOREM_4_RATE, 0.6, "0 < W < 2"),
+    (NoiseAugmentation(0.45, "rademacher"), THEOREM_4_RATE, 0.6, "$0 < W < 2$"),
     (SGDNoise(0.6, "rademacher"), 1 / (2 * 1.6**2), 0.9, "SGD noise band"),
 ]
 

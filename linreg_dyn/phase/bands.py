@@ -69,7 +69,7 @@ def _descent(rate: Schedule) -> tuple[Band, ...]:
     if c < 1:
         # c <= 1/(1 + r)^2 exactly where r <= 1/sqrt(c) - 1; beyond r = 1 the claim says nothing.
         radius = min(1.0, 1 / np.sqrt(c) - 1)
-        text = f"the loss falls at every step from |W - 1| < {radius:.4g}, which is kept"
+        text = f"the loss falls at every step from $|W - 1| < {radius:.4g}$, which is kept"
         claim = "ginsburg.thm-3.1.largest-rate"
         return (Band("loss falls, kept", text, claim, _between(1 - radius, 1 + radius)),)
     if isinstance(rate, Constant):
@@ -103,8 +103,8 @@ def _noise(delta: float, rate: Schedule) -> tuple[Band, ...]:
     found = []
     if _adaptive(rate) <= THEOREM_4_RATE and delta < 0.5:
         # The claim has the largest of these rates; W after a step is monotone in c, so smaller ones keep W as well.
-        text = "0 < W < 2 is kept, and no layer imbalance grows, for every noise"
-        found.append(Band("0 < W < 2", text, "ginsburg.thm-4.1-along-trajectory.amended", _between(0, 2)))
+        text = "$0 < W < 2$ is kept, and no layer imbalance grows, for every noise"
+        found.append(Band("$0 < W < 2$", text, "ginsburg.thm-4.1-along-trajectory.amended", _between(0, 2)))
     if 0 < delta < 1:
         text = "the flow's loss falls outside it, for every noise"
         band = _between(1 / (1 + delta), 1 / (1 - delta))

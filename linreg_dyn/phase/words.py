@@ -37,8 +37,7 @@ def caption(result: xr.Dataset, plane: Plane, title: str) -> str:
     first, second = plane.layers
     text = [*title.split("\n"), f"Layers {first} and {second} of {plane.depth}. {_exactness(plane)}"]
     if "velocity_first" in result:
-        of = "the mean over the noise of the velocity" if result.attrs["random"] else "the velocity"
-        text.append(f"Streamlines: {of}, $-2 (g W/w_i + \\mu w_i)$.{_inertia(result)}")
+        text.append(f"Streamlines: {_velocity(result)}.")
     if result.sizes.get("point"):
         text.append("Stars: stable equilibria of the flow with weight decay; crosses: unstable ones.")
     if "within" in result.attrs:
@@ -47,17 +46,29 @@ def caption(result: xr.Dataset, plane: Plane, title: str) -> str:
         text.append("Minima are unstable at this rate where its product with $\\sum 1/w_i^2$ exceeds 1.")
     if "mean_residual" in result:
         text.append("Dotted: where the mean gradient of L is 0, $W = 1/(1 + \\sigma^2)$ for noise of mean 0.")
+    if "critical_rate" in result:
+        ratio = result["critical_rate"].attrs["ratio"]
+        text.append(
+            f"By bisection: training does not diverge at the rate shown, and does at one at most {ratio:.4g} times as "
+            "large. Rates that diverge need not be one interval: of several places where that changes one is found."
+        )
     for name in sorted(map(str, result.data_vars)):
         if name.startswith("band_"):
             about = result[name].attrs
             claim = f" [{about['claim']}]" if about["claim"] else ""
-            text.append(f"{about['long_name'].capitalize()}: {about['statement']}{claim}.")
+            text.append(f"{about['long_name'][0].upper()}{about['long_name'][1:]}: {about['statement']}{claim}.")
     return "\n".join(text)
 
 
-def _inertia(result: xr.Dataset) -> str:
-    momentum = json.loads(result.attrs["spec"]).get("momentum")
-    return " Momentum takes trajectories across them." if momentum else ""
+def _velocity(result: xr.Dataset) -> str:
+    """The velocity that streamlines follow, and what its letters are."""
+    training, random = json.loads(result.attrs["spec"]), result.attrs["random"]
+    pull = "g W/w_i" if random else "(W - 1) W/w_i"
+    pull = f"({pull} + \\mu w_i)" if training.get("weight_decay") else pull
+    mean = "(1 + \\sigma^2) W - 1" if "mean_residual" in result else "W - 1"
+    text = "the mean over the noise of the velocity" if random else "the velocity"
+    text += f", $-2 {pull}$" + (f" with $g = {mean}$ for noise of mean 0" if random else "")
+    return text + ("; momentum takes trajectories across them" if training.get("momentum") else "")
 
 
 def _exactness(plane: Plane) -> str:
