@@ -35,8 +35,9 @@ def test_gradient_descent_finds_the_line_of_polyfit(houses, tmp_path, capsys):
         assert (result["loss"].isel(step=0) > 1e-3).any()  # there was something to learn
         assert result.attrs["x_name"] == "area"
     table = pd.read_csv(out / "predictions.csv")
-    assert table.columns.tolist() == ["x", "y", "least_squares", "prediction"]
-    assert np.array_equal(table.x, data.area)
+    assert table.columns.tolist() == ["area", "price", "least_squares", "prediction"]
+    assert np.array_equal(table.area, data.area)
+    assert np.array_equal(table.price, data.price)
     assert np.allclose(table.prediction, np.polyval([slope, intercept], data.area), rtol=(7 / 8) ** 100)
     said = capsys.readouterr().out
     assert "4 ok, 0 diverged" in said
@@ -117,7 +118,7 @@ def test_without_data_it_trains_on_diabetes(tmp_path):
     assert "bmi -> progression, 442 rows" in done.stdout
     assert done.stderr == ""
     x, y = diabetes()
-    assert np.array_equal(pd.read_csv(tmp_path / "out" / "predictions.csv").x, x)
+    assert np.array_equal(pd.read_csv(tmp_path / "out" / "predictions.csv").bmi, x)
     assert f"slope {np.polyfit(x, y, 1)[0]:.6g}, mean squared error" in done.stdout
 
 

@@ -68,7 +68,8 @@ def _write(result: xr.Dataset, directory: Path) -> None:
 
     result.to_netcdf(directory / "trajectories.nc", engine="h5netcdf")
     table = result[["x", "y", "least_squares", "prediction"]].to_dataframe()
-    table.to_csv(directory / "predictions.csv", index=False)
+    header = [result.attrs["x_name"], result.attrs["y_name"], "least_squares", "prediction"]
+    table.to_csv(directory / "predictions.csv", index=False, header=header)
     for name, draw, size in (
         ("training", pictures.draw_training, pictures.TRAINING_SIZE),
         ("fit", pictures.draw_fit, pictures.FIT_SIZE),
