@@ -144,7 +144,8 @@ def test_events_change_no_step():
     for name in plain.data_vars:
         np.testing.assert_array_equal(plain[name], watched[name])
     assert "event_time" not in plain
-    assert "Band" in str(watched.event.item())
+    assert watched.event.item() == "end_to_end in 0.99 to 1.01"
+    assert run(starts, Event("loss", 0.25, "down", terminal=True)).event.item() == "loss down 0.25 terminal"
     assert '"low": 0.99' in watched.attrs["spec"]
 
 

@@ -304,6 +304,12 @@ def test_netcdf_round_trip_and_provenance(tmp_path):
         assert "long_name" in variable.attrs
 
 
+def test_dtypes_may_be_numpys_own():
+    for dtype in ("float32", np.float32, np.dtype("float32")):
+        ds = ld.simulate([1.0, 2.0], ld.GradientDescent(), steps=1, learning_rate=0.1, dtype=dtype)
+        assert (ds.final_weights.dtype, ds.attrs["dtype"]) == (np.float32, "float32")
+
+
 def test_one_trajectory_and_no_steps():
     ds = ld.simulate([1.0, 2.0, 0.5], ld.GradientDescent(), steps=0, learning_rate=0.1)
     assert dict(ds.sizes) == {"trajectory": 1, "layer": 3}

@@ -41,6 +41,8 @@ GOOD = {"starts": [1.0, 2.0], "method": ld.GradientDescent(), "steps": 3, "learn
         ({"seed": 0.5}, TypeError, "seed must be an integer"),
         ({"backend": "tpu"}, ValueError, "backend must be one of 'auto', 'cpu', 'cuda', got 'tpu'"),
         ({"dtype": "float16"}, ValueError, "dtype must be one of 'float64', 'float32', got 'float16'"),
+        ({"dtype": np.float16}, ValueError, "dtype must be one of 'float64', 'float32', got 'float16'"),
+        ({"dtype": None}, ValueError, "dtype must be one of 'float64', 'float32', got None"),
         ({"learning_rate": [0.1, 0.2]}, ValueError, "learning_rate must be a number, a schedule or numbers (1,), got"),
         ({"learning_rate": [-0.1]}, ValueError, "the least of learning_rate must be a finite number > 0, got -0.1"),
         ({"learning_rate": SHORT}, ValueError, "learning_rate must last for all 3 steps, got a schedule of 2"),

@@ -106,8 +106,10 @@ def _checked_times(times: ArrayLike) -> Array:
     at = as_floats("times", times)
     if at.ndim != 1 or at.size == 0:
         raise ValueError(f"times must have the shape (time,), time >= 1, got {np.shape(times)}")
-    if at[0] < 0 or (np.diff(at) < 0).any():
-        raise ValueError("times must not decrease, and start at 0 or later, got others")
+    before = np.concatenate([[0.0], at[:-1]])
+    if (at < before).any():
+        k = np.argmax(at < before)
+        raise ValueError(f"times must start at 0 or later and not decrease, got {at[k]:g} after {before[k]:g}")
     return at
 
 

@@ -19,7 +19,7 @@ from linreg_dyn.ensemble.recorder import Recorder
 from linreg_dyn.ensemble.threads import workers
 from linreg_dyn.problem import Array, as_floats, as_starts
 from linreg_dyn.rules import end_to_end
-from linreg_dyn.schedules import AutoL2, Constant, Schedule, as_schedule, squared_products
+from linreg_dyn.schedules import AutoL2, Constant, Schedule, as_schedule
 
 MOST_STEPS = 2**32 - 1
 """A step is one word of the random numbers' counter."""
@@ -41,7 +41,7 @@ def simulate(
     first_trajectory: int = 0,
     resume: xr.Dataset | None = None,
     backend: str = "auto",
-    dtype: str = "float64",
+    dtype: str | type[np.floating] | np.dtype = "float64",
     threads: int | None = None,
 ) -> xr.Dataset:
     """Train scalar deep linear nets from many starts: `w_i <- w_i - 2 lr (g W/w_i + weight_decay w_i)`.
@@ -68,15 +68,16 @@ def simulate(
         resume: a dataset that this function returned for the same arguments and fewer steps; the run goes on from
             its end, and the result is bitwise that of the uninterrupted run.
         backend: "cpu", "cuda", or "auto": the GPU if there is one and the ensemble is large enough for it.
-        dtype: "float64", or "float32" for the weights; what is recorded is always computed in float64.
+        dtype: "float64", or "float32" (or numpy's types of these names) for the weights; what is recorded is always
+            computed in float64.
         threads: how many threads work on the CPU; None takes every core this process may use.
 
     Returns:
         A dataset with the dims trajectory, layer (1 to depth) and step (the recorded ones): `final_weights`,
         `status` (0 ok; 1 diverged: |W| passed 2^200, in float32 2^40, or a product of weights left the dtype; the
         weights are those before that step, and what is recorded from it on is NaN, or left out of reductions; 2
-        stalled: the adaptive rate is 0 at the final weights, because one of them is zero or a square
-        underflows), `diverged_step` (-1: never), with momentum `velocities`, with AutoL2 its `auto_l2_state`, the
+        stalled: the adaptive rate is 0 at the final weights, because one of them is zero or its square, or
+        that of W/w_i, leaves the dtype), `diverged_step` (-1: never), with momentum `velocities`, with AutoL2 its `auto_l2_state`, the
         recorded observables, and the origin of it all as attributes. Learning rates and weight decays (trajectory,)
         are coordinates of these names.
 
@@ -132,7 +133,7 @@ def _plan(
     decay: Any = Constant(1.0) if decays is not None else weight_decay
     return Plan(
         depth=depth,
-        dtype=choice("dtype", dtype, ("float64", "float32")),
+        dtype=choice("dtype", _name(dtype), ("float64", "float32")),
         method=method,
         learning_rate=as_schedule(lr, steps=steps),
         weight_decay=_timed("weight_decay", as_schedule(decay, "weight_decay", zero=True, steps=steps)),
@@ -144,6 +145,11 @@ def _plan(
         decays=decays,
         auto_l2=auto_l2,
     )
+
+
+def _name(dtype: Any) -> Any:
+    """The name of numpy's `float32` or `dtype("float32")`; anything else as it is."""
+    return getattr(dtype, "__name__", getattr(dtype, "name", dtype))
 
 
 def _each(name: str, value: Any, trajectories: int, **bounds: float) -> Array | None:
@@ -280,9 +286,5 @@ def _status(final: Array, diverged_step: np.ndarray, plan: Plan) -> np.ndarray:
     status = (diverged_step != NEVER).astype(np.int8)  # OK or DIVERGED
     for first in range(0, len(final) if plan.adaptive else 0, 2**16):
         rows = slice(first, first + 2**16)
-        layers = [np.ascontiguousarray(column) for column in final[rows].T]
-        with np.errstate(all="ignore"):
-            W, q = end_to_end(layers), squared_products(layers)
-            stalled = ~((W * W != 0) & (q != 0) & (W * W / q != 0))
-        status[rows][stalled & (status[rows] == OK)] = STALLED
+        status[rows][(unit_rates(final[rows]) == 0) & (status[rows] == OK)] = STALLED
     return status

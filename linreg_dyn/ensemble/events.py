@@ -34,6 +34,9 @@ class Event:
         object.__setattr__(self, "value", number("value of an Event", self.value))
         choice("direction of an Event", self.direction, (UP, DOWN, ANY))
 
+    def __str__(self) -> str:
+        return _label(self, f"{self.value!r}")
+
     @property
     def thresholds(self) -> tuple[float, float]:
         """The value that is met on the way up, and the one on the way down; infinite where there is none."""
@@ -70,10 +73,18 @@ class Band:
             raise ValueError(f"low of a Band must be less than high, got {self.low!r} and {self.high!r}")
         choice("direction of a Band", self.direction, (self.INSIDE, "out"))
 
+    def __str__(self) -> str:
+        return _label(self, f"{self.low!r} to {self.high!r}")
+
     @property
     def thresholds(self) -> tuple[float, float]:
         """The edge that is met on the way up, and the one on the way down."""
         return (self.low, self.high) if self.direction == self.INSIDE else (self.high, self.low)
+
+
+def _label(event: Event | Band, where: str) -> str:
+    """An event in few words, such as "loss down 0.01" or "end_to_end in 0.9 to 1.1": its name in a dataset."""
+    return f"{event.observable} {event.direction} {where}{' terminal' if event.terminal else ''}"
 
 
 def _check(event: Event | Band) -> None:
