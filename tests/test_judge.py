@@ -112,6 +112,28 @@ def test_what_has_a_value_nowhere_is_undecided():
         assert "admitted no instance" in found.method
 
 
+def test_all_of_the_language_is_documented():
+    for function in [*checker.ARGUMENTS, "D", "Dt", "Integral"]:
+        assert f"`{function}(" in ld.judge.__doc__, function
+
+
+def test_a_flow_is_judged_by_its_rates():
+    flow = {"given": {"w": "vector:2"}, "rates": {"w": "-D((w[0]*w[1] - 1)**2, w)"}}
+    mutants = {"sum": ("- w[1]", "+ w[1]"), "one": ("w[1]**2) == 0", "w[1]**2) == w[0]")}
+    found = ld.judge("Dt(w[0]**2 - w[1]**2) == 0", mutants=mutants, tactics=identity(), **flow)
+    assert found.verdict == "proved"
+    assert ld.judge("Dt(w[0]**2) == 0", **flow).verdict == "refuted"
+
+
+def test_what_survived_says_at_which_depths_and_fails_at_others():
+    statement = {"given": {"w": "layers"}, "mutants": {"3": ("!= 4", "!= 3"), "5": ("!= 4", "!= 5")}}
+    found = ld.judge("Size(w) != 4", tries=7, **statement)
+    assert (found.verdict, found.tried) == ("survived", 5 * 7)
+    assert found.method == "falsification search only (depths 1, 2, 3, 5, 8)"
+    assert ld.judge("Size(w) != 4", depths=(5, 4, 3), **statement).verdict == "refuted"
+    assert "depths" not in ld.judge("x**2 >= 0", given={"x": "real"}, mutants={"": (">=", "<"), "-": ("0", "1")}).method
+
+
 @pytest.mark.parametrize(
     ("conclude", "change", "message"),
     [
@@ -123,6 +145,11 @@ def test_what_has_a_value_nowhere_is_undecided():
         ("W < 1", {"given": {"w": "matrix"}}, "given['w'] must be 'layers', 'layers:N', 'vector:N', 'real',"),
         ("W < 1", {"given": {"w": "sample"}}, "w: a sampler is needed for sample"),
         ("W < 1", {"seed": -1}, "seed must be an integer"),
+        ("W < 1", {"tries": 0}, "tries must be an integer from 1"),
+        ("W < 1", {"depths": 3}, "depths must be a sequence of depths, as (1, 2, 3), got 3"),
+        ("W < 1", {"depths": (1, 0)}, "depths must be an integer from 1"),
+        ("W < 1", {"rates": {"W": "1"}}, "the statement cannot be read: rates are of given names, one of each"),
+        ("W < 1", {"rates": {"w": 1}}, "rates['w'] must be text, got 1"),
         ("W < 1", {"mutants": {"none": ("W",)}}, "mutants['none'] must be a text and its replacement, got ('W',)"),
         ("W < 1", {"mutants": {"none": (1, 2)}}, "mutants['none'] must be text, or several, got 1"),
         ("W < 1", {"given": {}}, "conclude and given must not be empty"),

@@ -15,6 +15,7 @@ from typing import Any
 from linreg_dyn.certify import checker
 from linreg_dyn.claims.core import Part
 
+OPEN = ("layers", "simplex")  # kinds of vectors whose depth is left open
 LEVELS = 12
 MORE = 4
 
@@ -121,7 +122,7 @@ def search(
     Up to `more` witnesses are drawn there, each is shrunk, and the shortest is kept.
     """
     formal, tried, admitted = part.formal(), 0, 0
-    vectors = any(kind in ("layers", "simplex") for kind in part.given.values())
+    vectors = any(kind in OPEN for kind in part.given.values())
     for depth in depths if vectors else depths[:1]:
         rng = Random(f"{seed}/{depth}")
         found: list[tuple[int, str, dict[str, Any]]] = []

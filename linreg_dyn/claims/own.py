@@ -21,16 +21,16 @@ def judge(
     where: Mapping[str, str] | None = None,
     assume: str | Sequence[str] = (),
     mutants: Mapping[str, tuple[str, str]] | None = None,
-    tactics: Sequence[Tactic] | None = None,
+    tactics: Tactic | Sequence[Tactic] | None = None,
     sample: Sampler | None = None,
+    rates: Mapping[str, str] | None = None,
+    tries: int = 60,
+    depths: Sequence[int] = (1, 2, 3, 5, 8),
     seed: int = 0,
 ) -> Evidence:
     """Judge a statement: for all `given` for which `assume` holds, with the definitions `where`, `conclude` holds.
 
-    Expressions are text: `w` is a generic layer of a net of any depth, `w[i]` and `w[j]` are two different ones,
-    `Sum(...)` and `Prod(...)` go over the layers, `D(f, w)` is a derivative, `exp`, `abs` and `Integral(f, s, a, b)`
-    are known; relations are `==`, `!=`, `<`, `<=`, `>`, `>=`. For example, that gradient descent at the rate
-    `c / Sum(1/w**2)` never increases the loss near the minimum:
+    For example, that gradient descent at the rate `c / Sum(1/w**2)` never increases the loss near the minimum:
 
         judge(
             "abs(Prod(v) - 1) <= abs(W - 1)",
@@ -38,6 +38,24 @@ def judge(
             where={"W": "Prod(w)", "v": "w - 2*c/Sum(1/w**2)*(W - 1)*W/w"},
             assume=["abs(W - 1) < 1/2", "0 < c", "c <= 1"],
         )
+
+    Everything is text in this language; what is defined nowhere else in it is refused.
+
+    | text | is |
+    | --- | --- |
+    | `1`, `3/4`, `+ - * /`, `x**2` | whole numbers (no decimals), arithmetic, integer powers up to 64 |
+    | `w`, `w[i]`, `w[j]`, `w[0]` | a vector, entry by entry; any two layers; an entry (fixed depth in proofs) |
+    | `[x, 2*y]` | a vector that is written out |
+    | `Sum(v)`, `Prod(v)`, `Size(v)` | over the entries of a vector: all layers of a net |
+    | `Mean(v)` | over the entries, all values of a "sample" being equally likely |
+    | `Max(v)`, `Min(v)` | the largest and least entry, if all are rational (never in proofs) |
+    | `Batches(v, 2)` | the means of all batches of two entries (a vector of given size in proofs) |
+    | `D(f, w)`, `D(f, w[i])`, `D(f, x)` | partial derivatives: all as a vector, by one layer, by a number |
+    | `Dt(f)` | the derivative along the flow with the `rates` (fixed depth in proofs) |
+    | `abs(x)`, `exp(x)`, `Integral(f, s, a, b)` | the last over s from a to b, without poles (fixed depth in proofs) |
+    | `a == b`, `!=`, `<`, `<=`, `>`, `>=` | a relation, or a chain of them, between numbers, or entry by entry |
+
+    The weights of "layers" are never 0. Where something has no value, as 1/0, a statement says nothing.
 
     Args:
         conclude: relations, all of which are to hold.
@@ -51,7 +69,12 @@ def judge(
             unable to find anything.
         tactics: how to prove each relation (`linreg_dyn.certify.find`); without, the statement can only survive.
             `abs(e) <= b` is two relations, `e <= b` and `-b <= e`, and so is the chain `a <= e <= b`.
-        sample: draws instances, `(rng, depth, level) -> given` (default: of all sizes and shapes).
+        sample: draws instances, `(rng, depth, level) -> given` (default: of all sizes and shapes). Assumptions that
+            chance hardly ever meets need one.
+        rates: the time derivatives of given names, behind `Dt`.
+        tries: how many instances are drawn, at each depth.
+        depths: at which "layers" and "simplex" are searched. A proof is for every depth; what only survives may fail
+            at another one, as `Size(w) != 4`.
         seed: of the search.
 
     Returns:
@@ -67,18 +90,20 @@ def judge(
         conclude=_texts("conclude", conclude),
         where=tuple((name, _text(f"where[{name!r}]", text)) for name, text in _pairs("where", where)),
         assume=_texts("assume", assume),
+        rates=tuple((name, _text(f"rates[{name!r}]", text)) for name, text in _pairs("rates", rates)),
         tactics=None if tactics is None else _tactics(tactics),
         sample=sample,
     )
     if not part.given or not part.conclude:
         raise ValueError("conclude and given must not be empty")
     variants = tuple(Mutant(about, replace=(_change(about, pair),)) for about, pair in _pairs("mutants", mutants))
+    search = {"tries": integer("tries", tries, least=1, most=10**6), "search_depths": _depths(depths)}
     seed = integer("seed", seed, least=0, most=2**64 - 1)
     try:
         relations = len([*checker.goals_of(part.formal())])
         if part.tactics is not None and len(part.tactics) != relations:
             raise ValueError(f"tactics must be one for each of {relations} relations, got {len(part.tactics)}")
-        return examine(_claim(part, variants), registry() if part.tactics else {}, {}, seed=seed)
+        return examine(_claim(part, variants, **search), registry() if part.tactics else {}, {}, seed=seed)
     except checker.Refused as error:
         raise ValueError(f"the statement cannot be read: {error}") from None
     except SyntaxError as error:
@@ -87,7 +112,7 @@ def judge(
         raise ValueError("the statement cannot be read: nested too deeply, or defined by itself") from None
 
 
-def _claim(part: Part, mutants: tuple[Mutant, ...]) -> Claim:
+def _claim(part: Part, mutants: tuple[Mutant, ...], **search: Any) -> Claim:
     statement = " and ".join(part.conclude)
     fixed = {int(kind.partition(":")[2]) for kind in part.given.values() if kind.startswith("layers:")}
     return Claim(
@@ -99,6 +124,7 @@ def _claim(part: Part, mutants: tuple[Mutant, ...]) -> Claim:
         parts=(part,),
         mutants=mutants,
         depths=tuple(sorted(fixed)) or "all",
+        **search,
     )
 
 
@@ -114,6 +140,12 @@ def _tactics(given: Any) -> tuple[Tactic, ...]:
         if not callable(tactic):
             raise TypeError(f"tactics must be functions of linreg_dyn.certify.find, got {tactic!r}")
     return tactics
+
+
+def _depths(given: Any) -> tuple[int, ...]:
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
+        raise TypeError(f"depths must be a sequence of depths, as (1, 2, 3), got {given!r}")
+    return tuple(sorted({integer("depths", n, least=1, most=checker.LARGEST_SIZE) for n in given}))
 
 
 def _change(about: str, pair: Any) -> tuple[str, str]:

@@ -145,8 +145,9 @@ def _without_witness(
     if left or len(claim.mutants) < 2:
         lacking = f"mutants not refuted: {', '.join(map(repr, left))}" if left else "fewer than two mutants were given"
         return {"verdict": "undecided", "method": f"{lacking}; the check may be unable to fail"}
+    searched = "falsification search only" + _depths_of(claim)
     if not all(part.tactics for part in claim.parts):
-        return {"verdict": "survived", "method": "falsification search only"}
+        return {"verdict": "survived", "method": searched}
     try:
         lemmas = lemmas_of(claim, registry, cache)
         parts = [find.certify_part(p.formal(), p.tactics or (), lemmas) for p in claim.parts]
@@ -154,12 +155,19 @@ def _without_witness(
         evidence = certificate(claim, verdict, parts)
         checker.check_certificate(evidence, lemmas)
     except (find.NotFound, checker.Refused) as error:
-        return {"verdict": "survived", "method": f"falsification search only; no proof found ({error})"}
+        return {"verdict": "survived", "method": f"{searched}; no proof found ({error})"}
     kind = "exact algebra" if verdict == "proved" else "rational enclosures over boxes and exact algebra"
     how = f"{kind} derived from the statement by the checker"
     if claim.argument:
         how = f"{kind}, and the reduction given as the argument"
     return {"verdict": verdict, "method": how, "certificate": evidence}
+
+
+def _depths_of(claim: Claim) -> str:
+    """At which depths vectors of open depth were searched."""
+    if not any(kind in falsify.OPEN for part in claim.parts for kind in part.given.values()):
+        return ""
+    return f" (depths {', '.join(map(str, claim.search_depths))})"
 
 
 def audit(
