@@ -38,7 +38,9 @@ def test_a_case_about_one_layer_is_not_carried_into_an_induction():
     assert refusal(proved(statement, split("p - 1/2", harmless, harmless, name="t"))) is None
     # p s x^2 = s x^2 (t + 1/2) where t = p - 1/2 >= 0 is the case
     at_least_half = product_of("1 - x*s", FACTOR, terms("1 : t * s * sq x", "1/2 : s * sq x"))
-    assert refusal(proved(statement, split("p - 1/2", at_least_half, harmless, name="t"))) == "no hypothesis t"
+    assert refusal(proved(statement, split("p - 1/2", at_least_half, harmless, name="t"))).startswith(
+        "no hypothesis t;"
+    )
 
 
 def test_a_bound_with_a_denominator_needs_it_positive():

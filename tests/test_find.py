@@ -73,6 +73,15 @@ def test_why_the_search_stopped():
         found(part(REAL, ["1/x >= 1"], ["0 < x", "x <= 1"]), positive(BETWEEN))
     with pytest.raises(NotFound, match="not a polynomial after clearing"):
         found(part(REAL, ["1/(1 + x) <= 1"], UNIT), positive(BETWEEN))
+    with pytest.raises(NotFound, match=r"the axis x goes from or to no hypothesis; there are \['a0\.0', 'a1\.0'\]"):
+        found(statement, positive(Axis("x")))
+    statement = part({"x": "real", "y": "real"}, ["x - 3*x*y >= 0"], ["0 <= x", "0 <= y"])
+    with pytest.raises(NotFound, match=r"negative coefficient -3 of \(a0\.0\)\^1 \* \(a1\.0\)\^1"):
+        found(statement, positive(Axis("x", low="a0.0"), Axis("y", low="a1.0")))
+    with pytest.raises(checker.Refused, match=r"the two sides differ by -1\*x\^1"):
+        found(part(REAL, ["x == 2*x"]), identity())
+    with pytest.raises(checker.Refused, match=r"no hypothesis h; there are \['a0\.0'\]"):
+        found(part(REAL, ["x >= 0"], ["x >= 0"]), by_hand(("1", "h")))
     with pytest.raises(NotFound, match="1 tactics for 2 relations"):
         found(part(REAL, ["0 <= x <= 1"], UNIT), by_hand(("1", "a0.0")))
 
@@ -98,6 +107,23 @@ def test_a_case_in_which_the_statement_has_no_value_is_not_proved():
     case = by_hand(("1", "s"))
     with pytest.raises(NotFound, match="the tactic of relation 1 failed: ZeroDivisionError"):
         certify_part(part(REAL, ["1/(abs(x) - x) > 0"]), [split("x", ge=case, le=case)], {})
+
+
+def test_an_inequality_modulo_an_equation():
+    """1/a^2 + 1/b^2 - 2 = (1/a - 1/b)^2 - 2 (ab - 1)/(ab), where a b = 1."""
+    minimum = part({"w": "layers:2"}, ["Sum(1/w**2) >= {}"], ["W == 1"], [["W", "Prod(w)"]])
+    for tactic in (
+        by_hand(("1", "sq 1/w[0] - 1/w[1]"), a0_0="-2/W"),
+        positive(squares=[("1", "sq 1/w[0] - 1/w[1]")], a0_0="-2/W"),
+    ):
+        found({**minimum, "conclude": ["Sum(1/w**2) >= 2"]}, tactic)
+        for false in ("Sum(1/w**2) > 2", "Sum(1/w**2) >= 3"):
+            with pytest.raises((NotFound, checker.Refused)):
+                found({**minimum, "conclude": [false]}, tactic)
+        with pytest.raises(NotFound, match=r"KeyError: 'a0\.0'"):  # an inequality is no equation
+            found({**minimum, "conclude": ["Sum(1/w**2) >= 2"], "assume": ["W >= 1"]}, tactic)
+    with pytest.raises(checker.Refused, match="divides by what may be zero"):
+        found(part(REAL, ["x >= 1"], ["x*(x - 1) == 0"]), by_hand(a0_0="1/x"))  # not so at 0
 
 
 def test_denominators_are_cleared_by_a_positive_factor():

@@ -10,7 +10,8 @@ and, per part, a proof or an exact witness against it. The checker reads the sta
 at exact rationals (witnesses), at explicit symbolic weights, and at nets of *any* depth, where `w` is a generic
 layer and `Prod(w)`, `Sum(w**k)` are symbols of their own. Proof obligations are derived from the statement, never
 taken from the proof. An inequality is proved by a Positivstellensatz identity, multiplier * (rhs - lhs) =
-sum of nonnegative coefficients times products of hypotheses and squares, verified over the rationals.
+sum of nonnegative coefficients times products of hypotheses and squares, verified over the rationals; multiples of
+assumed equations may be taken away from both it and an equation.
 
 `exp(e)` and `Integral(e, s, a, b)` are symbols that know their derivatives; of exp a proof may use that exp(e) > 0 and
 exp(e) >= 1 + e. `Dt(e)` is the derivative along a flow whose `rates` the statement gives. At rational points, and
@@ -1006,7 +1007,7 @@ class Context:
                         every = self.for_every([self.scope.generic])
                         value, sure = self.scope.do_Sum(every.expression(text) ** 2), False
                 else:
-                    require(name in self.hypotheses, f"no hypothesis {name}")
+                    require(name in self.hypotheses, f"no hypothesis {name}; there are {sorted(self.hypotheses)}")
                     value, sure = self.hypotheses[name]
                 term, strict = term * value**e, strict and sure
             total, positive = total + term, positive or (strict and c > 0)
@@ -1072,17 +1073,19 @@ def prove(context, goal, proof):
         return prove(context.for_every(context.scope.samples), (R.of(0), "<=", inner), proof["then"])
     if rule == "identity":
         require(relation in ("==", "<=", ">="), "an identity proves an equation")
-        return require((a - b).same(context.vanishing(proof)), "the two sides differ")
+        left = a - b - context.vanishing(proof)
+        return require(left.same(0), f"the two sides differ by {left.text()[:200]}")
     if rule == "boxes":
         require(relation in ("<", "<=", ">", ">="), "boxes prove an inequality")
         e = b - a if relation in ("<", "<=") else a - b
         return cover(e, relation in ("<", ">"), context.box(), proof["tree"], precision_of(proof))
     require(rule == "terms" and relation in ("<", "<=", ">", ">="), f"rule {rule} does not prove {relation}")
-    e = b - a if relation in ("<", "<=") else a - b
+    e = (b - a if relation in ("<", "<=") else a - b) - context.vanishing(proof)
     multiplier, sure = context.combination(proof["multiplier"])
     require(sure, "the multiplier may vanish")
     total, positive = context.combination(proof["terms"])
-    require((multiplier * e).same(total), "the identity of the proof does not hold")
+    left = multiplier * e - total
+    require(left.same(0), f"the identity of the proof does not hold: its sides differ by {left.text()[:200]}")
     require(positive or relation in ("<=", ">="), "strictness is not shown")
     return None
 

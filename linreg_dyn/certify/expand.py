@@ -36,8 +36,10 @@ class Axis(NamedTuple):
     degree: int = 0
 
 
-def expand(context: Context, e: R, axes: Sequence[Axis]) -> tuple[Terms, dict[str, int]]:
-    """(terms, scale): scale * e as nonnegative terms, `scale` a product of hypotheses."""
+def expand(
+    context: Context, e: R, axes: Sequence[Axis], powers: dict[str, int] | None = None
+) -> tuple[Terms, dict[str, int]]:
+    """(terms, scale): scale * e as nonnegative terms, `scale` a product of hypotheses; `powers` is what e is at."""
     e = R(polynomial(e))
     if not e.num:
         return [], {}
@@ -45,17 +47,20 @@ def expand(context: Context, e: R, axes: Sequence[Axis]) -> tuple[Terms, dict[st
         if set(e.num) != {()}:
             raise NotFound(f"no axis for {sorted(e.atoms())}")
         if e.num[()] < 0:
-            raise NotFound(f"negative coefficient {e.num[()]}")
+            product = " * ".join(f"({h})^{n}" for h, n in (powers or {}).items() if n)
+            raise NotFound(f"negative coefficient {e.num[()]} of {product or '1'}")
         return [(e.num[()], {})], {}
     axis, rest = axes[0], axes[1:]
     coefficients = _powers(e, axis)
     z = R.atom(axis.atom) ** axis.power
+    if axis.low is None and axis.high is None:
+        raise NotFound(f"the axis {axis.atom} goes from or to no hypothesis; there are {sorted(context.hypotheses)}")
     if axis.low is None or axis.high is None:
         ends = [(h, *_line(context, h, z, axis)) for h in (axis.low, axis.high) if h is not None]
         ((hypothesis, slope, root),) = ends
         # z = root + h / slope: expand in powers of h
         shifted = _shift(coefficients, root, R.of(1) / slope)
-        found = [(k, {hypothesis: k}, c) for k, c in enumerate(shifted)]
+        found = [({hypothesis: k}, c) for k, c in enumerate(shifted)]
         extra: dict[str, int] = {}
     else:
         s, low = _line(context, axis.low, z, axis)
@@ -70,10 +75,12 @@ def expand(context: Context, e: R, axes: Sequence[Axis]) -> tuple[Terms, dict[st
             extra = {axis.width: n} if n else {}
             width = width / context.hypotheses[axis.width][0]
         found = [
-            (i, {axis.low: i, axis.high: n - i}, b * comb(n, i) / (s**i * (-t) ** (n - i) * width**n))
+            ({axis.low: i, axis.high: n - i}, b * comb(n, i) / (s**i * (-t) ** (n - i) * width**n))
             for i, b in enumerate(bernstein)
         ]
-    pieces = [(*expand(context, c, rest), {k: v for k, v in powers.items() if v}) for _, powers, c in found]
+    pieces = [
+        (*expand(context, c, rest, {**(powers or {}), **own}), {k: v for k, v in own.items() if v}) for own, c in found
+    ]
     levels, common = levelled(pieces)
     return [term for terms in levels for term in terms], _add_powers(common, extra)
 

@@ -3,6 +3,25 @@
 A *tactic* is a function `(context, goal) -> proof`, where `context` and `goal` are the checker's own; tactics
 compose (`split`, `have`, `lemma`) down to the leaves `identity` and `positive`. Nothing here is trusted: every proof
 goes through the checker.
+
+Hypotheses, each an expression that is >= 0 (or > 0), have names:
+
+| name | is |
+| --- | --- |
+| `a0.0`, `a0.1`, `a1.0` | right side minus left (of > and >= left minus right) of the relations of each assumption |
+| `a0.0+`, `a0.0-` | of `abs(e) < b`: `b - e` and `b + e` |
+| `a0.0[i]`, `a0.0[j]` | an assumption about every layer, for the layers i and j |
+| `s`, `q0`, `q1`, ... | what `split`, `lemma` (one for each conclusion), `have`, `bounded_integral` add as `name` |
+| `depth`, `S` | of "layers": their number, and `Sum(1/w**2)` |
+| `inv`, `inv[i]`, `inv[j]`, `rest` | `1/w**2`, and S without the layers i, j that the goal names |
+| `p`, `room` | of "simplex": an entry; in an `induction` 1 - s - p |
+| `sq e`, `sumsq e` | `e**2` and `Sum(e**2)` for any e (in `by_hand` and as `squares`) |
+| `exp e`, `tangent e` | `exp(e)` and `exp(e) - 1 - e` for any e (in `by_hand`) |
+
+Assumed equations are no hypotheses: `identity`, `positive`, `by_hand` and `mean` take away multiples of left side minus
+right, as in `identity(a0_0="x + 1")` for x + 1 times that of `a0.0`, with `_` for the `.`. The
+atoms that an `Axis` is about are `x`; `w`, `w[i]`, `w[j]`, `prod(w)`, `sum(w^-2)` (of w**-2), `#depth` and `#Q0`, the
+first product that is not `Prod(w)`, divided by it; at a fixed depth `w[0]`, `w[1]`.
 """
 
 from __future__ import annotations
@@ -16,15 +35,34 @@ from linreg_dyn.certify import checker
 from linreg_dyn.certify.checker import ONE, Context, R
 from linreg_dyn.certify.expand import Axis, NotFound, as_json, expand, levelled
 
+__all__ = [
+    "Axis",
+    "NotFound",
+    "Tactic",
+    "bounded_integral",
+    "boxes",
+    "by_hand",
+    "certify_part",
+    "have",
+    "identity",
+    "induction",
+    "lemma",
+    "mean",
+    "positive",
+    "split",
+    "steps",
+]
+
 Tactic = Callable[[Context, Any], dict[str, Any]]
 
 
 def identity(**modulo: str) -> Tactic:
     """Both sides are the same rational function, up to multiples of assumed equations (`name=cofactor`)."""
-    return lambda context, goal: {
-        "rule": "identity",
-        "modulo": {k.replace("_", "."): v for k, v in modulo.items()},
-    }
+    return lambda context, goal: {"rule": "identity", "modulo": _dotted(modulo)}
+
+
+def _dotted(modulo: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "."): cofactor for name, cofactor in modulo.items()}
 
 
 def split(on: str, ge: Tactic, le: Tactic, *, name: str = "s", nonzero: str | None = None) -> Tactic:
@@ -70,8 +108,7 @@ def mean(of: str, then: Tactic, **modulo: str) -> Tactic:
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
         inner = context.expression(of)
         pointwise = context.for_every(context.scope.samples)
-        cofactors = {k.replace("_", "."): v for k, v in modulo.items()}
-        return {"rule": "mean", "of": of, "modulo": cofactors, "then": then(pointwise, (R.of(0), "<=", inner))}
+        return {"rule": "mean", "of": of, "modulo": _dotted(modulo), "then": then(pointwise, (R.of(0), "<=", inner))}
 
     return tactic
 
@@ -176,8 +213,12 @@ def induction(bound: str, factor: Tactic, step: Tactic, defined: Tactic | None =
     return tactic
 
 
-def positive(*axes: Axis, times: str = "1", by: str = "", squares: Sequence[tuple[str, str]] = ()) -> Tactic:
+def positive(
+    *axes: Axis, times: str = "1", by: str = "", squares: Sequence[tuple[str, str]] = (), **modulo: str
+) -> Tactic:
     """`times * (rhs - lhs)` minus `sum coefficient * square`, expanded along the axes with coefficients >= 0.
+
+    Multiples of assumed equations (`name=cofactor`) are taken from `rhs - lhs` (of > and >=: `lhs - rhs`) first.
 
     `times` must itself expand so; `by` is a product of hypotheses ("a * b") to multiply with as well; `squares`
     are pairs (coefficient, square) with the square's expression as the checker names it: "sq e" for e^2,
@@ -187,7 +228,8 @@ def positive(*axes: Axis, times: str = "1", by: str = "", squares: Sequence[tupl
     def tactic(context: Context, goal: Any) -> dict[str, Any]:
         relation = goal[1]
         a, b = (s if isinstance(s, R) else R.of(context.scope(s, checker.PAIR)) for s in (goal[0], goal[2]))
-        e = b - a if relation in ("<", "<=") else a - b
+        extra = {"modulo": _dotted(modulo)} if modulo else {}
+        e = (b - a if relation in ("<", "<=") else a - b) - context.vanishing(extra)
         factor = R.of(context.scope(times, checker.PAIR))
         names = _read([("1", by)])
         target, pieces = factor * context.combination(names)[0] * e, []
@@ -204,15 +246,19 @@ def positive(*axes: Axis, times: str = "1", by: str = "", squares: Sequence[tupl
             "rule": "terms",
             "multiplier": as_json(found.pop()),
             "terms": as_json([t for terms in found for t in terms]),
+            **extra,
         }
 
     return tactic
 
 
-def by_hand(*terms: tuple[str, str], multiplier: Sequence[tuple[str, str]] = (("1", ""),)) -> Tactic:
-    """A written-out combination: pairs of a coefficient and hypotheses, as in `("1/2", "a0.0 * a0.0 * sq W-1")`."""
+def by_hand(*terms: tuple[str, str], multiplier: Sequence[tuple[str, str]] = (("1", ""),), **modulo: str) -> Tactic:
+    """A written-out combination: pairs of a coefficient and hypotheses, as in `("1/2", "a0.0 * a0.0 * sq W-1")`.
 
-    return lambda context, goal: {"rule": "terms", "multiplier": _read(multiplier), "terms": _read(terms)}
+    It is what `multiplier` times the difference of the sides is, less multiples of assumed equations as in `positive`.
+    """
+    proof = {"rule": "terms", "multiplier": _read(multiplier), "terms": _read(terms)}
+    return lambda context, goal: {**proof, "modulo": _dotted(modulo)} if modulo else proof
 
 
 def _read(pairs: Sequence[tuple[str, str]]) -> list[list[Any]]:
