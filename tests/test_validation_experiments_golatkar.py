@@ -29,7 +29,13 @@ BY_ID = {experiment.id.removeprefix("golatkar."): experiment for experiment in g
 TOY = {"data": "digits", "train": 48, "test": 300, "model": FC | {"width": 16}, "batch": 24, "unit": 1, "every": 50}
 TOY |= {"precision": "float32"}
 REGULARISERS = ("weight-decay", "augmentation")
-VOID = (*IF_IT_HELPS, "final_effect")  # where the regulariser does nothing, as in toys
+VOID = (
+    *IF_IT_HELPS,
+    "final_effect",
+    "lost_weight_decay",
+    "lost_augmentation",
+    "lost_more",
+)  # where the regulariser does nothing, as in toys
 VARIANTS = ("all-cnn", "no-norm", "piecewise", "cifar100", "svhn", "imagenet")
 
 
@@ -88,7 +94,11 @@ RESTS_ON = {
     "early-removal": {"weight-decay-interrupted-all-cnn", "weight-decay-interrupted-no-norm"},
     "delay-of-50": {"weight-decay-delayed"},
     "short-window": {"weight-decay-sliding", "weight-decay-sliding-all-cnn"},
-    "sliding-window-augmentation": {"augmentation-sliding", "augmentation-sliding-all-cnn"},
+    "sliding-window-augmentation": {
+        name for name in BY_ID if name.startswith("augmentation-sliding") and "no-norm" not in name
+    },
+    "regularisers": {"regularisers"},
+    "constant-rate": {"constant-rate"},
     "window-at-50": {"weight-norm"},
     "fisher-final": {"fisher"},
     "augmentation-no-norm": {"augmentation-sliding-no-norm"},
@@ -207,6 +217,23 @@ def test_the_end_of_the_fisher_information_is_told_in_its_peak(tmp_path, monkeyp
     assert (found["peak_ratio"], found["final_effect"]) == (3, (2 - 1) / (12 - 4))
     traces["interrupted-100"][2] = 4
     assert np.isnan(measures.fisher({"unit": 1}, 0, Context(tmp_path)).metrics["final_effect"])
+
+
+def test_regularisers_are_compared_by_what_they_are_worth_and_lose(tmp_path, monkeypatch):
+    ends = {"weight_decay": (0.9, 0.91, 0.94), "augmentation": (0.8, 0.92, 0.94)}
+
+    def found(values, *_, **__):
+        runs = ("interrupted-0", "delayed-50", "interrupted-200")
+        return {run: _curve(end) for run, end in zip(runs, ends[values["regulariser"]], strict=True)}
+
+    monkeypatch.setattr(measures, "trained", found)
+    experiment = BY_ID["regularisers"]
+    values = experiment.scales["gpu"].values
+    one = experiment.measure(values, 0, Context(tmp_path))
+    assert one.metrics["worth_more"] == pytest.approx(0.14 - 0.04)
+    assert one.metrics["lost_more"] == pytest.approx(3 / 4 - 1 / 7)
+    ends["augmentation"] = (0.95, 0.9, 0.94)
+    assert np.isnan(experiment.measure(values, 0, Context(tmp_path)).metrics["lost_more"])
 
 
 @pytest.mark.parametrize("on", [0.0, 1.0])

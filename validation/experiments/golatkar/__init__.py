@@ -8,7 +8,16 @@ from typing import Any
 from validation.core import Experiment, Prediction, Setting
 from validation.experiments.common import unexpected
 from validation.experiments.golatkar import draw, measures
-from validation.experiments.golatkar.predictions import FISHER, NORMS, NORMS_AT_50, PATHS, RATES, fisher
+from validation.experiments.golatkar.predictions import (
+    CONSTANT,
+    FISHER,
+    NORMS,
+    NORMS_AT_50,
+    PATHS,
+    RATES,
+    REGULARISERS,
+    fisher,
+)
 from validation.experiments.golatkar.settings import (
     ALL_CNN,
     EIGHT,
@@ -16,10 +25,13 @@ from validation.experiments.golatkar.settings import (
     ENDING,
     EXPONENTIAL,
     FC,
+    GPU,
     MANY,
     NO_NORM,
+    PAPER,
     PIECEWISE,
     QUICK,
+    RUNS,
     SEEDS,
     SHARED_GPU,
     SHARED_PAPER,
@@ -77,6 +89,8 @@ CROPS = {"model": FC, "strength": QUICK["strength"] | {"augmentation": 1.0}}
 MIXED = {"strength": QUICK["strength"] | {"mixup": 1.0}}
 FC_QUICK = {"model": FC}
 NO_BN = {"model": ALL_CNN | {"norms": "none"}, "rate": NO_NORM}
+ON_CIFAR100 = {"model": ALL_CNN, "data": "cifar100"}
+IN_PIECES = {"model": ALL_CNN, "rate": PIECEWISE}
 ALL = ("interrupted", "delayed", "sliding")
 
 # (regulariser, kinds, suffix, locator, changes, quick, minutes of quick (0: there is none), priority)
@@ -92,13 +106,22 @@ FIGURES: tuple[tuple[str, tuple[str, ...], str, str, dict[str, Any], dict[str, A
     ("weight_decay", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, 0, 143),
     ("augmentation", ALL[:2], "cifar100", "Fig. 3, top", {"data": "cifar100"}, None, 0, 145),
     ("weight_decay", ALL[:2], "svhn", "Fig. 3, centre", {"data": "svhn"}, None, 0, 147),
+    ("weight_decay", ALL[:2], "all-cnn-cifar100", "Fig. 3, top", ON_CIFAR100, None, 0, 150),
+    ("augmentation", ALL[:2], "all-cnn-cifar100", "Fig. 3, top", ON_CIFAR100, None, 0, 152),
+    ("augmentation", ALL, "piecewise", "Fig. 3, bottom", {"rate": PIECEWISE}, None, 0, 154),
+    ("weight_decay", ALL, "all-cnn-piecewise", "Fig. 3, bottom", IN_PIECES, None, 0, 157),
+    ("augmentation", ALL, "all-cnn-piecewise", "Fig. 3, bottom", IN_PIECES, None, 0, 160),
     ("weight_decay", ALL[:1], "imagenet", "Fig. 3, centre", {"data": "imagenet"}, None, 0, 149),
 )
 
+UNCHANGED = {"rate": 0.1, "regulariser": "weight_decay"}
+BOTH = {"regularisers": ["weight_decay", "augmentation"]}
 SIX = ["interrupted-25", *SOME]
 FOUR = ["interrupted-0", "interrupted-100", "delayed-100", "sliding-0", "sliding-25"]
+THREE = ["interrupted-0", "interrupted-100", "interrupted-200"]
+BEGINS = ["interrupted-0", "delayed-50", "interrupted-200"]
 ON = {"regulariser": "weight_decay"}
-PATH_PARTS = {"regularisers": ["weight_decay", "augmentation"], "early": ENDING[:2]}
+PATH_PARTS = BOTH | {"early": ENDING[:2]}
 ALL_PATHS = PATH_PARTS | {"runs": ENDED, "late": ENDED[2:-1]}
 
 
@@ -216,6 +239,35 @@ EXPERIMENTS = (
         measures.paths,
         127,
         draw.paths,
+        measures.guess,
+    ),
+    Experiment(
+        "golatkar.regularisers",
+        "Augmentation is worth more than weight decay, and loses less of it when it begins at epoch 50",
+        "golatkar2019, section 4 and Fig. 1 (centre)",
+        "WD exhibits more significant critical period behavior than DA. At convergence, data augmentation is more "
+        "effective than weight decay.",
+        {
+            "gpu": Setting(SHARED_GPU | ON | BOTH | {"runs": BEGINS}, REGULARISERS, SEEDS, SHORT + UNKNOWN, None),
+            "paper": Setting(SHARED_PAPER | ON | BOTH | {"runs": RUNS["delayed"]}, REGULARISERS, 5, UNKNOWN, None),
+        },
+        measures.regularisers,
+        122,
+        draw.regularisers,
+        measures.guess,
+    ),
+    Experiment(
+        "golatkar.constant-rate",
+        "At a constant rate the network does not converge",
+        "golatkar2019, Fig. 3",
+        "The same experiment with constant learning rate is inconclusive since the network does not converge.",
+        {
+            "gpu": Setting(GPU | UNCHANGED | {"runs": THREE}, CONSTANT, SEEDS, SHORT + UNKNOWN, None),
+            "paper": Setting(PAPER | UNCHANGED | {"runs": RUNS["interrupted"]}, CONSTANT, 5, UNKNOWN, None),
+        },
+        measures.timing,
+        163,
+        draw.timing("interrupted"),
         measures.guess,
     ),
 )

@@ -34,6 +34,22 @@ def timing(kind: str) -> Callable[..., None]:
     return draw
 
 
+def regularisers(arrays: list[dict[str, np.ndarray]], axes) -> None:
+    """Final accuracies of all seeds over when each regulariser begins; at 200: never."""
+    runs = [str(run) for run in arrays[0]["runs"]]
+    starts = {run: t0 for t0, run in ENDS["delayed"].items()}
+    starts |= {run: int(run.partition("-")[2]) for run in runs if run not in starts}
+    order = sorted(range(len(runs)), key=lambda k: starts[runs[k]])
+    for k, regulariser in enumerate(("weight_decay", "augmentation")):
+        for one in arrays:
+            label = regulariser.replace("_", " ") if one is arrays[0] else None
+            onsets = [starts[runs[i]] for i in order]
+            axes.plot(onsets, one[f"final_{regulariser}"][order], "o-", color=COLORS[1 + k], alpha=0.6, label=label)
+    axes.set_xlabel("t0 (epoch of 200)")
+    axes.set_ylabel("final test accuracy")
+    axes.legend()
+
+
 def over_epochs(key: str, label: str) -> Callable[..., None]:
     """How to draw an array over epochs, a colour for each run, under this label."""
 

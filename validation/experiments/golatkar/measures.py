@@ -144,6 +144,19 @@ def timing(values: dict[str, Any], seed: int, context: Context) -> Measured:
     return Measured(metrics, _arrays(values, curves))
 
 
+def regularisers(values: dict[str, Any], seed: int, context: Context) -> Measured:
+    """What each of two regularisers is worth, and which share of it is lost where it begins at epoch 50."""
+    metrics, arrays = {}, {}
+    for one in values["regularisers"]:
+        final = accuracies(trained(values | {"regulariser": one}, seed, context, prefix=f"{one}-"))
+        worth = metrics[f"worth_{one}"] = final[ALWAYS] - final[NEVER]
+        metrics[f"lost_{one}"] = (final[ALWAYS] - final["delayed-50"]) / worth if worth > 0 else np.nan
+        arrays |= {f"final_{one}": np.array(list(final.values())), "runs": np.array(list(final))}
+    metrics["worth_more"] = metrics["worth_augmentation"] - metrics["worth_weight_decay"]
+    metrics["lost_more"] = metrics["lost_weight_decay"] - metrics["lost_augmentation"]
+    return Measured(metrics, arrays)
+
+
 def fisher(values: dict[str, Any], seed: int, context: Context) -> Measured:
     """The trace of the Fisher information during all runs; its peak and its end against accuracy (Fig. 5).
 

@@ -69,6 +69,11 @@ RATES = (
     Prediction("pearson_initial", "the initial effective rate correlates with the final accuracy", low=0.7),
     Prediction("initial_over_final", "the initial effective rate correlates better than the final one", low=0.0),
 )
+REGULARISERS = (
+    Prediction("worth_more", "augmentation raises the test accuracy more than weight decay", low=0.0),
+    Prediction("lost_more", "of that, weight decay loses a larger share when it begins at epoch 50", low=0.0),
+)
+CONSTANT = (Prediction("train_error", "not all runs converge: one ends above 1 % of training error", low=0.01),)
 NORMS = (
     Prediction("grows_without", "the norm grows by a tenth or more when weight decay is taken away halfway", low=1.1),
     Prediction("shrinks_with", "weight decay from half of the training on leaves at most nine tenths", high=0.9),
