@@ -154,6 +154,34 @@ def stands_still_outside(w: list[Fraction], lam: Fraction, eta: Fraction) -> boo
     return lam > 0 and not (W - 1) * (W - 1 + eta) < 0 and change >= 0
 
 
+def decreases_faster_by_less_noise(w: list[Fraction], eta: list[Fraction], delta: Fraction, q: Fraction) -> bool:
+    """The mean of 4 lambda^2 (W - 1 + eta)^2 W^2 / (w_i w_j)^2 at Theorem 5.1's rates for eta and for q eta."""
+
+    def taken(a: Fraction, b: Fraction, scale: Fraction) -> Fraction:
+        lam = 1 / (2 * scale * delta * (1 + scale * delta) * inverse_squares(w))
+        return sum((4 * lam**2 * (scale * e) ** 2 / (a * b) ** 2 for e in eta), F(0)) / len(eta)
+
+    admitted = product(w) == 1 and sum(eta) == 0 and 0 < max(map(abs, eta)) <= delta < 1 and 0 < q < 1
+    return admitted and any(taken(a, b, q) > taken(a, b, F(1)) for a, b in combinations(w, 2))
+
+
+def after_noise(w: list[Fraction], eta: Fraction) -> Fraction:
+    """W after a step at the rate of Theorem 4.1."""
+    lam = F(1, 2) * F(2, 3) ** 5 / inverse_squares(w)
+    return product(stepped(w, lam, (1 + eta) * (product(w) * (1 + eta) - 1)))
+
+
+def loss_grows_outside(w: list[Fraction], eta: Fraction, delta: Fraction) -> bool:
+    W = product(w)
+    outside = 0 < W < 1 / (1 + delta) or 1 / (1 - delta) < W
+    return abs(eta) <= delta < F(1, 2) and outside and (after_noise(w, eta) - 1) ** 2 >= (W - 1) ** 2
+
+
+def is_thrown_out(w: list[Fraction], eta: Fraction, delta: Fraction) -> bool:
+    inside = [1 / (1 + delta) <= W <= 1 / (1 - delta) for W in (product(w), after_noise(w, eta))]
+    return abs(eta) <= delta < F(1, 2) and inside == [True, False]
+
+
 BREAKS: dict[str, Callable[..., bool]] = {
     "ginsburg.hessian-eigenvalues": hessian_trace,
     "ginsburg.flat-is-balanced": less_imbalance_but_sharper,
@@ -165,12 +193,15 @@ BREAKS: dict[str, Callable[..., bool]] = {
     "ginsburg.noise-band-factor": printed_band_factor,
     "ginsburg.noise-band": no_decrease_outside,
     "ginsburg.thm-4.1-along-trajectory": leaves_the_noise_band,
+    "ginsburg.noise-optimization": loss_grows_outside,
+    "ginsburg.noise-band-kept": is_thrown_out,
     "ginsburg.thm-4.1-note": slower_than_noted,
     "ginsburg.sgd-full-batch": sums_are_not_one,
     "ginsburg.sgd-noise-variance": another_variance,
     "ginsburg.sgd-noise-band": stands_still_outside,
     "ginsburg.thm-5.1-chain": breaks_the_chain,
     "ginsburg.thm-5.1-along-trajectory": grows_at_the_second_step,
+    "ginsburg.large-batch-sharp": decreases_faster_by_less_noise,
 }
 
 
@@ -202,6 +233,9 @@ def test_the_formulas_by_hand_do_not_call_everything_a_witness() -> None:
     assert not printed_band_factor(F(2), F(0))
     assert not no_decrease_outside(F(2), F(1, 4), F(1, 4))
     assert not stands_still_outside([F(2)], one, half)
+    assert not decreases_faster_by_less_noise([one, one], [F(0), F(0)], half, half)
+    assert not loss_grows_outside([F(2)], F(0), F(1, 4))
+    assert not is_thrown_out([one], F(1, 4), F(1, 4))
     assert not hessian_trace([F(2)])  # the last three are false wherever they are stated
     assert not strict_conclusion([F(2)])
     assert not sums_are_not_one([one, one], [one, one])

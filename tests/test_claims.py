@@ -34,6 +34,8 @@ PERMANENT = """
     thm-3.1-conclusion.amended wd-band-stays.discrete.amended noise-band-factor.amended noise-band.amended
     thm-4.1-along-trajectory.amended thm-4.1-note.amended sgd-full-batch.amended sgd-noise-variance.amended
     thm-5.1-chain.amended thm-5.1-along-trajectory.amended sgd-noise-band sgd-noise-band.amended
+    large-batch-sharp large-batch-sharp.amended sgd-imbalance-to-zero noise-optimization noise-optimization.amended
+    noise-band-kept noise-band-kept.amended noise-flow-band thm-4.1-note-limit
 """
 CLAIMS = {name: claim for name, claim in registry().items() if name.startswith("ginsburg.") and claim.parts}
 REFUTED = [claim.id for claim in CLAIMS.values() if claim.amended_by]

@@ -17,10 +17,14 @@ _SECTIONS = (
     "noise",
     "theorem4",
     "theorem4_rates",
+    "noise_run",
+    "noise_kept",
+    "noise_limit",
     "batches",
     "sgd",
     "theorem5",
     "theorem5_run",
+    "large_batch",
     "experiments",
 )
 CLAIMS = tuple(claim for name in _SECTIONS for claim in import_module(f"linreg_dyn.claims.ginsburg.{name}").CLAIMS)
