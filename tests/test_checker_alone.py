@@ -11,6 +11,8 @@ import pytest
 
 from linreg_dyn.certify import checker
 from linreg_dyn.certify.checker import Refused, truth
+from linreg_dyn.certify.find import by_hand
+from linreg_dyn.claims.own import judge
 from linreg_dyn.commands import check
 from tests.certificates import boxes, by, identity, lemma, part, proved, refusal, refuted, signed, terms
 
@@ -105,6 +107,24 @@ def test_what_files_say_stays_on_their_own_lines(tmp_path, capsys):
     assert check.run(argparse.Namespace(directory=str(tmp_path))) == 1
     shown = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in shown] == ["REFUSED"] * 4 + ["0"]  # no claim is registered under these names
+
+
+def test_a_certificate_of_ones_own_is_accepted_as_no_registered_claim(tmp_path, capsys):
+    given = {"given": {"w": "layers"}, "where": {"W": "Prod(w)"}, "mutants": {"1": ("0", "1"), "-": (">=", "<")}}
+    by_the_square = judge("W**2 >= 0", tactics=by_hand(("1", "sq W")), **given)
+    by_the_square.save(tmp_path / "mine.json")
+    judge("W >= 0", **given).save(tmp_path / "witness.json")
+    directory = argparse.Namespace(directory=str(tmp_path))
+    assert check.run(directory) == 0
+    mine, witness, _ = capsys.readouterr().out.splitlines()
+    assert mine.startswith("accepted  mine.json     no registered claim, but a statement (judge) about [{")
+    assert '{"given": {"w": "layers"}, "where": [["W", "Prod(w)"]]}' in mine
+    assert witness.endswith('refuted: {"w": ["-1"]} breaks W >= 0')
+    by_the_square.save(tmp_path / "ginsburg.thm-3.1.json")  # a name that it must not pass for
+    assert check.run(directory) == 1
+    assert capsys.readouterr().out.splitlines()[0].startswith("REFUSED   ginsburg.thm-3.1.json")
+    with pytest.raises(ValueError, match="save needs a certificate, and what is survived has none"):
+        judge("W**2 >= 0", **given).save(tmp_path / "none.json")
 
 
 def test_nothing_accepted_is_no_success(tmp_path):

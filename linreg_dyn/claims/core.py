@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
 from linreg_dyn.certify.find import Tactic
+from linreg_dyn.files import canonical_json, write_text
 
 VERDICTS = ("proved", "certified", "survived", "refuted", "undecided")
 
@@ -196,6 +198,12 @@ class Evidence:
             numbers = (f"{n} = {', '.join([x] if isinstance(x, str) else x)}" for n, x in self.witness["given"].items())
             witness = f" ({'; '.join(numbers)} breaks {self.witness['breaks']})"
         return f"<Evidence: {self.claim.id} {self.verdict}, {self.method}{witness}>"
+
+    def save(self, path: str | Path) -> None:
+        """Write the certificate to a file, whole or not at all; ValueError where nothing was proved or refuted."""
+        if self.certificate is None:
+            raise ValueError(f"save needs a certificate, and what is {self.verdict} has none")
+        write_text(path, canonical_json(self.certificate))
 
     def to_json(self, certificate_path: str | None = None) -> dict[str, Any]:
         """The row of `claims.json`, with the path of the certificate that was written (or None)."""

@@ -13,6 +13,9 @@ from linreg_dyn.claims import registry
 from linreg_dyn.claims.core import Claim, Evidence, Mutant, Part, Sampler, Source
 from linreg_dyn.claims.verdict import examine
 
+OWN = "own"
+"""The name of a statement of one's own; no claim has it."""
+
 
 def judge(
     conclude: str | Sequence[str],
@@ -79,8 +82,9 @@ def judge(
 
     Returns:
         The evidence: `verdict` ("refuted", "proved", "certified", "survived", "undecided"), `method`, `witness` (exact
-        numbers for which all is assumed and a conclusion fails), `certificate` for the stand-alone checker. One that
-        uses `find.lemma` is checked with the lemma's beside it (`linreg-dyn audit LEMMA --certificates DIR`).
+        numbers for which all is assumed and a conclusion fails), `certificate` for the stand-alone checker and
+        `linreg-dyn check`, which `save(path)` writes. One that uses `find.lemma` is checked with the lemma's beside it
+        (`linreg-dyn audit LEMMA --certificates DIR`).
 
     Raises:
         TypeError, ValueError: an argument is not as above, a statement cannot be read, or a mutant changes nothing.
@@ -116,10 +120,10 @@ def _claim(part: Part, mutants: tuple[Mutant, ...], **search: Any) -> Claim:
     statement = " and ".join(part.conclude)
     fixed = {int(kind.partition(":")[2]) for kind in part.given.values() if kind.startswith("layers:")}
     return Claim(
-        id="own",
+        id=OWN,
         title=statement,
         statement=statement,
-        source=Source("own", "given"),
+        source=Source(OWN, "given"),
         kind="printed",
         parts=(part,),
         mutants=mutants,

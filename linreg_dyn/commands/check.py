@@ -17,7 +17,8 @@ def add_parser(subparsers: Any) -> None:
         "check",
         help="re-check certificates independently",
         description="Run the independent checker on every certificate in DIR, and compare the statement of "
-        "each with the registered claim of its name. Exit code 0 only if all are accepted.",
+        "each with the registered claim of its name; those of statements of one's own (judge) are said to be that. "
+        "Exit code 0 only if all are accepted.",
         epilog="example: linreg-dyn check report/certificates",
     )
     parser.add_argument("directory", metavar="DIR", help="a directory of certificates, as audit --certificates leaves")
@@ -47,10 +48,20 @@ def run(args: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
+def _words(certificate: dict[str, Any]) -> str:
+    """What a line of the checker's leaves out: what is given, and the definitions."""
+    keys = ("given", "where", "rates")
+    return json.dumps([{key: part[key] for key in keys if part.get(key)} for part in certificate["parts"]])
+
+
 def _bound(path: Path, registered: dict[str, Claim], message: str) -> tuple[bool, str]:
-    """Whether the certificate is about the registered claim its file is named after, and no weaker one."""
+    """Whether it is about the registered claim its file is named after, and no weaker one, or says that it is none."""
+    from linreg_dyn.claims.own import OWN
+
     certificate = json.loads(path.read_text(encoding="utf-8"))
     claim = registered.get(path.stem)
+    if claim is None and certificate["claim"] == OWN:
+        return True, f"no registered claim, but a statement (judge) about {_words(certificate)}: {message}"
     if claim is None or certificate["claim"] != claim.id:
         said = certificate["claim"]
         return (
