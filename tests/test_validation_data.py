@@ -358,3 +358,26 @@ def test_a_folder_of_classes(tmp_path):
         data.image_folder(tmp_path, side=8)
     with pytest.raises(FileNotFoundError, match="must hold a folder of images for each class"):
         data.image_folder(tmp_path / "nowhere", side=8)
+
+
+def test_a_folder_of_images_is_loaded_by_its_name(tmp_path, monkeypatch):
+    """As ImageNet's, with no file made of it; without a folder both places are named."""
+    from PIL import Image
+
+    monkeypatch.delenv(data.VARIABLE, raising=False)
+    with pytest.raises(ValueError, match=r"pictures\.npz.* or folders pictures/train and /val"):
+        data.load("pictures", tmp_path)
+    for part, label, shade in (("train", "a", 10), ("train", "b", 20), ("val", "a", 30), ("val", "b", 40)):
+        where = tmp_path / "pictures" / part / label
+        where.mkdir(parents=True)
+        Image.fromarray(np.full((70, 64, 3), shade, dtype=np.uint8)).save(where / "one.png")
+    found = data.load("pictures", tmp_path)
+    assert (found.name, found.classes, found.x_train.shape) == ("pictures", 2, (2, 64, 64, 3))
+    assert [int(x.max()) for x in (*found.x_train, *found.x_test)] == [10, 20, 30, 40]
+    np.testing.assert_array_equal(found.y_test, [0, 1])
+    np.savez(tmp_path / "pictures.npz", x_train=found.x_train[:1], y_train=[0], x_test=found.x_test, y_test=[0, 0])
+    assert len(data.load("pictures", tmp_path).y_train) == 1  # a file is read first, as it takes a moment
+    for part in ("train", "val"):
+        (tmp_path / "none" / part / "a").mkdir(parents=True)
+    with pytest.raises(data.Refused, match=r"none/train has no images"):
+        data.load("none", tmp_path)

@@ -2,7 +2,8 @@
 
 `load("cifar10")` looks into the folder it is given, that of the environment variable `LINREG_DYN_DATA`, and the
 cache, in this order, for `cifar10.npz` (x_train, y_train, x_test, y_test) or the canonical archive; then it downloads
-the archive into the cache. Archives are known by their SHA-256.
+the archive into the cache. Archives are known by their SHA-256. `load("imagenet")` looks for `imagenet.npz` or a folder
+of folders of images.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from validation.catalogue import KNOWN, Archive
 VARIABLE = "LINREG_DYN_DATA"
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 NAMES = ("digits", *KNOWN)
+SIDE = 64
+"""Of images of a folder: ImageNet's then take 16 GB of memory."""
 
 
 class Refused(ValueError):
@@ -90,7 +93,8 @@ def load(name: str, folder: str | Path | None = None, *, download: bool = True) 
     """A dataset, from the first place that has it.
 
     Args:
-        name: one of `NAMES`, or NAME where a folder has NAME.npz.
+        name: one of `NAMES`, or NAME where a folder has NAME.npz, or NAME/train and NAME/val for `image_folder`, whose
+            images are cut to 64 x 64.
         folder: where to look first.
         download: whether to fetch a canonical archive that is nowhere.
 
@@ -105,13 +109,18 @@ def load(name: str, folder: str | Path | None = None, *, download: bool = True) 
     for place in places:
         if (path := place / f"{name}.npz").is_file():
             return _read_npz(name, path)
+        if name not in KNOWN and (place / name / "train").is_dir():
+            return image_folder(place / name, side=SIDE)
         for archive in KNOWN[name].archives if name in KNOWN else ():
             paths = [place / file for file in archive.names]
             if all(path.is_file() for path in paths):
                 return _read_archive(name, archive, paths)
     if name not in KNOWN:
         searched = ", ".join(str(place / f"{name}.npz") for place in places)
-        raise ValueError(f"data must be one of {', '.join(NAMES)}, or a name with a file {searched}; got {name!r}")
+        raise ValueError(
+            f"data must be one of {', '.join(NAMES)}, or a name with a file {searched} or "
+            f"folders {name}/train and /val beside it; got {name!r}"
+        )
     return _fetch(name, KNOWN[name].archives[0], download)
 
 
@@ -139,22 +148,22 @@ def image_folder(folder: str | Path, *, side: int, train: str = "train", test: s
 def _images(root: Path, classes: Sequence[str], side: int) -> Split:
     from PIL import Image
 
-    x, y = [], []
-    for label, name in enumerate(classes):
-        for path in sorted((root / name).iterdir()):
-            try:
-                with Image.open(path) as image:
-                    image.load()
-                    picture = image.convert("RGB")
-            except Exception as error:  # as many kinds as there are formats
-                raise Refused(f"{path} is no image that can be read: {error}") from None
-            scale = side / min(picture.size)
-            wide, high = (max(side, round(scale * length)) for length in picture.size)
-            left, top = (wide - side) // 2, (high - side) // 2
-            picture = picture.resize((wide, high)).crop((left, top, left + side, top + side))
-            x.append(np.asarray(picture))
-            y.append(label)
-    return np.stack(x), np.array(y, dtype=np.int64)
+    paths = [(label, path) for label, name in enumerate(classes) for path in sorted((root / name).iterdir())]
+    if not paths:
+        raise Refused(f"{root} has no images")
+    x = np.empty((len(paths), side, side, 3), dtype=np.uint8)
+    for k, (_, path) in enumerate(paths):
+        try:
+            with Image.open(path) as image:
+                image.load()
+                picture = image.convert("RGB")
+        except Exception as error:  # as many kinds as there are formats
+            raise Refused(f"{path} is no image that can be read: {error}") from None
+        scale = side / min(picture.size)
+        wide, high = (max(side, round(scale * length)) for length in picture.size)
+        left, top = (wide - side) // 2, (high - side) // 2
+        x[k] = np.asarray(picture.resize((wide, high)).crop((left, top, left + side, top + side)))
+    return x, np.array([label for label, _ in paths], dtype=np.int64)
 
 
 def _digits() -> Dataset:

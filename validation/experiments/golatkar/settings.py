@@ -148,7 +148,7 @@ def _unknown(regulariser: str, changes: dict[str, Any]) -> str:
     if changes.get("rate") == NO_NORM:
         more += "; nor the rate and the network without batch norm: 0.01 and All-CNN"
     if changes.get("data") == "imagenet":
-        more += "; nor how images are cut: 64 x 64 pixels, in a file imagenet.npz"
+        more += "; nor how images are cut: 64 x 64 pixels (a folder imagenet, or imagenet.npz)"
     return UNKNOWN + more
 
 
