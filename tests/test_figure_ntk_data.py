@@ -281,6 +281,16 @@ def test_the_constant_is_that_of_a_long_spectrum(figures, degree, index):
     assert minimum(gamma, gamma**rho, degree) == pytest.approx(c, rel=10 * ends + 2e-6)
 
 
+@pytest.mark.parametrize("degree", [2, 4])
+def test_the_line_of_the_constant_has_no_corners_up_to_its_end(figures, degree):
+    axes = figures["ntk-power-laws"].axes[0]
+    rho, c = lines(axes)[f"$k = {degree}$"][1:-1].T
+    inside = (rho > -1) & (rho <= 2)
+    x, y = axes.transData.transform(np.column_stack([rho, c])[inside]).T
+    turns = np.diff(np.unwrap(np.arctan2(np.diff(y), np.diff(x))))
+    assert np.abs(turns).max() < math.radians(10)  # of 50 to 70 in all; one of 20 is seen as a corner
+
+
 def test_the_constant_beyond_its_ends(figures):
     for degree, first in ((2, 0.5), (4, math.log(1.5) / 2)):
         rho, c = lines(figures["ntk-power-laws"].axes[0])[f"$k = {degree}$"].T
