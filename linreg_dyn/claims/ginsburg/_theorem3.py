@@ -35,14 +35,14 @@ Q_LOW, Q_HIGH = Axis(Q0, low="lo0"), Axis(Q0, high="hi0")
 BELOW, ABOVE = W_axis("a0.0-", "s"), W_axis("s", "a0.0+")
 
 
-def _above_one(then: Tactic, *, upper: bool) -> Tactic:
+def above_one(then: Tactic, *, upper: bool) -> Tactic:
     """Bound the product for W >= 1 (hypothesis s: W - 1 >= 0), from above or from below."""
     if upper:
         return product_at_most(X, positive(ABOVE), positive(ABOVE), then)
     return product_at_least(X, positive(ABOVE), then)
 
 
-def _below_one(then: Tactic, *, upper: bool) -> Tactic:
+def below_one(then: Tactic, *, upper: bool) -> Tactic:
     """Bound the product for W <= 1 (hypothesis s: 1 - W >= 0)."""
     if upper:
         return product_at_most_inverse(X, positive(BELOW), positive(BELOW), then)
@@ -53,13 +53,13 @@ def _below_one(then: Tactic, *, upper: bool) -> Tactic:
 THEOREM_31 = (
     split(
         "W - 1",
-        ge=_above_one(positive(Q_HIGH, ABOVE), upper=True),
-        le=_below_one(positive(Q_HIGH, BELOW, times="1 + (W - 1)*W/2"), upper=True),
+        ge=above_one(positive(Q_HIGH, ABOVE), upper=True),
+        le=below_one(positive(Q_HIGH, BELOW, times="1 + (W - 1)*W/2"), upper=True),
     ),
     split(
         "W - 1",
-        ge=_above_one(positive(Q_LOW, ABOVE), upper=False),
-        le=_below_one(positive(Q_LOW, BELOW), upper=False),
+        ge=above_one(positive(Q_LOW, ABOVE), upper=False),
+        le=below_one(positive(Q_LOW, BELOW), upper=False),
     ),
 )
 
@@ -67,14 +67,14 @@ THEOREM_31 = (
 STRICT_31 = (
     split(
         "W - 1",
-        ge=_above_one(positive(Q_HIGH, ABOVE, by="s"), upper=True),
-        le=_below_one(positive(Q_LOW, BELOW, by="s"), upper=False),
+        ge=above_one(positive(Q_HIGH, ABOVE, by="s"), upper=True),
+        le=below_one(positive(Q_LOW, BELOW, by="s"), upper=False),
         nonzero="a1.0",
     ),
     split(
         "W - 1",
-        ge=_above_one(positive(Q_LOW, ABOVE, by="s"), upper=False),
-        le=_below_one(positive(Q_HIGH, BELOW, by="s", times="1 + (W - 1)*W/2"), upper=True),
+        ge=above_one(positive(Q_LOW, ABOVE, by="s"), upper=False),
+        le=below_one(positive(Q_HIGH, BELOW, by="s", times="1 + (W - 1)*W/2"), upper=True),
         nonzero="a1.0",
     ),
 )
@@ -86,18 +86,18 @@ _SIGN = by_hand(("1", "a1.0"), multiplier=[("1", "a0.0-"), ("1/2", "")])
 def case_below(*, low: bool) -> Tactic:
     """A bound on k for (W - 1) W < 0."""
     if low:
-        proof = _below_one(positive(Q_HIGH, BELOW, by="s", times="1 + (W - 1)*W/2"), upper=True)
+        proof = below_one(positive(Q_HIGH, BELOW, by="s", times="1 + (W - 1)*W/2"), upper=True)
     else:
-        proof = _below_one(positive(Q_LOW, BELOW, by="s"), upper=False)
+        proof = below_one(positive(Q_LOW, BELOW, by="s"), upper=False)
     return have("1 - W > 0", _SIGN, proof, name="s")
 
 
 def case_above(*, low: bool) -> Tactic:
     """A bound on k for (W - 1) W > 0."""
     if low:
-        proof = _above_one(positive(Q_LOW, ABOVE, by="s"), upper=False)
+        proof = above_one(positive(Q_LOW, ABOVE, by="s"), upper=False)
     else:
-        proof = _above_one(positive(Q_HIGH, ABOVE, by="s"), upper=True)
+        proof = above_one(positive(Q_HIGH, ABOVE, by="s"), upper=True)
     return have("W - 1 > 0", _SIGN, proof, name="s")
 
 

@@ -8,17 +8,19 @@ from typing import Any
 
 from linreg_dyn.certify.find import have, identity
 from linreg_dyn.claims import falsify
-from linreg_dyn.claims.core import Claim, Mutant, Part
+from linreg_dyn.claims.core import Claim, Mutant, Part, Sampler
 from linreg_dyn.claims.ginsburg._net import GD, by_hand, source, split, step
 from linreg_dyn.claims.ginsburg.decay import DECAY, GIVEN
 
-_POSITIVE = ("lam > 0", "mu > 0")
-_BAND = (*DECAY, ("b", "1 - mu*d/(W*S)"), ("k", "(W - 1)*(W - b)"))
-_Y = (*_BAND, ("y", "W*S*(W - 1) + mu*d"))
+POSITIVE = ("lam > 0", "mu > 0")
+BAND = (*DECAY, ("b", "1 - mu*d/(W*S)"), ("k", "(W - 1)*(W - b)"))
+_Y = (*BAND, ("y", "W*S*(W - 1) + mu*d"))
 
 
-def _sample(low: float, high: float) -> Any:
-    def sample(rng: Random, depth: int, level: int) -> dict[str, Any]:
+def sample(low: float, high: float) -> Sampler:
+    """W in (low, high), and any lambda, mu > 0."""
+
+    def draw(rng: Random, depth: int, level: int) -> dict[str, Any]:
         W = falsify.rational(rng, low, high, level) or Fraction(1, 7)
         return {
             "w": falsify.weights(rng, depth, level, W),
@@ -26,10 +28,10 @@ def _sample(low: float, high: float) -> Any:
             "mu": abs(falsify.signed(rng, level)),
         }
 
-    return sample
+    return draw
 
 
-_INSIDE = _sample(0, 1)
+_INSIDE = sample(0, 1)
 # The band seen from below: 1 - W > 0 follows from W < b, on either side of W = 0
 _BELOW_ONE = split(
     "W",
@@ -66,12 +68,12 @@ CLAIMS = (
             "0 the band is empty and k > 0 too). Part 4: inside it k <= 0."
         ),
         parts=(
-            Part(GIVEN, ("Sum(D(L, w)*f) == -4*lam*S*W**2*k",), _BAND, tactics=(identity(),)),
+            Part(GIVEN, ("Sum(D(L, w)*f) == -4*lam*S*W**2*k",), BAND, tactics=(identity(),)),
             Part(
                 GIVEN,
                 ("k > 0",),
-                _BAND,
-                (*_POSITIVE, "W > 1"),
+                BAND,
+                (*POSITIVE, "W > 1"),
                 tactics=(
                     by_hand(
                         ("1", "a2.0 * a2.0 * S"),
@@ -80,21 +82,21 @@ CLAIMS = (
                         multiplier=[("1", "S"), ("1", "S * a2.0")],
                     ),
                 ),
-                sample=_sample(1, 4),
+                sample=sample(1, 4),
             ),
             Part(
                 GIVEN,
                 ("k > 0",),
-                _BAND,
-                (*_POSITIVE, "W < b"),
+                BAND,
+                (*POSITIVE, "W < b"),
                 tactics=(have("W < 1", _BELOW_ONE, by_hand(("1", "h * a2.0")), name="h"),),
-                sample=_sample(-2, 1),
+                sample=sample(-2, 1),
             ),
             Part(
                 GIVEN,
                 ("k <= 0",),
-                _BAND,
-                (*_POSITIVE, "b <= W <= 1"),
+                BAND,
+                (*POSITIVE, "b <= W <= 1"),
                 tactics=(by_hand(("1", "a2.0 * a2.1")),),
                 sample=_INSIDE,
             ),
@@ -105,7 +107,7 @@ CLAIMS = (
                 "the band ends above 1",
                 part=3,
                 replace=(("b <= W <= 1", "b <= W <= 2"),),
-                sample=_sample(0, 3),
+                sample=sample(0, 3),
             ),
             Mutant("half the decay", part=0, replace=(("1 - mu*d", "1 - mu*d/2"),)),
         ),
@@ -141,7 +143,7 @@ CLAIMS = (
                 GIVEN,
                 ("Sum(D(y, w)*f) >= A*y",),
                 (*_Y, ("A", "-2*lam*(2*W - 1)*W*S + 4*lam*W*(W - 1)*Sum(1/w**4)/S")),
-                (*_POSITIVE, "0 < W <= 1"),
+                (*POSITIVE, "0 < W <= 1"),
                 tactics=(by_hand(("4", f"a0.0 * a1.0 * a2.0 * a2.1 * {_SPREAD}"), multiplier=[("1", "S * depth")]),),
                 sample=_INSIDE,
             ),
@@ -152,7 +154,7 @@ CLAIMS = (
                 "above the minimum as well",
                 part=1,
                 replace=(("0 < W <= 1", "0 < W <= 4"),),
-                sample=_sample(1, 4),
+                sample=sample(1, 4),
             ),
             Mutant("W grows", part=0, replace=(("-2*lam*W*y", "2*lam*W*y"),)),
         ),
@@ -176,8 +178,8 @@ CLAIMS = (
             Part(
                 GIVEN,
                 ("1 - mu*d/(Prod(v)*Sum(1/v**2)) <= Prod(v) <= 1",),
-                (*_BAND, ("v", step(GD, "mu"))),
-                (*_POSITIVE, "b <= W <= 1"),
+                (*BAND, ("v", step(GD, "mu"))),
+                (*POSITIVE, "b <= W <= 1"),
                 sample=_INSIDE,
             ),
         ),
@@ -207,7 +209,7 @@ CLAIMS = (
                 _ONE_LAYER,
                 ("1 - mu*v <= v", "v <= 1"),
                 _ONE_STEP,
-                (*_POSITIVE, "2*lam*(1 + mu) <= 1", "1 - mu*w <= w", "w <= 1"),
+                (*POSITIVE, "2*lam*(1 + mu) <= 1", "1 - mu*w <= w", "w <= 1"),
                 tactics=(by_hand(("1", "a2.0 * a3.0")), by_hand(("1", "a4.0"), ("2", "a0.0 * a3.0"))),
                 sample=_one_layer,
             ),
@@ -215,7 +217,7 @@ CLAIMS = (
                 _ONE_LAYER,
                 ("v < 1 - mu*v",),
                 _ONE_STEP,
-                (*_POSITIVE, "2*lam*(1 + mu) > 1", "1 - mu*w < w"),
+                (*POSITIVE, "2*lam*(1 + mu) > 1", "1 - mu*w < w"),
                 tactics=(by_hand(("1", "a2.0 * a3.0")),),
                 sample=_one_layer,
             ),
@@ -240,8 +242,8 @@ CLAIMS = (
             Part(
                 GIVEN,
                 ("Sum(D(L, w)*f) >= 0", "Sum(D(W, w)*f) <= 0"),
-                _BAND,
-                (*_POSITIVE, "b <= W <= 1", "W > 0"),
+                BAND,
+                (*POSITIVE, "b <= W <= 1", "W > 0"),
                 tactics=(
                     by_hand(("4", "a0.0 * a3.0 * a3.0 * S * a2.0 * a2.1")),
                     by_hand(("2", "a0.0 * a3.0 * a3.0 * S * a2.0")),
