@@ -193,12 +193,25 @@ def test_duplicates_are_told_and_never_learned_when_they_disagree(tmp_path, caps
     y[9] = -1
     assert ntk(tmp_path / "out", "predict", "--data", npz(tmp_path, x=x, y=y), "--target", "regression", "--l2", 0) == 0
     words = said(capsys)
-    assert words["duplicates"].startswith("1 samples are others again: the kernel is singular")
+    assert words["duplicates"].startswith("1 sample is another again: the kernel is singular")
     result = read(tmp_path / "out" / "predict.nc")
     assert result["loss"].values.min() == pytest.approx(1, rel=1e-3)  # of labels 1 and -1 the mean is 0
     assert result.attrs["loss_at_t_star"] == pytest.approx(1, rel=1e-12)
     assert words["loss minimum"].startswith("none at a finite time; the loss falls towards 1,")
     assert re.fullmatch(r"1 eigenvalue\(s\) up to \S+ to 0, being rounding; the lowest was \S+", words["clipped"])
+
+
+def test_a_mode_without_labels_is_not_drawn_as_learned(tmp_path, capsys):
+    """Samples all alike, with balanced labels: nothing is learned."""
+    data = npz(tmp_path, x=np.ones((20, 3)), y=[1, -1] * 10)
+    for name, loss in (("a", ()), ("b", ("--loss", "logistic"))):
+        assert ntk(tmp_path / name, "predict", "--data", data, *loss) == 0
+        words = said(capsys)
+        if not loss:
+            assert (words["t*"], words["c = l2 t*"]) == ("0 (steps * learning rate)", "0")
+            assert words["loss at t*"] == "10, 1 times that at the start"
+        assert words["duplicates"].startswith("19 samples are others again")
+        assert np.isnan(read(tmp_path / name / "predict.nc")["mode_output"]).all()
 
 
 def test_classes_may_be_one_hot_in_the_file(tmp_path, capsys):

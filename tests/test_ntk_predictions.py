@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import mpmath as mp
 import numpy as np
@@ -19,6 +20,7 @@ from linreg_dyn.ntk.predictions import (
     loss_minimum,
     predict_l2,
 )
+from linreg_dyn.ntk.spectra import spectrum
 
 EPS = float(np.finfo(float).eps)
 
@@ -130,14 +132,15 @@ def test_the_lowest_of_several_minima():
         ({"degree": 1, "l2": 0.5}, LossMinimum(math.inf, 0.5 * (0.5 / 1.5) ** 2, math.inf, "infinity")),
         ({"degree": 0, "l2": 0.5}, LossMinimum(math.inf, 0.0, math.inf, "infinity")),
         ({"degree": 0.5, "l2": 0.5}, LossMinimum(math.inf, 0.0, math.inf, "infinity")),
-        ({"degree": 2, "l2": 0}, LossMinimum(math.inf, 0.0, 0.0, "infinity")),
+        ({"degree": 2, "l2": 0}, LossMinimum(math.inf, 0.0, math.nan, "infinity")),
         ({"degree": 2, "l2": 0.1, "f0_modes": [1.0]}, LossMinimum(0.0, 0.0, 0.0, "start")),
         ({"degree": 2, "l2": 1e6, "f0_modes": [-1.0]}, LossMinimum(math.inf, 0.5, math.inf, "infinity")),
     ],
 )
 def test_minima_at_the_ends(arguments, expected):
     found = loss_minimum([1.0], [1.0], **arguments)
-    assert (found.time, found.constant, found.where) == (expected.time, expected.constant, expected.where)
+    assert (found.time, found.where) == (expected.time, expected.where)
+    np.testing.assert_equal(found.constant, expected.constant)
     assert found.loss == pytest.approx(expected.loss, rel=1e-14)
 
 
@@ -205,6 +208,46 @@ def test_the_l2_for_a_budget_from_a_start():
         predict_l2(gamma, 0 * y, budget=20, degree=2, f0_modes=f0)
 
 
+def test_several_budgets_are_each_of_their_own():
+    gamma, y = np.array([5.0, 0.5, 0.05]), np.array([2.0, 1.0, 0.5])
+    for f0 in (None, np.array([0.1, -0.2, 0.3])):
+        some = predict_l2(gamma, y, budget=[20, 3.0], degree=2, f0_modes=f0)
+        alone = [predict_l2(gamma, y, budget=T, degree=2, f0_modes=f0) for T in (20, 3.0)]
+        assert isinstance(alone[0], float)
+        assert np.array_equal(some, alone)
+
+
+def test_a_spectrum_whole_says_all_and_is_refused_where_it_does_not():
+    rng = np.random.default_rng(0)
+    x, y, f0 = rng.standard_normal((20, 30)), rng.standard_normal((20, 2)), rng.standard_normal((20, 2))
+    rates: dict[str, Any] = {"l2": 0.1, "degree": 2}
+    for start in (None, f0):
+        found = spectrum(x @ x.T, y, f0=start)
+        arrays = {"eigenvalues": found["eigenvalue"].values, "y_modes": found["y_mode"].values}
+        if start is not None:
+            arrays["f0_modes"] = found["eigenvector"].values.T @ start
+        best = loss_minimum(found, **rates)
+        assert best.time == pytest.approx(loss_minimum(**arrays, **rates).time, rel=1e-12)
+        assert loss_curve(1.0, found, **rates) == pytest.approx(loss_curve(1.0, **arrays, **rates), rel=1e-12)
+        if start is None:
+            assert predict_l2(found, budget=best.time, degree=2) == pytest.approx(0.1, rel=1e-9)
+    with pytest.raises(
+        ValueError, match=r"spectrum must have all modes: y of norm .* outside of its 5; compute it with"
+    ):
+        loss_minimum(spectrum(x @ x.T, y, top=5), **rates)
+    found = spectrum(x @ x.T, y)
+    inside = spectrum(x @ x.T, found["eigenvector"].values[:, 0], f0=f0[:, 0], top=5)
+    with pytest.raises(ValueError, match="spectrum must have all modes: f0 of norm"):
+        loss_minimum(inside, **rates)
+    assert loss_minimum(inside.drop_vars(["f0_mode", "f0_left_out"]), **rates).where == "interior"
+    with pytest.raises(ValueError, match="spectrum must hold the modes of labels: give it y"):
+        loss_minimum(spectrum(x @ x.T), **rates)
+    with pytest.raises(TypeError, match="y_modes must not be given with a spectrum"):
+        loss_minimum(found, y, **rates)
+    with pytest.raises(TypeError, match="y_modes must be given with an array of eigenvalues"):
+        loss_minimum([1.0], **rates)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -215,6 +258,7 @@ def test_the_l2_for_a_budget_from_a_start():
         ({"y_modes": [0.0, 0.0]}, "y_modes must be nonzero"),
         ({"f0_modes": [[1.0, 2.0]]}, r"f0_modes must have the shape of y_modes, \(2,\), got \(1, 2\)"),
         ({"budget": 0}, "budget must be a finite number > 0, got 0"),
+        ({"budget": [1.0, -2]}, "budget must be a finite number > 0, got -2"),
         ({"budget": 1e5}, "budget must be shorter: 100000 is 1e\\+05 times"),
         ({"degree": 1}, "degree must be a finite number > 1, got 1"),
         ({"threads": 0}, "threads must be an integer from 1"),

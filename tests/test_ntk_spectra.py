@@ -132,6 +132,24 @@ def test_what_duplicates_differ_in_is_never_learned(seed):
     assert predict_l2(gamma, modes, **budget) == pytest.approx(expected, rel=1e3 * rounding)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_labels_orthogonal_to_what_can_be_learned_are_never_learned(dtype):
+    """Samples all alike, with balanced labels."""
+    y = np.array([1.0, -1] * 10)
+    found = spectrum(
+        infinite_width(np.ones((20, 3))).astype(dtype), np.stack([y, y + 1], axis=1), f0=np.stack([y, y], 1)
+    )
+    assert found["eigenvalue"].values[0] > 0 == found["eigenvalue"].values[1]
+    assert np.allclose(np.abs(found["y_mode"].values[0]), [0, 20**0.5], rtol=1e-6, atol=0)
+    assert np.allclose(np.square(found["f0_mode"]).sum(axis=0), 20)
+    alone = spectrum(infinite_width(np.ones((20, 3))).astype(dtype), y)
+    best = loss_minimum(alone, l2=1e-3, degree=2)
+    assert (best.where, best.time, best.constant) == ("start", 0, 0)
+    assert best.loss == pytest.approx(10)
+    with pytest.raises(ValueError, match="nothing is ever learned"):
+        predict_l2(alone, budget=0.5, degree=2)
+
+
 @pytest.mark.parametrize("size", [80, 600])  # in this thread, in another
 def test_large_kernels_and_short_memory_take_other_ways_to_the_same(monkeypatch, size):
     kernel, _ = known(1.0 / np.arange(1, size + 1))
@@ -151,6 +169,8 @@ def test_large_kernels_and_short_memory_take_other_ways_to_the_same(monkeypatch,
         ({"y": np.ones(3)}, ValueError, r"y must have shape \(4,\) or \(4, outputs\) as the kernel, got \(3,\)"),
         ({"y": [1, 2, np.nan, 4]}, ValueError, "y must be finite, 1 of its numbers"),
         ({"y": ["a"] * 4}, TypeError, "y must be an array of real numbers"),
+        ({"y": np.ones(4), "f0": np.ones((4, 1))}, ValueError, r"f0 must have the shape of y, \(4,\), got \(4, 1\)"),
+        ({"f0": np.ones(3)}, ValueError, r"f0 must have shape \(4,\) or"),
         ({"top": 0}, ValueError, "top must be an integer from 1 to 4, got 0"),
         ({"top": 5}, ValueError, "top must be an integer from 1 to 4, got 5"),
         ({"method": "qr"}, ValueError, "method must be one of 'auto', 'full', 'lanczos', 'randomised', got 'qr'"),

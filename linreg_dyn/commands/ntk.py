@@ -85,7 +85,8 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     target = (
         "what is learned: even-odd (+1 for even labels, -1 for odd ones), sign (labels of -1 and 1 as they are), "
         "one-hot (an output for each class of the file; or y that is one-hot already) or regression (y as it is); "
-        "default: one-hot with --loss softmax, else sign where all labels are -1 or 1, even-odd for other integers (by their dtype), regression for the rest"
+        "default: one-hot with --loss softmax, else sign where all labels are -1 or 1, even-odd for other integers (by "
+        "their dtype), regression for the rest"
     )
     add("--target", metavar="TARGET", help=target)
     inputs = (
@@ -228,10 +229,8 @@ def _about(setting: Setting, samples: Samples, spectrum: xr.Dataset) -> Iterator
         yield "clipped", f"{count} eigenvalue(s) up to {floor:.2g} to 0, being rounding; the lowest was {lowest:.2g}"
     if spectrum.attrs["duplicates"] > 0:
         count = spectrum.attrs["duplicates"]
-        yield (
-            "duplicates",
-            f"{count} samples are others again: the kernel is singular, and what they differ in is never learned",
-        )
+        which = "1 sample is another" if count == 1 else f"{count} samples are others"
+        yield "duplicates", f"{which} again: the kernel is singular, and what they differ in is never learned"
 
 
 def _only_spectrum(args: Any, setting: Setting, samples: Samples, spectrum: xr.Dataset, cross: Any) -> tuple:

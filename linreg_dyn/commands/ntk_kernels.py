@@ -91,8 +91,8 @@ def _fully_connected(args: argparse.Namespace) -> Setting:
     degree = _degree(args, [activation], depth, "--depth")
     slope = "" if args.slope is None else f" of slope {args.slope:g}"
     words = (
-        f"{activation.replace('_', ' ').replace('relu', 'ReLU')}{slope}, {depth} layers of weights of "
-        f"{_deviations(args)}{_told(degree)}"
+        f"{activation.replace('_', ' ').replace('relu', 'ReLU')}{slope}, {depth} layer{'s' if depth > 1 else ''} of "
+        f"weights of {_deviations(args)}{_told(degree)}"
     )
     arguments = {**_common(args), "hidden_layers": depth - 1, "activation": activation}
     return Setting(words, degree, lambda x1, x2, watch: infinite_width(x1, x2, **arguments))

@@ -96,7 +96,7 @@ def summary(result: xr.Dataset) -> list[tuple[str, str]]:
     """What `training_curves` found, as names and words."""
     about = result.attrs
     start, low, time = about["loss_at_start"], about["loss_at_t_star"], about["t_star"]
-    left = f"{low:.6g}" + (f", {low / start:.4g} of that at the start" if start else "")
+    left = f"{low:.6g}" + (f", {low / start:.4g} times that at the start" if start else "")
     digits = 6 if about["loss_function"] == "mse" else 4  # of what is integrated
     lines = [("loss", f"{about['loss_function']}: {result['loss'].attrs['long_name']}")]
     lines += [("l2, degree", f"{about['l2']:g}, {about['degree']:g}")]
@@ -106,7 +106,8 @@ def summary(result: xr.Dataset) -> list[tuple[str, str]]:
         lines += [("loss minimum", f"none up to t = {float(result['time'][-1]):.4g}; the loss then is {left}")]
     else:
         lines += [("t*", f"{time:.{digits}g} (steps * learning rate)")]
-        lines += [("c = l2 t*", f"{about['constant']:.{digits}g}"), ("loss at t*", left)]
+        lines += [("c = l2 t*", f"{about['constant']:.{digits}g}")] if about["l2"] else []
+        lines += [("loss at t*", left)]
     for name, words in (("test_loss", "test loss"), ("test_error", "test error")):
         if name in result:
             k = int(np.argmin(result[name].values))
@@ -128,7 +129,7 @@ def budgets(spectrum: xr.Dataset, budget: list[float], *, degree: float) -> xr.D
     """
     gamma, y = spectrum["eigenvalue"].values, spectrum["y_mode"].values
     at = np.array(budget)
-    l2 = np.array([predict_l2(gamma, y, budget=t, degree=degree) for t in budget])
+    l2 = np.asarray(predict_l2(gamma, y, budget=at, degree=degree))
     end = np.array([float(loss_curve(t, gamma, y, l2=x, degree=degree)) for t, x in zip(budget, l2, strict=True)])
     without = loss_curve(at, gamma, y, l2=0.0, degree=degree)
     time = np.geomspace(at[0] / 100, at[-1] * 10, POINTS)
@@ -158,7 +159,7 @@ def _line(gamma: np.ndarray, y: np.ndarray, budget: np.ndarray, degree: float) -
     l2 = np.full(budget.size, np.nan)
     for i, t in enumerate(budget):
         try:
-            l2[i] = predict_l2(gamma, y, budget=float(t), degree=degree)
+            l2[i] = predict_l2(gamma, y, budget=t, degree=degree)
         except ValueError:  # later than any l2 has its minimum, and so are the rest
             break
     return l2

@@ -106,7 +106,9 @@ def in_closed_form(task: Task) -> History:
     if 0 < best.time < math.inf:
         first, last = min(first, best.time / 10), max(last, 10 * best.time)
     time = np.geomspace(*(task.times or (first, last)), POINTS)
-    modes = mode_weights(time, gamma[task.shown(), np.newaxis], **rates)[1]
+    shown = task.shown()
+    modes = mode_weights(time, gamma[shown, np.newaxis], **rates)[1]
+    modes[~y.reshape(gamma.size, -1)[shown].any(axis=1)] = math.nan  # without a label, relative to which it is
     linear = loss_curve(time, gamma, y, l2=task.l2, degree=1.0)
     loss, start = loss_curve(time, gamma, y, **rates), 0.5 * float(np.square(task.samples.y).sum())
     return History(time, loss, linear, modes, start, best, *_tested(task, time))
@@ -189,7 +191,7 @@ def _slopes(task: Task, loss: Loss, kernel: Array, times: Array, f: Array, y: Ar
 def _lowest(l2: float, times: Array, loss: Array, slope: Array) -> LossMinimum:
     """The lowest of all turns from falling to rising, between times by splines of the slope over log t."""
     if not slope.any():
-        return LossMinimum(0.0, float(loss[0]), 0.0, "start")
+        return LossMinimum(0.0, float(loss[0]), 0.0 if l2 else math.nan, "start")
     found = []  # (loss, time)
     for i, j in pairwise(np.flatnonzero(slope).tolist()):
         if slope[i] < 0 < slope[j] and i > 0:

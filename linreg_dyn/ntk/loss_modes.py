@@ -32,7 +32,7 @@ class LossMinimum:
         time: t*, gradient-flow time; 0 if it never is lower than at the start, infinite if it falls (or falls again)
             towards a limit that is lower than whatever it reached.
         loss: `sum (f - y)^2 / 2` at that time, or that limit.
-        constant: `c = l2 t*`.
+        constant: `c = l2 t*`; NaN without L2.
         where: "start", "interior" or "infinity".
     """
 
@@ -123,7 +123,7 @@ class Modes:
             found.append((self._limit(), math.inf))
         loss, time = min(found)
         where = "start" if time == 0 else "interior" if time < math.inf else "infinity"
-        return LossMinimum(time, loss, self.l2 * time if self.l2 else 0.0, where)
+        return LossMinimum(time, loss, self.l2 * time if self.l2 else math.nan, where)
 
     def _times_to_look_at(self) -> Array:
         """Zero, and a grid from before the fastest mode moves until after the slowest has come to its end."""

@@ -8,9 +8,12 @@ Arguments of all functions here, of which TypeError or ValueError says if they a
 
     t               gradient-flow times, >= 0, of any shape
     eigenvalues     gamma_a of the kernel at t = 0, (mode,), >= 0; what is above 0 counts as learned, however late, so
-                    that rounding noise must be 0, as `spectrum` has it
+                    that rounding noise must be 0, as `spectrum` has it. All of them: what is not told is not there, so
+                    that the modes of `spectrum(..., top=...)` alone give the loss of labels without the rest. Or the
+                    Dataset of `spectrum` whole, in the place of all three arrays, which is refused if labels lie
+                    outside of its modes
     y_modes         labels in the eigenbasis, (mode,) or (mode, output)
-    f0_modes        the start in the eigenbasis, of the shape of `y_modes`; default 0
+    f0_modes        the start in the eigenbasis, of the shape of `y_modes`; default 0, or `f0_mode` of the Dataset
     l2, degree      lambda and k, >= 0
     threads         how many work; None takes every core this process may use
 
@@ -56,8 +59,10 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike
 
 from linreg_dyn._checks import number
@@ -75,8 +80,8 @@ def kernel_eigenvalues(t: ArrayLike, eigenvalues: ArrayLike, *, l2: float, degre
 
 def loss_curve(
     t: ArrayLike,
-    eigenvalues: ArrayLike,
-    y_modes: ArrayLike,
+    eigenvalues: ArrayLike | xr.Dataset,
+    y_modes: ArrayLike | None = None,
     *,
     l2: float,
     degree: float,
@@ -87,14 +92,14 @@ def loss_curve(
 
     Arguments: see the module.
     """
-    modes = Modes.of(eigenvalues, y_modes, f0_modes, *_rates(l2, degree), workers(threads))
+    modes = Modes.of(*_modes(eigenvalues, y_modes, f0_modes), *_rates(l2, degree), workers(threads))
     at = _times(t)
     return modes.at(at.reshape(-1))[0].reshape(at.shape)
 
 
 def loss_minimum(
-    eigenvalues: ArrayLike,
-    y_modes: ArrayLike,
+    eigenvalues: ArrayLike | xr.Dataset,
+    y_modes: ArrayLike | None = None,
     *,
     l2: float,
     degree: float,
@@ -111,19 +116,19 @@ def loss_minimum(
     Raises:
         ValueError: l2 is above 0 and below 1e-100 of the smallest eigenvalue that the labels have.
     """
-    modes = Modes.of(eigenvalues, y_modes, f0_modes, *_rates(l2, degree), workers(threads))
+    modes = Modes.of(*_modes(eigenvalues, y_modes, f0_modes), *_rates(l2, degree), workers(threads))
     return modes.minimum()
 
 
 def predict_l2(
-    eigenvalues: ArrayLike,
-    y_modes: ArrayLike,
+    eigenvalues: ArrayLike | xr.Dataset,
+    y_modes: ArrayLike | None = None,
     *,
-    budget: float,
+    budget: ArrayLike,
     degree: float,
     f0_modes: ArrayLike | None = None,
     threads: int | None = None,
-) -> float:
+) -> Any:
     """The L2 parameter whose loss minimum falls at the training budget: `t*(l2) = budget`.
 
     The paper's `lambda_pred = c / T`, with c measured in a training run; here from kernel and labels alone, and
@@ -133,25 +138,35 @@ def predict_l2(
     performance will peak within training time T" (section 3).
 
     Args (others: see the module):
-        budget: T > 0, gradient-flow time: steps times learning rate.
+        budget: T > 0, gradient-flow time: steps times learning rate; or an array of them, (budget,), for one L2 each.
         degree: k > 1; for others the loss of a model that starts at 0 has no minimum.
+
+    Returns:
+        A float, or an array of the shape of `budget`.
 
     Raises:
         ValueError: no l2 has its loss minimum at the budget, or only one below 1e-100 of the smallest eigenvalue that
             the labels have.
     """
-    budget = number("budget", budget, above=0)
     degree = number("degree", degree, above=1)
-    modes = Modes.of(eigenvalues, y_modes, f0_modes, 0.0, degree, workers(threads))
+    times = np.atleast_1d(as_floats("budget", budget))
+    for time in times.flat:
+        number("budget", float(time), above=0)
+    modes = Modes.of(*_modes(eigenvalues, y_modes, f0_modes), 0.0, degree, workers(threads))
     if modes.slowest() == math.inf and not modes.f0.any():
         raise ValueError("y_modes must be nonzero for an eigenvalue above 0, or nothing is ever learned; got none")
-    if modes.f0.any():
-        return _searched_l2(modes, budget)
+    search = _searched_l2 if modes.f0.any() else _only_l2
+    found = np.array([search(modes, float(time)) for time in times.flat])
+    return found.reshape(times.shape) if np.ndim(budget) else float(found[0])
+
+
+def _only_l2(modes: Modes, budget: float) -> float:
+    """`predict_l2` for a start at 0, from which there is exactly one."""
 
     def slope(log_l2: float) -> float:
         return modes.with_l2(math.exp(log_l2)).slope(budget)
 
-    slowest, highest = modes.slowest(), 1.01 * faint_constant(degree) / budget
+    slowest, highest = modes.slowest(), 1.01 * faint_constant(modes.degree) / budget
     lowest = min(LEAST_L2 * slowest, highest / 2)
     if slope(math.log(lowest)) >= 0:
         raise ValueError(
@@ -185,6 +200,30 @@ def _searched_l2(modes: Modes, budget: float) -> float:
         f"no l2 between {lowest:.3g} and {highest:.3g} has its loss minimum at the budget {budget:g}: from this start "
         "it stays at 0 or at infinity, or jumps past the budget"
     )
+
+
+def _modes(eigenvalues: Any, y_modes: Any, f0_modes: Any) -> tuple[Any, Any, Any]:
+    """The arrays, of a spectrum whole those that it holds."""
+    if not isinstance(eigenvalues, xr.Dataset):
+        if y_modes is None:
+            raise TypeError("y_modes must be given with an array of eigenvalues, got None")
+        return eigenvalues, y_modes, f0_modes
+    if y_modes is not None:
+        raise TypeError("y_modes must not be given with a spectrum, which holds them")
+    if "y_mode" not in eigenvalues:
+        raise ValueError("spectrum must hold the modes of labels: give it y")
+    for name in ("y", "f0"):
+        if f"{name}_mode" in eigenvalues:
+            outside = float(np.linalg.norm(eigenvalues[f"{name}_left_out"]))
+            whole = math.hypot(float(np.linalg.norm(eigenvalues[f"{name}_mode"])), outside)
+            if outside > 1e-8 * whole:  # of all modes it is rounding; and the loss knows squares
+                raise ValueError(
+                    f"spectrum must have all modes: {name} of norm {whole:.3g} has {outside:.3g} outside of its "
+                    f"{eigenvalues.sizes['mode']}; compute it without top"
+                )
+    if f0_modes is None and "f0_mode" in eigenvalues:
+        f0_modes = eigenvalues["f0_mode"].values
+    return eigenvalues["eigenvalue"].values, eigenvalues["y_mode"].values, f0_modes
 
 
 def _rates(l2: float, degree: float) -> tuple[float, float]:

@@ -30,6 +30,7 @@ def spectrum(
     kernel: Any,
     y: Any = None,
     *,
+    f0: Any = None,
     top: int | None = None,
     method: str = "auto",
     tolerance: float = 0.0,
@@ -55,6 +56,7 @@ def spectrum(
             times the lowest are rounding of 0 and become 0 (`kernel_checks` tells why). In float32 that is 2e-6 of
             the trace; a kernel that was computed in float32 must be given in float32.
         y: labels to expand, (sample,) or (sample, output).
+        f0: outputs at t = 0 to expand as well, of the shape of `y` (networks of finite width do not start at 0).
         top: only so many of the largest eigenvalues (default: all).
         method: "full" (LAPACK), "lanczos" (ARPACK), "randomised" (block Krylov, for few products with many vectors
             each, and as good as the bounds then say); "auto" is "full" without `top`, or where `top` is more than a
@@ -70,10 +72,12 @@ def spectrum(
 
     Returns:
         `eigenvalue` (mode), 0 where it is rounding (see the argument `kernel`); `residual` (mode); `eigenvector`
-        (sample, mode); with labels `y_mode` (mode[, output]) and `y_left_out` ([output]), the norm of what no mode
-        here has. Attributes: `error`, `left_out` and `left_out_failure` (probability, over random vectors, that it is
-        wrong: 0 or 1e-10), `lowest` (of those computed, before clipping), `floor` (up to which eigenvalues are 0),
-        `asymmetry` and `duplicates` of `check_kernel`, `method`, `cache` (what became of it, in words), and provenance.
+        (sample, mode); with labels `y_mode` (mode[, output]), 0 where it is at most `samples eps |y|` (eps of the
+        kernel's dtype), and `y_left_out` ([output]), the norm of what no mode here has; with f0 `f0_mode` and
+        `f0_left_out` alike. Attributes: `error`, `left_out` and `left_out_failure` (probability, over random vectors,
+        that it is wrong: 0 or 1e-10), `lowest` (of those computed, before clipping), `floor` (up to which eigenvalues
+        are 0), `asymmetry` and `duplicates` of `check_kernel`, `method`, `cache` (what became of it, in words), and
+        provenance.
 
     Raises:
         TypeError, ValueError: an argument is not as above, the kernel is none, or memory does not suffice.
@@ -85,7 +89,9 @@ def spectrum(
     store = Store(cache)
     check = check_kernel(kernel, rtol=rtol, definite=False)
     size = check.matrix.shape[0]
-    labels = None if y is None else _labels(y, size)
+    labels = {name: _labels(name, values, size) for name, values in (("y", y), ("f0", f0)) if values is not None}
+    if len({values.shape for values in labels.values()}) > 1:
+        raise ValueError(f"f0 must have the shape of y, {labels['y'].shape}, got {labels['f0'].shape}")
     top = None if top is None else integer("top", top, least=1, most=size)
     check, method = _chosen_method(check, method, top, store)
     options = {"top": top, "tolerance": float(tolerance), "iterations": iterations, "seed": seed}
@@ -111,15 +117,17 @@ def _chosen_method(check: KernelCheck, method: str, top: int | None, store: Stor
     return check, method
 
 
-def _labels(y: Any, samples: int) -> np.ndarray:
-    labels = np.asarray(y)
+def _labels(name: str, values: Any, samples: int) -> np.ndarray:
+    labels = np.asarray(values)
     if labels.dtype.kind not in "fiub":
-        raise TypeError(f"y must be an array of real numbers, got dtype {labels.dtype}")
+        raise TypeError(f"{name} must be an array of real numbers, got dtype {labels.dtype}")
     if labels.ndim not in (1, 2) or len(labels) != samples:
-        raise ValueError(f"y must have shape ({samples},) or ({samples}, outputs) as the kernel, got {labels.shape}")
+        raise ValueError(
+            f"{name} must have shape ({samples},) or ({samples}, outputs) as the kernel, got {labels.shape}"
+        )
     labels = labels.astype(np.float64)
     if not np.isfinite(labels).all():
-        raise ValueError(f"y must be finite, {np.count_nonzero(~np.isfinite(labels))} of its numbers are not")
+        raise ValueError(f"{name} must be finite, {np.count_nonzero(~np.isfinite(labels))} of its numbers are not")
     return labels
 
 
@@ -217,7 +225,7 @@ def _interruptibly(compute: Callable[[], Any]) -> Any:
 
 
 def _dataset(
-    check: KernelCheck, modes: Modes, labels: np.ndarray | None, options: dict[str, Any], note: str
+    check: KernelCheck, modes: Modes, labels: dict[str, np.ndarray], options: dict[str, Any], note: str
 ) -> xr.Dataset:
     size = len(modes.vectors)
     lowest = float(modes.values[-1])
@@ -228,16 +236,20 @@ def _dataset(
         "residual": ("mode", modes.residuals + moved, {"long_name": "an eigenvalue of the kernel is no further away"}),
         "eigenvector": (("sample", "mode"), modes.vectors, {"long_name": "eigenvector"}),
     }
-    if labels is not None:
-        dims = ("mode", "output")[: labels.ndim]
-        y_modes = modes.vectors.T @ labels
-        rest = np.linalg.norm(labels - modes.vectors @ y_modes, axis=0)
-        data["y_mode"] = (dims, y_modes, {"long_name": "mode of the labels, e_a . y"})
-        data["y_left_out"] = (dims[1:], rest, {"long_name": "norm of the labels outside of these modes"})
+    for name, given in labels.items():
+        dims = ("mode", "output")[: given.ndim]
+        parts = modes.vectors.T @ given
+        rest = np.linalg.norm(given - modes.vectors @ parts, axis=0)
+        # Rounding of a 0 would say that labels orthogonal to all that can be learned are learned.
+        parts[np.abs(parts) <= size * check.eps * np.linalg.norm(given, axis=0)] = 0.0
+        what = {"y": "the labels", "f0": "the start"}[name]
+        data[f"{name}_mode"] = (dims, parts, {"long_name": f"mode of {what}, e_a . {name}"})
+        data[f"{name}_left_out"] = (dims[1:], rest, {"long_name": f"norm of {what} outside of these modes"})
     kernel = check.matrix
     spec = {
         "kernel": provenance.described(kernel) if isinstance(kernel, np.ndarray) else {"shape": [size, size]},
-        "labels": None if labels is None else provenance.described(labels),
+        "labels": provenance.described(labels["y"]) if "y" in labels else None,
+        **({"f0": provenance.described(labels["f0"])} if "f0" in labels else {}),
         **options,
     }
     attributes = provenance.attributes("spectrum of a kernel", spec, dtype="float64", method=options["method"])
