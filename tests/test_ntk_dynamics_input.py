@@ -26,6 +26,22 @@ def test_datasets(tmp_path):
     np.testing.assert_allclose(run.loss_test, -np.log(p.values[:, range(3), range(3)]).sum(axis=1), rtol=1e-12)
 
 
+def test_more_outputs_than_classes_that_occur():
+    """Those of a class without samples are pushed down as the others of a sample are."""
+    kernel, cross = kernels()
+    y = np.arange(N) % 2
+    arguments = {"l2": 0.05, "degree": 2, "loss": "softmax", "kernel_test_train": cross}
+    run = predict(kernel, y, TIMES, num_outputs=4, y_test=[0, 1, 3], **arguments)
+    hot = predict(kernel, np.eye(4)[y], TIMES, y_test=np.eye(4)[[0, 1, 3]], **arguments)
+    for name in ("f", "f_test", "loss_test"):
+        np.testing.assert_array_equal(run[name], hot[name])
+    assert run["loss"][0] == pytest.approx(N * np.log(4))
+    with pytest.raises(ValueError, match=r"y_test must be labels as y is: .* got 0 to 3 with 2 outputs"):
+        predict(kernel, y, TIMES, y_test=[0, 1, 3], **arguments)
+    with pytest.raises(ValueError, match=r"y_test must have a shape \(sample, 1\) without zeros, got \(0,\)"):
+        predict(kernel, np.ones(N), TIMES, l2=0.05, degree=2, kernel_test_train=cross[:0], y_test=[])
+
+
 def test_kernels_are_repaired_within_rounding_and_refused_beyond():
     kernel, _ = kernels()
     y = np.ones(N)
@@ -91,6 +107,14 @@ def test_what_is_rounding_can_be_told(loss, method):
         ({"loss": "huber", "method": "closed"}, ValueError, "method 'closed' is for the loss 'mse', got 'huber'"),
         ({"method": "euler"}, ValueError, "method must be one of 'auto', 'closed', 'implicit', 'chebyshev'"),
         ({"l2": AutoL2()}, ValueError, "learning_rate must be given with AutoL2"),
+        (
+            {"learning_rate": 0.1},
+            ValueError,
+            "learning_rate must only be given with AutoL2, which counts steps, got 0.1",
+        ),
+        ({"num_outputs": 0}, ValueError, "num_outputs must be an integer from 1"),
+        ({"num_outputs": 2}, ValueError, r"y must have a shape \(sample, 2\)"),
+        ({"num_outputs": 2, "f0": np.ones((N, 3))}, ValueError, "num_outputs must be an integer from 3 to 3, got 2"),
         ({"learning_rate": 0}, ValueError, "learning_rate must be a finite number > 0"),
         ({"rtol": 1e-15}, ValueError, "rtol must be a finite number >= 1e-12"),
         ({"kernel_rtol": -1}, ValueError, "kernel_rtol must be a finite number >= 0"),

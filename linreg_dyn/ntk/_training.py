@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
+from linreg_dyn._checks import integer
 from linreg_dyn.ensemble import provenance
 from linreg_dyn.ntk._evolution import State
 from linreg_dyn.ntk.kernel_checks import KernelCheck, check_kernel
@@ -55,7 +56,15 @@ class Training:
 
 
 def checked_training(
-    kernel: Any, y: Any, loss: Any, f0: Any, cross: Any, f0_test: Any, y_test: Any, rtol: float | None
+    kernel: Any,
+    y: Any,
+    loss: Any,
+    f0: Any,
+    cross: Any,
+    f0_test: Any,
+    y_test: Any,
+    num_outputs: int | None,
+    rtol: float | None,
 ) -> Training:
     """All arguments of `predict` that are about samples; cheap checks only.
 
@@ -66,7 +75,10 @@ def checked_training(
     kernel, outputs = _matrix("kernel", kernel)
     if outputs is None and np.ndim(f0) == 2:
         outputs = np.shape(f0)[1]
-    labels = (loss.labels or as_numbers)(y, outputs)
+    if num_outputs is not None:
+        least = outputs or 1
+        outputs = integer("num_outputs", num_outputs, least=least, most=outputs or 2**31)
+    labels = _labels("y", loss, y, outputs)
     samples, outputs = labels.shape
     check = check_kernel(kernel, rtol=rtol, definite=False)
     size = check.matrix.shape[0]
@@ -82,10 +94,22 @@ def checked_training(
             raise ValueError(f"{name} must have as many samples as kernel_test_train, {tests}, got {len(value)}")
     if f0_test is not None:
         test_start = as_numbers(f0_test, outputs, "f0_test")
-    test_labels = None if y_test is None else (loss.labels or as_numbers)(y_test, outputs)
+    test_labels = None if y_test is None else _labels("y_test", loss, y_test, outputs)
     _check_derivative(loss, start, labels)
     squeezed = outputs == 1 and np.ndim(y) == 1
     return Training(check, cross, loss, labels, test_labels, (start, test_start), squeezed)
+
+
+def _labels(name: str, loss: Loss, values: Any, outputs: int | None) -> Array:
+    """Labels (sample, output); what a loss says of them, it says of `y`."""
+    if loss.labels is None:
+        return as_numbers(values, outputs, name)
+    try:
+        return loss.labels(values, outputs)
+    except (TypeError, ValueError) as error:
+        if name == "y":
+            raise
+        raise type(error)(f"{name} must be labels as y is: {error}") from None
 
 
 def _matrix(name: str, kernel: Any) -> tuple[Any, int | None]:

@@ -46,6 +46,7 @@ def predict(
     kernel_test_train: Any = None,
     f0_test: ArrayLike | None = None,
     y_test: Any = None,
+    num_outputs: int | None = None,
     learning_rate: float | None = None,
     kernel_rtol: float | None = None,
     method: str = "auto",
@@ -58,6 +59,12 @@ def predict(
     Squared error with a matrix is solved in closed form, mode by mode (eq. 3); all else numerically, by one of
     two methods that stiffness does not stop.
 
+    For a module that torch trains by SGD: t is the step times the learning rate, and l2 is `weight_decay`. A loss that
+    is the mean over N samples is the sum with the kernel divided by N, at the same l2. The kernel is that of
+    `empirical_kernel`, and degree the number of layers of weights, if activations are homogeneous as ReLU is and there
+    are neither biases nor normalisation; else there is none. A module starts at its outputs, `f0`, and follows these
+    equations as far as it is wide.
+
     Args:
         kernel: Theta_0 between training samples, [sample, sample], the same for every output; or between all outputs,
             [sample, sample, output, output]; or an operator, anything of shape (sample, sample) that can be
@@ -67,7 +74,7 @@ def predict(
             or what rounding makes of 0 is learned in the end.
         y: labels, (sample,) or (sample, output); for "softmax" classes from 0 on, (sample,), or one-hot.
         t: gradient-flow times at which to give outputs, (time,), not decreasing, from 0 on.
-        l2: lambda >= 0; or `AutoL2`, which then measures sums over samples.
+        l2: lambda >= 0; or `linreg_dyn.schedules.AutoL2`, which then measures sums over samples.
         degree: k >= 0.
         f0: outputs at t = 0, of the shape of the labels, default 0.
         loss: "mse", "softmax", "logistic" (labels -1 and 1), "huber" (`losses.huber` for another width); a `Loss`; or
@@ -75,7 +82,8 @@ def predict(
         kernel_test_train: Theta_0 between test and training samples, [test sample, sample], or [..., output, output].
         f0_test: outputs at t = 0 on test samples, default 0.
         y_test: labels of these.
-        learning_rate: for `AutoL2`, which counts steps.
+        num_outputs: of "softmax" with classes as numbers, where more outputs are trained than there are classes in `y`.
+        learning_rate: for `linreg_dyn.schedules.AutoL2`, which counts steps; to others t is all there is.
         kernel_rtol: what counts as rounding in the kernel (default: the square root of its dtype's epsilon), as `rtol`
             of `check_kernel` and `spectrum`. (`rtol` is of the integration.)
         method: "closed"; "implicit": LSODA with the dense Jacobian, of `((N + M) C)^2` numbers for N training
@@ -101,7 +109,7 @@ def predict(
     degree, max_steps = number("degree", degree, least=0), integer("max_steps", max_steps, least=1, most=2**62)
     if kernel_rtol is not None:
         kernel_rtol = number("kernel_rtol", kernel_rtol, least=0)
-    training = checked_training(kernel, y, loss, f0, kernel_test_train, f0_test, y_test, kernel_rtol)
+    training = checked_training(kernel, y, loss, f0, kernel_test_train, f0_test, y_test, num_outputs, kernel_rtol)
     method = _checked_method(method, training, l2, learning_rate)
     network = _network(training, degree, method, rtol, atol, max_steps)
     _refuse_too_large(training, times, method)
@@ -164,6 +172,11 @@ def _checked_method(method: str, training: Training, l2: float | AutoL2, learnin
             raise ValueError("learning_rate must be given with AutoL2, which counts steps; got None")
         if training.loss.value is None:
             raise ValueError(f"loss must tell its value for AutoL2, got {training.loss.name!r}, a derivative alone")
+    elif learning_rate is not None:
+        raise ValueError(
+            f"learning_rate must only be given with AutoL2, which counts steps, got {learning_rate:g}: without, t is "
+            "step * learning_rate already"
+        )
     squared = training.loss is mse()
     if method == "auto":
         if not training.dense:

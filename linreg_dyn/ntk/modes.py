@@ -118,8 +118,7 @@ def _at_least_zero(name: str, array: Array) -> None:
         least = array.min()
         line = f"{name} must be at least 0, got {least:.3g}"
         if name == "eigenvalue":
-            largest = array.max(initial=0.0)
             count = np.count_nonzero(array < 0)
-            line += f", the least of {count} negative out of {array.size} (the largest is {largest:.3g});"
+            line += f", the least of {count} negative out of {array.size} (the largest is {array.max():.3g});"
             line += " a kernel has none but by rounding: set those to 0 first"
         raise ValueError(line)
