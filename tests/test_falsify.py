@@ -32,7 +32,7 @@ def search(part, depths=DEPTHS, tries=200, seed=0):
 )
 def test_a_planted_counterexample_is_found_at_the_smallest_depth(conclusion, depth):
     part = Part(LAYERS, (conclusion,), NET)
-    given, broken, tried, admitted = search(part)
+    given, broken, tried, admitted, _ = search(part)
     assert given is not None
     assert (len(given["w"]), broken) == (depth, conclusion)
     assert checker.truth(part.formal(), given) == (True, conclusion)
@@ -42,18 +42,23 @@ def test_a_planted_counterexample_is_found_at_the_smallest_depth(conclusion, dep
 
 def test_what_is_true_is_not_refuted():
     part = Part(LAYERS, ("S >= 1/w[i]**2", "Sum(w**2)*S >= Sum(w/w)**2"), NET)
-    assert search(part, tries=60) == (None, None, 240, 240)
+    assert search(part, tries=60) == (None, None, 240, 240, 0)
 
 
 def test_nothing_admitted_is_counted_as_such():
     part = Part({"x": "real"}, ("x > 0",), assume=("x**2 < 0",))
-    assert search(part, tries=50) == (None, None, 50, 0)
+    assert search(part, tries=50) == (None, None, 50, 0, 0)
 
 
 def test_an_undefined_point_is_not_admitted():
     part = Part({"x": "real"}, ("x > 1",), assume=("1/x > 1",), sample=lambda rng, depth, level: {"x": Fraction(0)})
-    assert search(part, tries=20) == (None, None, 20, 0)
+    assert search(part, tries=20) == (None, None, 20, 0, 0)
     assert falsify.test(part.formal(), {"x": Fraction(1, 2)}) == (True, "x > 1")
+
+
+def test_what_cannot_be_told_is_counted_as_such():
+    part = Part({"x": "real"}, ("exp(10**6 + x**2) > x",))  # too large to enclose
+    assert search(part, tries=20) == (None, None, 20, 0, 20)
 
 
 def test_the_search_is_reproducible():
@@ -66,7 +71,7 @@ def test_the_search_is_reproducible():
 def test_a_statement_without_vectors_is_searched_once():
     part = Part({"x": "real"}, ("x**2 >= 0",))
     assert search(part, tries=30)[2] == 30
-    assert search(Part({}, ("1 < 2",)), tries=30)[2:] == (1, 1)
+    assert search(Part({}, ("1 < 2",)), tries=30)[2:] == (1, 1, 0)
     given, broken, *_ = search(Part({}, ("2 < 1",)))
     assert (given, broken) == ({}, "2 < 1")
 
@@ -87,7 +92,7 @@ def test_what_is_false_only_at_zero_is_found(part, witness, seed):
 
 def test_drawn_nets_are_at_minima_and_near_them():
     least = Part({"w": "layers:3"}, ("S >= 3",), NET, assume=("W == 1",))  # the mean of 1/w_i^2 is at least 1
-    _, broken, tried, admitted = search(least, tries=60)
+    _, broken, tried, admitted, _ = search(least, tries=60)
     assert (broken, tried) == (None, 60)
     assert admitted > 5  # of 15 expected, with standard deviation 3.4
     products = [math.prod(falsify.layers(Random(seed), 5, 1 + seed % falsify.LEVELS)) for seed in range(200)]

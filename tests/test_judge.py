@@ -7,7 +7,7 @@ import pytest
 
 import linreg_dyn as ld
 from linreg_dyn.certify import checker
-from linreg_dyn.certify.find import Axis, identity, lemma, positive, split
+from linreg_dyn.certify.find import Axis, bounded_integral, by_hand, identity, lemma, positive, split
 from linreg_dyn.claims import registry, verdict
 
 STEP = {
@@ -109,7 +109,21 @@ def test_what_has_a_value_nowhere_is_undecided():
         found = ld.judge(conclude, given=given, assume=assume, mutants=mutants, tactics=tactics)
         assert (found.verdict, found.admitted) == ("undecided", 0), conclude
         assert found.mutants == {"tried": 2, "refuted": 2}, conclude
-        assert "admitted no instance" in found.method
+        why = (
+            "of some part no instance that the search drew could be told" if tactics is None else "admitted no instance"
+        )
+        assert why in found.method
+
+
+def test_what_no_enclosure_tells_is_proved_or_undecided():
+    """The two sides are equal, so that enclosures never separate them."""
+    integral, low = "Integral(exp(-s), s, 0, x)", by_hand(("1", "a0.0"))
+    mutants = {"half": ("1 - exp", "1/2 - exp"), "growth": ("(-s)", "(s)")}
+    proof = bounded_integral(integral, "<=", "-exp(-s)", identity(), by_hand(("1", "h")), ordered=low, name="h")
+    statement = {"given": {"x": "real"}, "assume": "x > 0", "mutants": mutants}
+    for tactic, deserved in ((proof, "proved"), (None, "undecided"), (identity(), "undecided")):
+        found = ld.judge(f"{integral} <= 1 - exp(-x)", tactics=tactic, tries=20, **statement)
+        assert (found.verdict, found.admitted) == (deserved, 0)
 
 
 def test_all_of_the_language_is_documented():

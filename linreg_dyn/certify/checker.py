@@ -809,7 +809,8 @@ def read_values(part, given):
 def truth(part, given):
     """(admitted, broken): does a point meet every assumption, and which conclusion does it break (or None)?
 
-    Untold where none is seen to break, but one says nothing there (of pairs of layers at depth 1) or cannot be told.
+    `admitted` is None where it does, but none is seen to break and one cannot be told, being beyond what enclosures
+    tell; Untold where one says nothing, of pairs of layers at depth 1.
     """
     scope = Scope(read_values(part, given), part["where"], rates=part.get("rates", ()))
     depth = max([len(v) for n, v in scope.values.items() if part["given"][n].startswith("layers")] or [0])
@@ -830,16 +831,16 @@ def truth(part, given):
 
     if any(outcome is not True for text in part["assume"] for outcome in outcomes(text)):
         return False, None
-    told = True
+    seen = []
     for text in part["conclude"]:
-        said = False
+        own = []
         for outcome in outcomes(text):
             if outcome is False:
                 return True, text
-            said, told = True, told and outcome is True
-        told = told and said
-    require(told, "what it concludes cannot be told there", Untold)
-    return True, None
+            own.append(outcome)
+        seen.append(own)
+    require(all(seen), "it concludes nothing there", Untold)
+    return (None if any(None in own for own in seen) else True), None
 
 
 def holds(relation, a, b):
@@ -1226,7 +1227,7 @@ def check_certificate(certificate, lemmas=None):
         if certificate["verdict"] == "refuted":
             part = parts[certificate["witness"]["part"]]
             admitted, broken = truth(part, certificate["witness"]["given"])
-            require(admitted, "the witness breaks an assumption")
+            require(admitted is not False, "the witness breaks an assumption")
             require(
                 broken is not None and broken == certificate["witness"]["breaks"],
                 "the witness breaks nothing",

@@ -106,8 +106,8 @@ def draw(part: Part, rng: Random, depth: int, level: int) -> dict[str, Any]:
     return out
 
 
-def test(formal: dict[str, Any], given: dict[str, Any]) -> tuple[bool, str | None]:
-    """(admitted, broken conclusion or None); a point where the statement is undefined or untold is not admitted."""
+def test(formal: dict[str, Any], given: dict[str, Any]) -> tuple[bool | None, str | None]:
+    """(admitted, broken conclusion or None) as `checker.truth`; a point without a value is not admitted."""
     try:
         return checker.truth(formal, given)
     except (ZeroDivisionError, checker.Untold):
@@ -116,12 +116,13 @@ def test(formal: dict[str, Any], given: dict[str, Any]) -> tuple[bool, str | Non
 
 def search(
     part: Part, depths: Sequence[int], *, tries: int, seed: int, more: int = MORE
-) -> tuple[dict[str, Any] | None, str | None, int, int]:
-    """(witness, broken conclusion, tried, admitted), at the smallest depth that has a witness.
+) -> tuple[dict[str, Any] | None, str | None, int, int, int]:
+    """(witness, broken conclusion, tried, admitted, untold), at the smallest depth that has a witness.
 
+    Instances that meet what is assumed are `admitted`, or `untold` if what is concluded cannot be told.
     Up to `more` witnesses are drawn there, each is shrunk, and the shortest is kept.
     """
-    formal, tried, admitted = part.formal(), 0, 0
+    formal, tried, admitted, untold = part.formal(), 0, 0, 0
     vectors = any(kind in OPEN for kind in part.given.values())
     for depth in depths if vectors else depths[:1]:
         rng = Random(f"{seed}/{depth}")
@@ -130,7 +131,7 @@ def search(
         for n in range(last):
             given = draw(part, rng, depth, 1 + n * LEVELS // tries)
             ok, broken = test(formal, given)
-            tried, admitted = tried + 1, admitted + ok
+            tried, admitted, untold = tried + 1, admitted + (ok is True), untold + (ok is None)
             if ok and broken:
                 small = shrink(formal, given, broken)
                 found.append((size(small), broken, small))
@@ -138,8 +139,8 @@ def search(
                 break
         if found:
             _, broken, small = min(found, key=lambda item: item[0])
-            return small, broken, tried, admitted
-    return None, None, tried, admitted
+            return small, broken, tried, admitted, untold
+    return None, None, tried, admitted, untold
 
 
 def size(given: dict[str, Any]) -> int:

@@ -13,6 +13,7 @@ A mutant is a deliberately false variant; a measurement has controls in their pl
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -24,8 +25,8 @@ from linreg_dyn.claims.core import Claim, Evidence, Measurement, Unmeasured
 
 MUTANT_TRIES = 400
 NOTHING_ADMITTED = (
-    "the search admitted no instance of some part: none that was drawn meets what is assumed and has conclusions that "
-    "are defined and can be told; sample= may draw some"
+    "the search admitted no instance of some part: none that was drawn meets what is assumed and has a value; sample= "
+    "may draw some"
 )
 
 
@@ -74,12 +75,12 @@ def examine(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], *, 
     if claim.measurement is not None:
         return measured(claim, claim.measurement)
     tried = admitted = 0
-    least = None
+    least = valued = math.inf
     outcome: dict[str, Any] = {}
     for number, part in enumerate(claim.parts):
-        given, broken, n, ok = falsify.search(part, claim.search_depths, tries=claim.tries, seed=seed)
+        given, broken, n, ok, untold = falsify.search(part, claim.search_depths, tries=claim.tries, seed=seed)
         tried, admitted = tried + n, admitted + ok
-        least = ok if least is None else min(least, ok)
+        least, valued = min(least, ok), min(valued, ok + untold)
         if given is not None:
             witness = {"part": number, "given": as_text(given), "breaks": broken}
             evidence = certificate(claim, "refuted", [p.formal() for p in claim.parts], witness=witness)
@@ -93,7 +94,7 @@ def examine(claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], *, 
             break
     left = mutants_left(claim, seed)
     if not outcome:
-        outcome = _without_witness(claim, registry, cache, least or 0, left)
+        outcome = _without_witness(claim, registry, cache, left, told=least > 0, valued=valued > 0)
     values = claim.values() if claim.values and outcome["verdict"] in ("proved", "certified") else {}
     return Evidence(
         claim=claim,
@@ -138,16 +139,19 @@ def measured(claim: Claim, measurement: Measurement) -> Evidence:
 
 
 def _without_witness(
-    claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], admitted: int, left: list[str]
+    claim: Claim, registry: dict[str, Claim], cache: dict[str, Any], left: list[str], *, told: bool, valued: bool
 ) -> dict[str, Any]:
-    if not admitted:
+    """The verdict; every part was `told`, or `valued` without being told, at some instance at least."""
+    if not valued:
         return {"verdict": "undecided", "method": NOTHING_ADMITTED}
     if left or len(claim.mutants) < 2:
         lacking = f"mutants not refuted: {', '.join(map(repr, left))}" if left else "fewer than two mutants were given"
         return {"verdict": "undecided", "method": f"{lacking}; the check may be unable to fail"}
-    searched = "falsification search only" + _depths_of(claim)
+    searched = {"verdict": "survived", "method": "falsification search only" + _depths_of(claim)}
+    if not told:
+        searched = {"verdict": "undecided", "method": "of some part no instance that the search drew could be told"}
     if not all(part.tactics for part in claim.parts):
-        return {"verdict": "survived", "method": searched}
+        return searched
     try:
         lemmas = lemmas_of(claim, registry, cache)
         parts = [find.certify_part(p.formal(), p.tactics or (), lemmas) for p in claim.parts]
@@ -155,7 +159,7 @@ def _without_witness(
         evidence = certificate(claim, verdict, parts)
         checker.check_certificate(evidence, lemmas)
     except (find.NotFound, checker.Refused) as error:
-        return {"verdict": "survived", "method": f"{searched}; no proof found ({error})"}
+        return {**searched, "method": f"{searched['method']}; no proof found ({error})"}
     kind = "exact algebra" if verdict == "proved" else "rational enclosures over boxes and exact algebra"
     how = f"{kind} derived from the statement by the checker"
     if claim.argument:
