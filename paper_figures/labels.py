@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axis import Axis
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullFormatter
 
 
 def log_ticks(axis: Axis, low: float, high: float, *, of_log: bool = False) -> None:
@@ -23,12 +23,34 @@ def log_ticks(axis: Axis, low: float, high: float, *, of_log: bool = False) -> N
         if len(major) >= 4:
             break
     major = major[:: -(-len(major) // 9)]
-    minor = [k * 10.0**n for n in decades for k in range(1, 10)]
+    minor = [k * 10.0**n for n in decades for k in range(1, 10)] if len(decades) < 10 else []
     place = np.log10 if of_log else np.asarray
     axis.set_major_locator(FixedLocator(place(major).tolist()))
     axis.set_major_formatter(FixedFormatter([short(value) for value in major]))
     axis.set_minor_locator(FixedLocator(place(minor).tolist()))
     axis.set_minor_formatter(NullFormatter())
+
+
+def plain_ticks(axis: Axis, low: float, high: float, name: str) -> str:
+    """Ticks between `low` and `high`; returns the expression, of the quantity `name`, whose numbers stand at them.
+
+    That is `name` itself, or `(name - number) / power of 10` where its numbers have many digits or are far from 1.
+    """
+    low, high = sorted((low, high))
+    largest, span = max(abs(low), abs(high)), high - low
+    locator = MaxNLocator(7, steps=[1, 2, 2.5, 5, 10])
+    near = 1e-3 * largest <= span
+    if near and 1e-3 <= largest < 1e5:
+        axis.set_major_locator(locator)
+        return name
+    ticks = [tick for tick in locator.tick_values(low, high) if low - 1e-9 * span <= tick <= high + 1e-9 * span]
+    number = "0" if near else min((f"{tick:.15g}" for tick in ticks), key=len)
+    decade = math.floor(math.log10(span))
+    axis.set_major_locator(FixedLocator(ticks))
+    seen_at = [f"{(tick - float(number)) / 10.0**decade:.3g}".replace("-", "\N{MINUS SIGN}") for tick in ticks]
+    axis.set_major_formatter(FixedFormatter(seen_at))
+    shifted = name if near else f"({name} {'+' if number.startswith('-') else '-'} {number.removeprefix('-')})"
+    return f"{shifted} / 10^{{{decade}}}" if decade else shifted
 
 
 def short(value: float) -> str:

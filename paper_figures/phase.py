@@ -65,7 +65,7 @@ def draw_portrait(figure: Figure, result: xr.Dataset, box: Box, title: str) -> N
 def _bands(axes: Axes, result: xr.Dataset) -> list[Any]:
     """Fill every band that does not fill the whole box; the first is the widest."""
     found = [result[name] for name in sorted(map(str, result.data_vars)) if name.startswith("band_")]
-    found = [margin for margin in found if float(margin.min()) < 0 <= float(margin.max())]
+    found = [margin for margin in found if float(margin.min()) < 0 < float(margin.max())]
     for fill, margin in zip(FILLS, found, strict=False):
         inside = np.clip(margin.values, -LARGE, LARGE)
         axes.contourf(result["first"], result["second"], inside, levels=[0, 2 * LARGE], colors=[fill], zorder=0)
@@ -78,6 +78,8 @@ def _streamlines(axes: Axes, result: xr.Dataset) -> list[Any]:
     velocity = np.stack([thin["velocity_first"].values, thin["velocity_second"].values])
     velocity = np.ma.masked_invalid(velocity / max(np.abs(velocity).max(where=np.isfinite(velocity), initial=0), TINY))
     look: Any = {"color": "0.45", "linewidth": 0.5}
+    if not velocity.any():  # also where none is finite
+        return []
     axes.streamplot(thin["first"].values, thin["second"].values, *velocity, density=1.1, arrowsize=0.5, **look)
     return [Line2D([], [], linestyle="-", **look, label="mean velocity")]
 
@@ -114,23 +116,25 @@ def _paths(axes: Axes, result: xr.Dataset, box: Box) -> list[Any]:
         "trajectory": {"color": "C0", "linestyle": "-"},
         "diverges": {"color": "C4", "linestyle": "--"},
     }
+    points: dict[str, Any] = {"color": "C0", "linestyle": "", "marker": "o", "markersize": 3}
+    start: dict[str, Any] = points | {"markerfacecolor": "white", "label": "start"}
+    end: dict[str, Any] = points | {"color": "C2", "label": "end"}
     drawn: dict[str, Line2D] = {}
     for path in result["path"].transpose("trajectory", "step", "pair").values:
         diverges = bool(np.isnan(path).any())
+        inside = ((path >= low) & (path <= high)).all(axis=1)
         if diverges:
-            inside = ((path >= low) & (path <= high)).all(axis=1)
             path = path[: np.argmin(inside) + 1]
-        else:
-            axes.plot(*path[-1], "o", color="C2", markersize=3, zorder=5)
+        elif inside[-1]:
+            axes.plot(*path[-1], **end, zorder=5)
+            drawn["end"] = Line2D([], [], **end)
         name = "diverges" if diverges else "trajectory"
-        drawn[name] = Line2D([], [], linewidth=0.8, label=name, **lines[name])
+        if np.isfinite(path[:2]).all():  # or else it diverges at once, and there is nothing to draw
+            drawn[name] = Line2D([], [], linewidth=0.8, label=name, **lines[name])
         axes.plot(*path.T, **lines[name], linewidth=0.6 if diverges else thin, zorder=3)
-        axes.plot(*path[0], "o", color="C0", markerfacecolor="white", markersize=3, zorder=4)
-    points: dict[str, Any] = {"color": "C0", "linestyle": "", "marker": "o", "markersize": 3}
-    shown: list[dict[str, Any]] = [points | {"markerfacecolor": "white", "label": "start"}]
-    if "trajectory" in drawn:
-        shown.append(points | {"color": "C2", "label": "end"})
-    return [*drawn.values(), *(Line2D([], [], **look) for look in shown)]
+        axes.plot(*path[0], **start, zorder=4)
+    drawn["start"] = Line2D([], [], **start)
+    return [drawn[name] for name in ("trajectory", "diverges", "start", "end") if name in drawn]
 
 
 def _equilibria(axes: Axes, result: xr.Dataset, box: Box) -> list[Any]:
@@ -222,9 +226,13 @@ def _values(figure: Figure, axes: Axes, result: xr.Dataset, name: str, box: Box)
             text = f"{label}: {100 * mask.mean():.3g} %"
             entries.append(Patch(facecolor=grey, edgecolor="0.3", linewidth=0.4, label=text))
     if shown.any():
-        mappable = ScalarMappable(LogNorm(*_span(values[shown])), COLORMAP)
-        image[shown] = mappable.to_rgba(values[shown])[:, :3]
-        _bar(figure, axes, mappable, values[shown], LABELS[name])
+        found = values[shown]
+        mappable = ScalarMappable(LogNorm(*_span(found)), COLORMAP)
+        image[shown] = mappable.to_rgba(found)[:, :3]
+        if found.max() > 1.01 * found.min():
+            _bar(figure, axes, mappable, found, LABELS[name])
+        else:
+            entries.append(Patch(facecolor=image[shown][0], label=f"{LABELS[name]}: {labels.short(found[0])}"))
     _image(axes, image, box)
     return entries
 
@@ -266,8 +274,9 @@ def _image(axes: Axes, rgb: np.ndarray, box: Box) -> None:
 
 def _plane_axes(axes: Axes, result: xr.Dataset, box: Box) -> None:
     first, second = (result[name].attrs["long_name"].split()[3] for name in ("first", "second"))
-    axes.set(xlim=box[:2], ylim=box[2:], xlabel=f"$w_{{{first}}}$", ylabel=f"$w_{{{second}}}$")
-    axes.locator_params(nbins=7)
+    x = labels.plain_ticks(axes.xaxis, *box[:2], f"w_{{{first}}}")
+    y = labels.plain_ticks(axes.yaxis, *box[2:], f"w_{{{second}}}")
+    axes.set(xlim=box[:2], ylim=box[2:], xlabel=f"${x}$", ylabel=f"${y}$")
     shape = (box[3] - box[2]) / (box[1] - box[0])
     if 0.5 <= shape <= 2:
         axes.set_aspect("equal")
@@ -279,12 +288,13 @@ def _rate_axes(axes: Axes, result: xr.Dataset, box: Box) -> None:
     first, second = (result[name].attrs["long_name"].split()[3] for name in ("first", "second"))
     (x, x_end), (y, y_end) = (result[name].values[[0, -1]].tolist() for name in ("first", "second"))
     if x == x_end:
-        label = f"$w_{{{second}}}$ at the start ($w_{{{first}}} = {x:g}$)"
+        varies, other = second, f"$w_{{{first}}} = {x:g}$"
     elif y == y_end:
-        label = f"$w_{{{first}}}$ at the start ($w_{{{second}}} = {y:g}$)"
+        varies, other = first, f"$w_{{{second}}} = {y:g}$"
     else:
-        label = f"$w_{{{first}}}$ at the start ($w_{{{second}}}$ from ${y:g}$ to ${y_end:g}$)"
-    axes.set(xlim=box[:2], ylim=box[2:], xlabel=label, ylabel="learning rate")
+        varies, other = first, f"$w_{{{second}}}$ from ${y:g}$ to ${y_end:g}$"
+    shown = labels.plain_ticks(axes.xaxis, *box[:2], f"w_{{{varies}}}")
+    axes.set(xlim=box[:2], ylim=box[2:], xlabel=f"${shown}$ at the start ({other})", ylabel="learning rate")
 
 
 def rate_box(result: xr.Dataset) -> tuple[float, float, float, float]:
