@@ -176,6 +176,13 @@ LINEAR = nn.Linear(2, 3)
         (nn.Sequential(nn.Linear(2, 2), nn.Dropout()), {}, ValueError, r"1 is Dropout in training mode; call"),
         (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), {}, ValueError, "BatchNorm1d in training mode"),
         (Odd(lambda x: (x, x)), {}, ValueError, "got tuple for one sample"),
+        (
+            Odd(lambda x: x.reshape(-1, 2, 1)),
+            {},
+            ValueError,
+            r"\(sample, output\), got shape \(1, 2, 1\) for one sample",
+        ),
+        (nn.Linear(2, 1).bfloat16(), {}, TypeError, r"not be in bfloat16, .* call module.float\(\)"),
         (Odd(lambda x: x.sum()), {}, ValueError, r"got shape \(\) for one sample"),
         (Odd(lambda x: x > 0), {}, ValueError, "must return real numbers"),
         (Odd(lambda x: x / 0), {}, ValueError, "must return finite outputs"),
@@ -194,6 +201,27 @@ LINEAR = nn.Linear(2, 3)
 def test_bad_input_is_refused(module, arguments, kind, words):
     with pytest.raises(kind, match=words):
         empirical_kernel(module, **{"x1": np.ones((4, 2)), **arguments})
+
+
+def test_dropout_that_drops_nothing_is_no_dropout():
+    torch.manual_seed(0)
+    dropout = nn.Dropout(0.0)
+    net, x = nn.Sequential(nn.Linear(3, 4), dropout, nn.Linear(4, 1)).double(), samples((3,), 4, 1)
+    assert np.allclose(empirical_kernel(net, x), naive(net, x, x)[..., 0, 0], rtol=1e-12)
+    dropout.p = 0.1
+    with pytest.raises(ValueError, match="1 is Dropout in training mode"):
+        empirical_kernel(net, x)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # says torch of its own derivatives
+def test_parts_without_forward_derivatives_are_refused_by_name():
+    """The attention of a transformer's layer is one operation."""
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    net, x = nn.Sequential(layer, nn.Flatten(), nn.Linear(24, 1)).double(), samples((3, 8), 3, 1)
+    assert np.allclose(empirical_kernel(net, x), naive(net, x, x)[..., 0, 0], rtol=1e-10)
+    with pytest.raises(ValueError, match=r"method must be 'jacobian' for this module: .*forward"):
+        empirical_kernel(net.eval(), x, method="vjp")
 
 
 def infinite(x):

@@ -251,6 +251,8 @@ def test_bad_input_is_one_clear_line(solution, bad, kind, message):
 
 
 def test_negative_eigenvalues_are_told_how_far_off_they_are():
+    with pytest.raises(ValueError, match=r"got -1, the least of 1 negative out of 1 \(the largest is -1\)"):
+        mode_solution(1.0, -1.0, 0.0, 1.0, l2=0.1, degree=2)
     with pytest.raises(ValueError, match=r"got -1e-14, the least of 2 negative out of 4 \(the largest is 3\)"):
         mode_solution(1.0, [3.0, 0.0, -1e-15, -1e-14], 0.0, 1.0, l2=0.1, degree=2)
 

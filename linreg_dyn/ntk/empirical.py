@@ -63,9 +63,9 @@ def empirical_kernel(
 
     Raises:
         ModuleNotFoundError: torch is not installed.
-        TypeError, ValueError: an argument is not as above, the outputs are not finite, the module mixes samples or
-            draws random numbers (batch normalisation or dropout in training mode), or the memory does not suffice
-            for a single sample; then nothing was computed.
+        TypeError, ValueError: an argument is not as above, the outputs are not finite, the module is in bfloat16, mixes
+            samples or draws random numbers (batch normalisation or dropout in training mode), has parts without a
+            derivative along a direction, which "vjp" takes, or the memory does not suffice for a single sample.
     """
     import torch
 
@@ -130,6 +130,8 @@ def _inputs(name: str, x: Any, module: Module) -> Tensor:
     parameter = next((p for p in module.parameters() if p.requires_grad), None)
     if parameter is None:
         raise ValueError("module must have parameters that require a gradient, got none")
+    if parameter.dtype == torch.bfloat16:
+        raise TypeError("module must not be in bfloat16, which numpy does not have; call module.float()")
     try:
         tensor = torch.as_tensor(x if torch.is_tensor(x) else np.asarray(x))
     except TypeError:
@@ -159,7 +161,7 @@ def _net(module: Module, sample: Tensor, outputs: str | int) -> _Net:
     finally:
         for hook in hooks:
             hook.remove()
-    if not torch.is_tensor(value) or not value.is_floating_point() or value.ndim < 1 or len(value) != 1:
+    if not torch.is_tensor(value) or not value.is_floating_point() or value.ndim not in (1, 2) or len(value) != 1:
         got = f"shape {tuple(value.shape)}" if torch.is_tensor(value) else type(value).__name__
         raise ValueError(f"module must return real numbers, (sample,) or (sample, output), got {got} for one sample")
     if not torch.isfinite(value).all():
@@ -182,7 +184,7 @@ def _check_mode(module: Module) -> None:
     from torch.nn.modules.dropout import _DropoutNd
 
     for name, part in module.named_modules():
-        if part.training and isinstance(part, (_BatchNorm, _DropoutNd)):
+        if part.training and (isinstance(part, _BatchNorm) or (isinstance(part, _DropoutNd) and part.p > 0)):
             raise ValueError(
                 f"module must take each sample on its own and draw nothing, but {name or 'it'} is "
                 f"{type(part).__name__} in training mode; call module.eval()"
@@ -291,7 +293,13 @@ def _by_products(net: _Net, x1: Tensor, x2: Tensor, plan: _Plan, full: bool, sam
                 per_sample = vmap(per_output, in_dims=(0, None, None))
                 with warnings.catch_warnings():  # torch's own derivatives are written in what it calls deprecated
                     warnings.filterwarnings("ignore", r".*torch\.jit\.script", DeprecationWarning)
-                    parts.append(per_sample(x2[columns], eye[some], x1[rows]))  # column, its output, row, its output
+                    try:
+                        parts.append(
+                            per_sample(x2[columns], eye[some], x1[rows])
+                        )  # column, its output, row, its output
+                    except NotImplementedError as error:
+                        line = str(error).strip().partition("\n")[0]
+                        raise ValueError(f"method must be 'jacobian' for this module: {line:.200}") from None
             values = torch.cat(parts, dim=1).permute(2, 0, 3, 1)
             yield rows, columns, values if full else values.diagonal(dim1=2, dim2=3).mean(-1)
 
