@@ -231,6 +231,24 @@ def test_no_minimum_is_flatter_or_sharper_than_its_imbalance_allows(depth: int) 
             assert max(counts) == pytest.approx(high, rel=1e-12)
 
 
+@pytest.mark.parametrize("depth", [2, 3, 5, 9])
+def test_minima_of_any_depth_are_flat_where_they_are_balanced_or_close_to_the_origin(depth: int) -> None:
+    """The bounds of `flat-is-balanced` and `flat-near-origin`, beyond the depths that the checker writes out.
+
+    The product of the weights is 1 to `depth` roundings, which the bounds amplify at most by `depth`."""
+    rng = np.random.default_rng(depth)
+    rounding = 1 + 8 * depth**2 * np.finfo(float).eps
+    for scale in (0.01, 0.1, 1, 3) * 25:
+        w = np.exp(scale * rng.normal(size=depth))
+        w /= np.prod(w) ** (1 / depth)
+        D, S, N = np.ptp(w**2), (1 / w**2).sum(), (w**2).sum()
+        assert depth <= min(S, N) * rounding
+        assert (depth - 1) * D ** (1 / (depth - 1)) < S * rounding
+        assert np.ptp(w) ** 2 <= N * rounding - depth
+        if D < 1:
+            assert S * (1 - D) <= depth * rounding
+
+
 def sharpest(depth: int, j: int, D: float) -> float:
     """The sharpness with j weights w^2 = m and the others m + D, by bisection on m^j (m + D)^(depth - j) = 1."""
     low, high = 0.0, 1.0

@@ -5,6 +5,7 @@ from importlib import import_module
 _SECTIONS = (
     "products",
     "landscape",
+    "flat_minima",
     "flatness",
     "descent",
     "theorem3",

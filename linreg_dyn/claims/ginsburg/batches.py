@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from random import Random
 from typing import Any
 
@@ -20,14 +19,6 @@ def _data(rng: Random, depth: int, level: int) -> dict[str, Any]:
     return {name: [falsify.signed(rng, level) for _ in range(n)] for name, n in (("w", depth), ("x", 3), ("y", 3))}
 
 
-def _batches(rng: Random, depth: int, level: int) -> dict[str, Any]:
-    """Two or four normalised points, a batch size below their number, and W."""
-    data = normalised_data(rng, depth, level)
-    if rng.random() < 0.4:
-        data = {"x": [Fraction(1), Fraction(-1)], "y": [Fraction(1), Fraction(-1)]}
-    return {**data, "W": Fraction(1), "B": Fraction(rng.randint(1, len(data["x"]) - 1))}
-
-
 def _any_data(n: int) -> Sampler:
     return lambda rng, depth, level: {
         **{name: [falsify.signed(rng, level) for _ in range(n)] for name in "xy"},
@@ -35,7 +26,7 @@ def _any_data(n: int) -> Sampler:
     }
 
 
-_NOISE_OF = (("z", "W*x**2 - x*y"), ("N", "Size(x)"))
+_NOISE_OF = (("z", "W*x**2 - x*y"),)
 _VARIANCE = "Mean(Batches(z, {B})**2) - Mean(Batches(z, {B}))**2"
 _EXACT_VARIANCE = "(1/{B} - 1/{N})*{N}/({N} - 1)*(Mean(z**2) - Mean(z)**2)"
 
@@ -48,11 +39,29 @@ def _enumerated(n: int, size: int) -> Part:
             f"{_VARIANCE.format(B=size)} == {_EXACT_VARIANCE.format(B=size, N=n)}",
             f"Mean(Batches(z, {size})) == Mean(z)",
         ),
-        _NOISE_OF[:1],
+        _NOISE_OF,
         tactics=(identity(), identity()),
         sample=_any_data(n),
     )
 
+
+def _proportional(n: int, b: int, c: int) -> Part:
+    """The variances over all batches of two sizes out of n, for any data."""
+    return Part(
+        {"x": f"sample:{n}", "y": f"sample:{n}", "W": "real"},
+        (f"({_VARIANCE.format(B=b)})*(1/{c} - 1/{n}) == ({_VARIANCE.format(B=c)})*(1/{b} - 1/{n})",),
+        _NOISE_OF,
+        tactics=(identity(),),
+        sample=_any_data(n),
+    )
+
+
+_MOMENTS = "(B/N*P2 + B*(B - 1)/(N*(N - 1))*(P1**2 - P2))/B**2 - (P1/N)**2".replace("B", "{0}")
+_COUNTING = (
+    "A sample is in the batch with probability B/N and two samples together with B(B-1)/(N(N-1)) (counting batches). "
+    "Part 1 is what results, in N, B, P1 = sum z_n and P2 = sum z_n^2; the checker expands all batches for N "
+    "= 2, 3, 4."
+)
 
 CLAIMS = (
     Claim(
@@ -190,29 +199,30 @@ CLAIMS = (
     ),
     Claim(
         id="ginsburg.sgd-noise-variance",
-        title="The variance of SGD noise, as printed",
-        statement=r"\sigma^2 \approx \big(\tfrac1B - \tfrac1N\big)",
+        title="The variance of SGD noise is proportional to 1/B - 1/N",
+        statement=(
+            r"\text{We assume that SGD noise variance depends on batch size in the following way: } "
+            r"\sigma^2 \approx \big(\tfrac1B - \tfrac1N\big)"
+        ),
         source=source("section 5"),
         kind="printed",
-        amended_by="ginsburg.sgd-noise-variance.amended",
         reading=(
-            "Over all batches of B out of N samples drawn without replacement, the variance of W eta_1 - eta_2 is 1/B "
-            "- 1/N within a factor of four; read charitably, where the loss is smallest (W = 1). It is proportional to "
-            "that, but with a factor of any size that depends on the data and W: with noise-free labels there is no "
-            "SGD noise at the minimum."
+            "An assumption, used as a proportionality: of the same data and W, the variances at two batch sizes B and "
+            "C, drawn without replacement, are as 1/B - 1/N and 1/C - 1/N. No assumption is needed. The factor of "
+            "proportionality is ginsburg.sgd-noise-variance.amended."
         ),
+        argument=_COUNTING,
         parts=(
             Part(
-                {"x": "sample", "y": "sample", "W": "real", "B": "real"},
-                (f"(1/B - 1/N)/4 <= {_VARIANCE.format(B='B')} <= 4*(1/B - 1/N)",),
-                _NOISE_OF,
-                ("Mean(x) == 0", "Mean(x**2) == 1", "Mean(y) == 0", "Mean(x*y) == 1", "W == 1"),
-                sample=_batches,
+                {"N": "real", "B": "real", "C": "real", "P1": "real", "P2": "real"},
+                (f"({_MOMENTS.format('B')})*(1/C - 1/N) == ({_MOMENTS.format('C')})*(1/B - 1/N)",),
+                tactics=(identity(),),
             ),
+            *(_proportional(n, b, c) for n, b, c in ((3, 1, 2), (4, 1, 2), (4, 1, 3), (4, 2, 3))),
         ),
         mutants=(
-            Mutant("with replacement", replace=(("(1/B - 1/N)", "(1/B)"),)),
-            Mutant("never any noise", replace=(("4*(1/B - 1/N)", "0"), ("(1/B - 1/N)/4", "0"))),
+            Mutant("with replacement", replace=(("(1/C - 1/N)", "(1/C)"), ("(1/B - 1/N)", "(1/B)"))),
+            Mutant("constant variance", part=1, replace=(("(1/2 - 1/3)", "(1/1 - 1/3)"),)),
         ),
         search_depths=(1,),
     ),
@@ -224,24 +234,27 @@ CLAIMS = (
             r"\quad \text{(batches of } B \text{ out of } N \text{ without replacement)}"
         ),
         source=source("section 5"),
-        kind="amended",
-        amends="ginsburg.sgd-noise-variance",
-        reading="Part 1: every N and B. The other parts: all batches written out, for any data.",
-        argument=(
-            "A sample is in the batch with probability B/N and two samples together with B(B-1)/(N(N-1)) (counting "
-            "batches). Part 1 is the resulting identity in N, B, P1 = sum z_n and P2 = sum z_n^2; the checker expands "
-            "all batches for N = 2, 3, 4."
+        kind="sharp",
+        reading=(
+            "Part 1: every N and B. The other parts: all batches written out, for any data. The factor depends on the "
+            "data and on W and can be of any size: with noise-free labels there is no SGD noise at the minimum (the "
+            "last part)."
         ),
+        argument=_COUNTING,
         parts=(
             Part(
                 {"N": "real", "B": "real", "P1": "real", "P2": "real"},
-                (
-                    "(B/N*P2 + B*(B - 1)/(N*(N - 1))*(P1**2 - P2))/B**2 - (P1/N)**2 == (1/B - 1/N)*N/(N - 1)*(P2/N "
-                    "- (P1/N)**2)",
-                ),
+                (f"{_MOMENTS.format('B')} == (1/B - 1/N)*N/(N - 1)*(P2/N - (P1/N)**2)",),
                 tactics=(identity(),),
             ),
             *(_enumerated(n, b) for n, b in ((2, 1), (3, 1), (3, 2), (4, 1), (4, 2), (4, 3))),
+            Part(
+                {"x": "sample:4"},
+                (f"{_VARIANCE.format(B=2)} == 0",),
+                (("z", "x**2 - x*x"),),
+                tactics=(identity(),),
+                sample=lambda rng, depth, level: {"x": [falsify.signed(rng, level) for _ in range(4)]},
+            ),
         ),
         mutants=(
             Mutant("with replacement", replace=(("(1/3 - 1/4)", "(1/3)"),), part=6),
