@@ -246,7 +246,7 @@ def test_minima_of_any_depth_are_flat_where_they_are_balanced_or_close_to_the_or
         assert (depth - 1) * D ** (1 / (depth - 1)) < S * rounding
         assert np.ptp(w) ** 2 <= N * rounding - depth
         if D < 1:
-            assert S * (1 - D) <= depth * rounding
+            assert depth * rounding >= S * (1 - D)
 
 
 def sharpest(depth: int, j: int, D: float) -> float:
