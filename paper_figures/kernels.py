@@ -34,8 +34,12 @@ def draw_training(figure: Figure, result: xr.Dataset) -> None:
     losses.plot(time, result["loss_linear"] / start, "--", color="C1", label="linear model, $k = 1$")
     values = [result["loss"].values / start, result["loss_linear"].values / start]
     label = f"{LOSSES[about['loss_function']]} / that at the start"
+    if "test_loss" in result:
+        test = result["test_loss"].values / (about["test_loss_at_start"] or 1.0)
+        losses.plot(time, test, "-.", color="C2", label="the network's on test samples")
+        values.append(test)
     if "test_error" in result:
-        losses.plot(time, result["test_error"], ":", color="C2", label="test error of the network")
+        losses.plot(time, result["test_error"], ":", color="C3", label="its test error")
         values, label = [*values, result["test_error"].values], f"{label}, test error"
     if np.isfinite(about["t_star"]) and about["t_star"] > 0:
         star = (about["t_star"], about["loss_at_t_star"] / start)
@@ -111,9 +115,11 @@ DRAW = {
         draw_training,
         (6.0, 3.2),
         "Left: training loss over gradient-flow time under L2, of the network and of the linear model with the same "
-        "kernel at the start; a star where the loss is lowest. Right: outputs of a few modes, from the largest "
-        "eigenvalue of the kernel to the smallest, relative to their labels; for losses other than the squared error "
-        "to what first pushes them, the negative derivative of the loss at f = 0.",
+        "kernel at the start; a star where the loss is lowest; where there are samples to test with, the network's "
+        "loss on them over that at the start, and of classes the fraction of them in the wrong one (test error). "
+        "Right: outputs of a few modes, from the largest eigenvalue of the kernel to the smallest, relative to their "
+        "labels; for losses other than the squared error to what first pushes them, the negative derivative of the "
+        "loss at f = 0.",
     ),
     "spectrum": Drawing(
         draw_spectrum,

@@ -22,7 +22,7 @@ from linreg_dyn.ntk.datasets import load, wrong
 from linreg_dyn.ntk.dynamics import predict
 from linreg_dyn.ntk.infinite import infinite_width
 from linreg_dyn.ntk.predictions import loss_minimum
-from paper_figures.kernels import short
+from paper_figures.kernels import draw_training, short
 from tests.ntk_command import ink, npz, ntk, own, read, refused, said
 from tests.written import listing
 
@@ -49,7 +49,22 @@ def test_prediction_of_digits(tmp_path, capsys):
     assert loss[0] == pytest.approx(75, rel=0.02)
     assert result["test_loss"].values[0] == pytest.approx(30, rel=0.05)
     assert result["test_error"].values.min() < 0.2
-    assert "ReLU, 3 layers of weights of std 1, biases of std 0, degree 3" in (out / "predict.txt").read_text()
+    caption = (out / "predict.txt").read_text()
+    assert "ReLU, 3 layers of weights of std 1, biases of std 0, degree 3" in caption
+    assert "the fraction of them in the wrong one (test error)" in caption
+    assert result.attrs["test_loss_at_start"] == 30
+
+
+@pytest.mark.parametrize(("target", "loss"), [("regression", "huber"), ("one-hot", "softmax"), ("even-odd", "mse")])
+def test_what_is_drawn_of_a_test(tmp_path, target, loss):
+    words = ("--target", target, "--loss", loss, "--samples", 20, "--test", 10)
+    assert ntk(tmp_path / "out", "predict", *words) == 0
+    result = read(tmp_path / "out" / "predict.nc")
+    lines = {line.get_label(): line for line in paper_figures.drawn(draw_training, (6.0, 3.2), result).axes[0].lines}
+    drawn = np.asarray(lines["the network's on test samples"].get_ydata())
+    assert np.array_equal(drawn, result["test_loss"] / result.attrs["test_loss_at_start"])
+    assert drawn[0] == pytest.approx(1, rel=0.1)
+    assert ("its test error" in lines) == (target != "regression")
 
 
 @pytest.mark.parametrize("target", ["even-odd", "one-hot", "regression"])

@@ -14,6 +14,7 @@ import xarray as xr
 from linreg_dyn.ensemble import provenance
 from linreg_dyn.ntk.datasets import Samples
 from linreg_dyn.ntk.histories import POINTS, RTOL, History, Task, history
+from linreg_dyn.ntk.losses import as_loss
 from linreg_dyn.ntk.predictions import faint_constant, loss_curve, predict_l2
 
 LOSSES = {
@@ -50,9 +51,10 @@ def training_curves(
         `loss`, `loss_linear`, with a test `test_loss` and of classes `test_error`, all (time); `mode_output`
         (shown, time) of a few modes, `f_a . u_a / |u_a|^2` along their labels' modes, u_a = y_a, or for other losses
         than "mse" along what first pushes them, `u_a = -e_a . dl/df` at f = 0; `shown_eigenvalue`; `eigenvalue`,
-        `y_mode` (mode, ...). Attributes: `loss_function`, `l2`, `degree`, `loss_at_start`, `t_star`,
-        `loss_at_t_star`, `constant` (c = l2 t*), `where`: as of `LossMinimum`, or "later" than the last time, if it
-        was not solved in closed form; then `t_star` and `constant` are NaN and the loss is that at the last time.
+        `y_mode` (mode, ...). Attributes: `loss_function`, `l2`, `degree`, `loss_at_start`, with a test
+        `test_loss_at_start`, `t_star`, `loss_at_t_star`, `constant` (c = l2 t*), `where`: as of `LossMinimum`, or
+        "later" than the last time, if it was not solved in closed form; then `t_star` and `constant` are NaN and the
+        loss is that at the last time.
 
     Raises:
         ValueError: see `histories.history`.
@@ -89,7 +91,16 @@ def _attributes(task: Task, found: History) -> dict[str, Any]:
     best = found.best
     attributes = provenance.attributes("training of a wide network", spec, dtype="float64", **rates)
     start = {"loss_at_start": found.loss_at_start, "t_star": best.time, "loss_at_t_star": best.loss}
+    if found.test_loss is not None:
+        start["test_loss_at_start"] = _loss_of_zeros(task.loss, task.samples.y_test)
     return {**attributes, **start, "constant": best.constant, "where": best.where}
+
+
+def _loss_of_zeros(loss: str, y: np.ndarray) -> float:
+    """The loss of a network that says 0, summed over samples."""
+    labels, value = y.reshape(len(y), -1), as_loss(loss).value
+    assert value is not None  # of each of `LOSSES`
+    return float(value(np.zeros(labels.shape), labels).sum())
 
 
 def summary(result: xr.Dataset) -> list[tuple[str, str]]:
