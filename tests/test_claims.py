@@ -36,7 +36,8 @@ PERMANENT = """
     thm-5.1-chain.amended thm-5.1-along-trajectory.amended sgd-noise-band sgd-noise-band.amended
     large-batch-sharp large-batch-sharp.amended sgd-imbalance-to-zero noise-optimization noise-optimization.amended
     noise-band-kept noise-band-kept.amended noise-flow-band thm-4.1-note-limit
-    thm-3.2-note wd-optimization wd-never-enters
+    thm-3.2-note wd-optimization wd-never-enters critical-points sharp-near-axes gradient-flat-and-sharp
+    gd-any-rate-fails continuous-dropout noise-tikhonov
 """
 CLAIMS = {name: claim for name, claim in registry().items() if name.startswith("ginsburg.") and claim.parts}
 REFUTED = [claim.id for claim in CLAIMS.values() if claim.amended_by]

@@ -5,6 +5,7 @@ from importlib import import_module
 _SECTIONS = (
     "products",
     "landscape",
+    "gradients",
     "flat_minima",
     "flatness",
     "descent",
@@ -18,6 +19,7 @@ _SECTIONS = (
     "decay_phases",
     "noise_band",
     "noise",
+    "dropout",
     "theorem4",
     "theorem4_rates",
     "noise_run",
