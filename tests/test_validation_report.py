@@ -63,6 +63,13 @@ def test_the_page_says_what_was_predicted_and_measured(toys):
     assert "about 7 minutes" in text
 
 
+def test_a_page_is_written_into_a_folder(toys, capsys):
+    for name in ("index.html", "out.htm", "records/" + next((toys / "records").glob("*.json")).name):
+        assert main(["report", "--records", str(toys / "records"), "--out", str(toys / name)]) == 2
+        assert "--out must be a folder, in which index.html is written, got" in capsys.readouterr().err
+        assert not (toys / name).is_dir()
+
+
 def test_damaged_records_and_those_of_other_specs_are_told(toys, monkeypatch):
     path = next((toys / "records").glob("toy.good*.json"))
     record = json.loads(path.read_text())

@@ -71,7 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     add.set_defaults(command=_clean)
     told = "an HTML page of all records, and of what is missing"
     add = commands.add_parser("report", parents=[own, kept], help=told)
-    add.add_argument("--out", type=Path, default=Path("report/validation"))
+    where = "the folder that index.html is written to (default: %(default)s)"
+    add.add_argument("--out", type=Path, default=Path("report/validation"), metavar="DIR", help=where)
     add.set_defaults(command=_report)
     return parser
 
@@ -189,6 +190,8 @@ def _clean(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     from validation.report import write
 
+    if arguments.out.suffix in (".html", ".htm") or arguments.out.is_file():
+        raise ValueError(f"--out must be a folder, in which index.html is written, got {arguments.out}")
     print(write(arguments.out, arguments.records, _every(arguments).values()))
     return 0
 
