@@ -101,6 +101,7 @@ def test_the_certificates_of_lemmas_come_along(fake, tmp_path, monkeypatch):
     names = sorted(path.name for path in (tmp_path / "certificates").iterdir())
     assert names == ["fake.search.json", "fake.step.json"]
     assert len(json.loads((tmp_path / "claims.json").read_text())["claims"]) == 1
+    assert "2 certificates" in (tmp_path / "index.html").read_text()
 
 
 def test_a_long_method_is_not_cut_where_no_terminal_is(fake, monkeypatch, capsys):
@@ -210,6 +211,9 @@ def test_the_report_shows_the_figures_beside_it(fake, tmp_path):
     assert 'id="figure-fig1"' in page
     assert 'Claims: <a href="#fake.loss">' in page
     assert (tmp_path / "figures" / "fig1.png").read_bytes() == picture
+    for name, shown in (("fake.loss", True), ("fake.step", False)):
+        assert cli.main(["audit", name, "--html", str(tmp_path)]) == 0
+        assert ('id="figure-fig1"' in (tmp_path / "index.html").read_text()) == shown
 
 
 def test_on_a_terminal_rows_are_cut_to_its_width_and_coloured():

@@ -211,6 +211,18 @@ def test_pictures_are_shown(opened):
 
 
 @pytest.mark.browser
+def test_a_tap_on_a_picture_makes_it_larger(opened):
+    tab = opened(viewport={"width": 390, "height": 700})
+    wide = "document.querySelector('figure img').getBoundingClientRect().width"
+    before = tab.evaluate(wide)
+    tab.click("figure img")
+    assert tab.evaluate(wide) == 90 * 16
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.click("figure img")
+    assert tab.evaluate(wide) == before
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("width", [320, 400, 800, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_sticks_out_at_any_width(opened, width, scheme):

@@ -26,7 +26,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("ids", nargs="*", metavar="ID", help="an id, or the beginning of ids (default: every claim)")
     parser.add_argument("--json", metavar="FILE", help="write everything that was found to FILE")
     parser.add_argument("--html", metavar="DIR", help="write the report to DIR/index.html")
-    parser.add_argument("--figures", metavar="DIR", help="PNG pictures to show in the report (default: HTML/figures)")
+    pictures = "PNG pictures to show in the report, with IDs those of these claims (default: HTML/figures)"
+    parser.add_argument("--figures", metavar="DIR", help=pictures)
     parser.add_argument("--certificates", metavar="DIR", help="write one certificate per proof; DIR is replaced whole")
     parser.add_argument("--fail-on", metavar="VERDICT,...", default="", help="exit 1 if a claim has such a verdict")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the falsifier (default: 0)")
@@ -111,17 +112,18 @@ def _write(paths: dict[str, Path], args: argparse.Namespace, evidence: Sequence[
     from linreg_dyn.files import canonical_json
 
     meta = report.metadata(evidence, seed=args.seed)
-    written = [item.claim.id for item in evidence if item.certificate is not None]
-    if "certificates" in paths:
-        for name, certificate in _certificates(evidence, args.seed).items():
-            (paths["certificates"] / f"{name}.json").write_text(canonical_json(certificate), encoding="utf-8")
+    written = _certificates(evidence, args.seed) if "certificates" in paths else {}
+    for name, certificate in written.items():
+        (paths["certificates"] / f"{name}.json").write_text(canonical_json(certificate), encoding="utf-8")
     if "json" in paths:
-        links = report.links(written, args.certificates, Path(args.json).parent)
+        links = report.links(list(written), args.certificates, Path(args.json).parent)
         document = {"meta": meta, "claims": [item.to_json(links.get(item.claim.id)) for item in evidence]}
         paths["json"].write_text(canonical_json(document), encoding="utf-8")
     if "html" in paths:
-        links = report.links(written, args.certificates, Path(args.html))
-        figures = report.figures(args.figures or Path(args.html) / "figures")
+        links = report.links(list(written), args.certificates, Path(args.html))
+        audited = {item.claim.id for item in evidence}
+        found = report.figures(args.figures or Path(args.html) / "figures")
+        figures = [figure for figure in found if not args.ids or audited & {*figure.claims}]
         page = report.render(evidence, meta, certificates=links, figures=figures)
         paths["html"].write_text(page, encoding="utf-8")
 
