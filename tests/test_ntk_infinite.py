@@ -37,6 +37,17 @@ def test_near_opposite_and_zero_samples_keep_their_digits(net, device):
     assert max(e.max() for e in largest_error(kernels, x, options)) <= TOLERANCE
 
 
+@pytest.mark.parametrize("net", ["relu", "leaky", "modulus", "linear"])
+def test_deep_networks_add_a_few_roundings_a_layer(net):
+    """Each kernel relative to its own diagonal; Theta is some layers times K, and has errors that K has not."""
+    options = {"hidden_layers": 150, "activation": NETS[net]["activation"], "slope": NETS[net].get("slope")}
+    options = {name: value for name, value in options.items() if value is not None}
+    options["weight_std"] = 2**0.5 if net == "relu" else 1.0
+    x = delicate()[[0, 1, 2, 4, 5]]
+    errors = largest_error(infinite_width(x, kind="both", **options), x, options)
+    assert max(e.max() for e in errors) <= TOLERANCE + 4 * 151 * EPS
+
+
 def test_an_arccosine_of_the_cosine_would_not():
     x = delicate()
     x = x[[0, 1, 2, 4, 6, 7]]

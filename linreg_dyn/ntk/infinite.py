@@ -62,9 +62,10 @@ def infinite_width(
     """The kernel of an infinitely wide fully connected network at initialisation (equations: see the module).
 
     Nearly equal and opposite samples keep all digits, duplicates are exact, a zero input gives no NaN: with d features
-    errors are some `(4 d + 30) eps sqrt(K(x, x) K(x', x'))` at most. (Of erf networks each layer multiplies those of
-    the layers before by up to `weight_std^2 E[phi'^2]`, except for duplicates: with weight_std above 1, deep
-    ones lose digits.) The result does not depend on `threads`, bit by bit, and with `x2` None it is exactly symmetric.
+    and L layers errors of K are some `(4 d + 30 + 4 L) eps sqrt(K(x, x) K(x', x'))` at most, those of Theta the same
+    with the diagonal of Theta: each layer adds a few roundings. (Of erf networks each layer multiplies those of the
+    layers before by up to `weight_std^2 E[phi'^2]`, except for duplicates: with weight_std above 1, deep ones lose
+    digits.) The result does not depend on `threads`, bit by bit, and with `x2` None it is exactly symmetric.
 
     Args:
         x1: inputs, (sample, feature).
