@@ -141,6 +141,36 @@ def fill_shares(weights, scale, out):
         suffix = suffix * (weights[i] * weights[i + 1])
 
 
+def fill_outsides(weights, out):
+    """Turn what `fill_prefixes` wrote to `out` into products outside of each pair; returns `q = sum_i (W/w_i)^2`."""
+    suffix = one(weights[0])
+    q = suffix - suffix
+    if len(weights) % 2:
+        last = len(weights) - 1
+        q = out[last] * out[last]
+        suffix = weights[last]
+    for i in range(len(weights) // 2 * 2 - 2, -1, -2):
+        outside = out[i] * suffix
+        first = outside * weights[i + 1]
+        second = outside * weights[i]
+        q = fused(first, first, fused(second, second, q))
+        suffix = suffix * (weights[i] * weights[i + 1])
+        out[i] = outside
+    return q
+
+
+def move_pairs(weights, outsides, pull, contraction):
+    """Move every layer in place, given what `fill_outsides` wrote: for a pull that depends on its `q`."""
+    if len(weights) % 2:
+        last = len(weights) - 1
+        weights[last] = move(weights[last], pull, outsides[last], contraction)
+    for i in range(0, len(weights) - 1, 2):
+        first = weights[i]
+        second = weights[i + 1]
+        weights[i] = move(first, pull, outsides[i] * second, contraction)
+        weights[i + 1] = move(second, pull, outsides[i] * first, contraction)
+
+
 def move_all(weights, prefixes, pull, contraction):
     """Move every layer in place, given what `fill_prefixes` wrote: `fill_shares` and `move` in one pass."""
     suffix = pull

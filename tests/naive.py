@@ -12,7 +12,7 @@ import numpy as np
 
 import linreg_dyn as ld
 from linreg_dyn import noise, rules
-from linreg_dyn.schedules import squared_products
+from linreg_dyn.schedules import adaptive_rate
 
 LIBRARY = ctypes.CDLL(ctypes.util.find_library("m"))
 FMA = {"float64": LIBRARY.fma, "float32": LIBRARY.fmaf}
@@ -94,16 +94,13 @@ def run(start, method, steps, rate, decay=0.0, momentum=0.0, nesterov=False, see
         products = plain.others(w)
         adaptive = not isinstance(rate, float) and rate.follows_weights
         if adaptive:
-            q = squared_products(w)
-            lr = lr * W * W / q if q != 0 else q
+            outsides = [w[0]] * len(w)
+            plain.fill_prefixes(w, outsides)
+            lr = adaptive_rate(lr, w, W, plain.fill_outsides(w, outsides))
         if momentum:
-            push = plain.push(g)
-            if adaptive:
-                shares = [push * p for p in products]
-            else:
-                shares = [w[0]] * len(w)
-                plain.fill_prefixes(w, shares)
-                plain.fill_shares(w, push, shares)
+            shares = [w[0]] * len(w)
+            plain.fill_prefixes(w, shares)
+            plain.fill_shares(w, plain.push(g), shares)
             force = [plain.force(x, share, mu) for x, share in zip(w, shares, strict=True)]
             v = [plain.accumulate(speed, f, number(momentum)) for speed, f in zip(v, force, strict=True)]
             ahead = [plain.look_ahead(speed, f, number(momentum)) for speed, f in zip(v, force, strict=True)]

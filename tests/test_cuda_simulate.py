@@ -71,6 +71,15 @@ def test_a_run_with_every_record_is_that_of_the_cpu(name):
     assert (ours.final_weights != ours.weights[0]).any(dim="layer").all()
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_the_adaptive_rate_of_small_weights_is_exact_there_too(momentum):
+    weights = starts(3)
+    weights[::2] *= 1e-13  # (W/w)^2 is below `rates.LOW`
+    ours, theirs = both("adaptive rate", weights=weights, weight_decay=1e24, momentum=momentum)
+    xr.testing.assert_identical(ours, theirs)
+    assert (abs(ours.final_weights / weights - 1)[::2] > 1e-3).all()
+
+
 @pytest.mark.parametrize("name", ["noise of a table", "AutoL2", "AutoL2 of float32, with momentum", "mini-batches"])
 def test_a_resumed_run_is_the_uninterrupted_one(name):
     """From a step that is no multiple of anything, twice; with statuses of the part that is over."""

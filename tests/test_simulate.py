@@ -315,3 +315,32 @@ def test_one_trajectory_and_no_steps():
     assert dict(ds.sizes) == {"trajectory": 1, "layer": 3}
     np.testing.assert_array_equal(ds.final_weights, [[1.0, 2.0, 0.5]])
     assert ds.layer.values.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("record", [None, ld.Record(every=7, observables="loss", reduce="mean")])
+def test_the_adaptive_rate_holds_where_products_of_weights_leave_the_dtype(dtype, record):
+    """Beside nets that are well, weights so small that `(W/w)^2` underflows: decay alone moves them, by its rate.
+
+    A step rounds a weight's rate and move at most d + 12 times.
+    """
+    depth, steps = 32, 200
+    starts = np.array([[0.2] * depth, [1e-2, 1.0] * (depth // 2), [1.0] * depth]).astype(dtype).astype(float)
+    rate, decay = ld.schedules.Adaptive(0.25), 0.5
+    ds = ld.simulate(
+        starts, ld.GradientDescent(), steps=steps, learning_rate=rate, weight_decay=decay, dtype=dtype, record=record
+    )
+    assert ds.status.values.tolist() == [0, 0, 0]
+    for start, end in zip(starts[:2], ds.final_weights.values, strict=False):
+        expected = start.copy()  # W is below 1e-22: no gradient to speak of
+        for _ in range(steps):
+            expected *= 1 - 2 * decay * 0.25 / (1 / expected**2).sum()
+        np.testing.assert_allclose(end, expected, rtol=steps * (depth + 12) * np.finfo(dtype).eps)
+        assert (np.abs(end / start - 1) > 1e-6).all()
+    together, alone = (
+        ds.final_weights.values[2],
+        ld.simulate(
+            starts[2], ld.GradientDescent(), steps=steps, learning_rate=rate, weight_decay=decay, dtype=dtype
+        ).final_weights.values[0],
+    )
+    np.testing.assert_array_equal(together, alone)

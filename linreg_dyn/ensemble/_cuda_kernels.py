@@ -69,11 +69,12 @@ def stepper(kind: Kind):
     """
     dtype, adaptive, decaying, nesterov = kind.dtype, kind.adaptive, kind.decaying, kind.nesterov
     number, depth, moving = np.dtype(dtype).type, kind.depth, kind.moving
-    unit, times = number(1), product(dtype)
-    plain = (rules.fill_prefixes, rules.fill_shares, rules.move_all, rules.pull, rules.move, rules.contraction)
-    fill_prefixes, fill_shares, move_all, pull, move, contraction = (as_written(f, dtype) for f in plain)
-    plain = (rules.push, rules.force, rules.accumulate, rules.look_ahead, rules.drift, kind.residual, adaptive_rate)
-    push, drive, accumulate, look_ahead, drift, residual, rate = (as_written(f, dtype) for f in plain)
+    unit = number(1)
+    plain = (rules.fill_prefixes, rules.fill_outsides, rules.fill_shares, rules.move_all, rules.move_pairs, rules.pull)
+    fill_prefixes, fill_outsides, fill_shares, move_all, move_pairs, pull = (as_written(f, dtype) for f in plain)
+    plain = (rules.push, rules.force, rules.accumulate, rules.look_ahead, rules.drift, kind.residual)
+    push, drive, accumulate, look_ahead, drift, residual = (as_written(f, dtype) for f in plain)
+    contraction, rate = as_written(rules.contraction, dtype), as_written(adaptive_rate, dtype)
 
     @register_jitable
     def gather(net):
@@ -89,26 +90,25 @@ def stepper(kind: Kind):
         return gather(net)
 
     @register_jitable
-    def by_shares(net, W, u, m, lr, decay, momentum):
-        w, shares, v = net
-        g = residual(W, u, m)
-        fill_shares(w, push(g) if moving and not adaptive else unit, shares)
-        if adaptive:
-            q = times(shares[depth - 1], shares[depth - 1])
-            for i in range(depth - 2, -1, -1):
-                q = q + times(shares[i], shares[i])
-            lr = rate(lr, W, q)
-        for i in range(depth):
-            if moving:
-                share = times(push(g), shares[i]) if adaptive else shares[i]
-                force = drive(w[i], share, decay) if decaying else share
-                v[i] = accumulate(v[i], force, momentum)
-                w[i] = drift(w[i], look_ahead(v[i], force, momentum) if nesterov else v[i], lr)
-            else:
-                w[i] = move(w[i], pull(g, lr), shares[i], left(lr, decay))
+    def adapted(net, W, u, m, lr, decay, momentum):
+        lr = rate(lr, net[0], W, fill_outsides(net[0], net[1]))
+        move_pairs(net[0], net[1], pull(residual(W, u, m), lr), left(lr, decay))
         return gather(net)
 
-    return gather, by_shares if adaptive or moving else at_once
+    @register_jitable
+    def rolling(net, W, u, m, lr, decay, momentum):
+        w, shares, v = net
+        if adaptive:
+            lr = rate(lr, w, W, fill_outsides(w, shares))
+            fill_prefixes(w, shares)
+        fill_shares(w, push(residual(W, u, m)), shares)
+        for i in range(depth):
+            force = drive(w[i], shares[i], decay) if decaying else shares[i]
+            v[i] = accumulate(v[i], force, momentum)
+            w[i] = drift(w[i], look_ahead(v[i], force, momentum) if nesterov else v[i], lr)
+        return gather(net)
+
+    return gather, rolling if moving else adapted if adaptive else at_once
 
 
 @cache

@@ -19,15 +19,18 @@ from numba.extending import register_jitable
 from linreg_dyn import arithmetic, rules
 from linreg_dyn._compiled import kernel
 from linreg_dyn.ensemble._blocks import Shape, copy, exchange, reducer
-from linreg_dyn.ensemble._lanewise import exceeds, where
+from linreg_dyn.ensemble._lanewise import exceeds, from_on, where
 from linreg_dyn.ensemble._steps import RESIDUALS, SOURCES, draw_batches, drawer, scheduled, stepper
 from linreg_dyn.ensemble._vector import local, section, view
 from linreg_dyn.ensemble.plan import NEVER, OVERFLOW, Plan
+from linreg_dyn.schedules import rates
 
 SHALLOW = 16
 """Layers up to which the loops over them are unrolled."""
 CHECK = 128
-"""Steps between two looks at whether a lane has diverged; then they are taken again, one by one, to see when."""
+"""Steps between two looks at whether a lane has diverged, or is out of range of the quick adaptive rate.
+
+Then they are taken again, one by one, to see when, and with the exact rate."""
 
 
 @cache
@@ -146,7 +149,7 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
     keep, part, rest = _keepers(depth, heavy)
     reduce = reducer(shape, observed, wanted)
     draw_units = drawer(distribution)
-    limit, check, never = OVERFLOW[shape.dtype], CHECK, NEVER
+    limit, low, check, never = OVERFLOW[shape.dtype], rates.LOW, CHECK, NEVER
 
     @kernel(shape, *observed, sorted(wanted), residual, draw, distribution, adaptive, decaying, own, inertia, SOURCES)
     def advance(state, velocities, diverged, first, last, edges, moments, table, own_table, momentum, random, batches):
@@ -160,6 +163,7 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
         k0, k1, keys, origin, quantiles = random
         w, before, v, v_before = new_block(), new_block(), new_block(), new_block()
         shares, largest, units = new_net(), new_row(), new_units()
+        exact, smallest = new_row(), new_row()
         held, m2, m1 = np.empty(lanes, kind), np.empty(lanes, kind), np.empty(lanes, kind)
         ended, ended_speeds = new_lanes(), new_lanes()
         here, speeds = block_of(ended, 0), block_of(ended_speeds, 0)
@@ -188,6 +192,9 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
                 count = 1 if step < careful else min(check, stop - step)
                 keep(w, v, before, v_before)
                 largest[0] = 0
+                smallest[0] = largest[0] + 1
+                if adaptive and count == 1:
+                    exact[0] = rates.inverse_sum(before)
                 for t in range(step, step + count):
                     if draws_amplitude and t >> 2 != in_units:
                         in_units = t >> 2
@@ -201,12 +208,19 @@ def _advance(shape, observed, wanted, residual, draw, distribution, adaptive, de
                             one = amplitudes[t - start] * section(units, k)[t & 3]
                         lr = value(net[0], own_rates, block * sections + k, lrs[t - start])
                         decay = value(net[0], own_decays, block * sections + k, decays[t - start])
-                        W, now = gather(net, shares, lr)
+                        W, now, q = gather(net, shares, lr)
+                        if adaptive:
+                            least_k = section(smallest, k)
+                            least_k[0] = arithmetic.smaller(least_k[0], q)
+                            if count == 1:
+                                now = from_on(q, low, now, lr * section(exact, k)[0])
                         move(net, speed, shares, W, residual(W, one, other), now, decay, momentum)
                         # A sum of magnitudes, because it costs less than their maximum: within the limit if this is.
                         sum_k[0] = sum_k[0] + arithmetic.magnitude(W)
                 end = rules.end_to_end(w)
                 total = largest[0] + arithmetic.magnitude(end)
+                if adaptive and count > 1:  # too small for the quick rate: an alarm, as these steps need the exact one
+                    total = from_on(smallest[0], low, total, total + np.nan)
                 if exceeds(total, limit):
                     row_of(held, 0)[0] = end if count == 1 else total
                     if count > 1 and suspects(held, diverged[block], limit):

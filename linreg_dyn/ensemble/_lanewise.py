@@ -102,6 +102,19 @@ def exceeds(typing, x, limit):
 
 
 @intrinsic
+def from_on(typing, x, limit, a, b):
+    """Lane by lane, `a` where `x` is `limit` or more, else `b`, vectors of one type; `limit` is a scalar."""
+
+    def lower(context, builder, sig, args):
+        limits = convert(context, builder, args[1], limit, x)
+        columns = zip(parts_of(builder, args[0]), limits, *(parts_of(builder, args[k]) for k in (2, 3)), strict=True)
+        chosen = [builder.select(builder.fcmp_ordered(">=", p, least), y, z) for p, least, y, z in columns]
+        return joint(context, builder, x, chosen)
+
+    return x(x, limit, a, b), lower
+
+
+@intrinsic
 def where(typing, marks, mark, a, b):
     """Lane by lane, `a` where the integer `marks` is `mark`, else `b`, each a vector or a number."""
     result = next(x for x in (a, b) if isinstance(x, Lanes))

@@ -71,23 +71,21 @@ def drawer(distribution: Callable[..., Any]):
 
 
 def stepper(depth: int, adaptive: bool, decaying: bool, inertia: str):
-    """How one step is taken: `gather(w, shares, lr)` gives W and the rate; `move(...)` moves every layer.
+    """How one step is taken: `gather(w, shares, lr)` gives W, the rate and its q; `move(...)` moves every layer.
 
-    `shares` hold what `rules.fill_prefixes` writes, or `W/w_i` where the adaptive rate needs them as such.
+    `shares` hold what `rules.fill_prefixes` writes, and after it `rules.fill_outsides` for the adaptive rate.
     """
     nesterov = inertia == "nesterov"
 
     @register_jitable
     def gather(w, shares, lr):
-        return rules.fill_prefixes(w, shares), lr
+        return rules.fill_prefixes(w, shares), lr, lr
 
     @register_jitable
     def gather_adaptive(w, shares, lr):
-        W = rules.fill_others(w, shares)
-        q = cast(W, 0)
-        for i in range(depth - 1, -1, -1):
-            q = q + shares[i] * shares[i]
-        return W, rates.adaptive_rate(lr, W, q)
+        W = rules.fill_prefixes(w, shares)
+        q = rules.fill_outsides(w, shares)
+        return W, rates.quick_rate(lr, W, q), q
 
     @register_jitable
     def kept(W, lr, decay):
@@ -99,18 +97,15 @@ def stepper(depth: int, adaptive: bool, decaying: bool, inertia: str):
 
     @register_jitable
     def move_adaptive(w, v, shares, W, g, lr, decay, momentum):
-        left = kept(W, lr, decay)
-        for i in range(depth):
-            w[i] = rules.move(w[i], rules.pull(g, lr), shares[i], left)
+        rules.move_pairs(w, shares, rules.pull(g, lr), kept(W, lr, decay))
 
     @register_jitable
     def roll(w, v, shares, W, g, lr, decay, momentum):
-        push = rules.push(g)
-        if not adaptive:
-            rules.fill_shares(w, push, shares)
+        if adaptive:
+            rules.fill_prefixes(w, shares)
+        rules.fill_shares(w, rules.push(g), shares)
         for i in range(depth):
-            share = push * shares[i] if adaptive else shares[i]
-            force = rules.force(w[i], share, decay) if decaying else share
+            force = rules.force(w[i], shares[i], decay) if decaying else shares[i]
             speed = rules.accumulate(v[i], force, momentum)
             v[i] = speed
             w[i] = rules.drift(w[i], rules.look_ahead(speed, force, momentum) if nesterov else speed, lr)

@@ -18,8 +18,8 @@ from linreg_dyn.ensemble.record import WEIGHTS, Record
 from linreg_dyn.ensemble.recorder import Recorder
 from linreg_dyn.ensemble.threads import workers
 from linreg_dyn.problem import Array, as_floats, as_starts
-from linreg_dyn.rules import end_to_end
-from linreg_dyn.schedules import AutoL2, Constant, Schedule, as_schedule, squared_products
+from linreg_dyn.schedules import AutoL2, Constant, Schedule, as_schedule
+from linreg_dyn.schedules.adaptive import unit_rates
 
 MOST_STEPS = 2**32 - 1
 """A step is one word of the random numbers' counter."""
@@ -76,10 +76,10 @@ def simulate(
         A dataset with the dims trajectory, layer (1 to depth) and step (the recorded ones): `final_weights`,
         `status` (0 ok; 1 diverged: |W| passed 2^200, in float32 2^40, or a product of weights left the dtype; the
         weights are those before that step, and what is recorded from it on is NaN, or left out of reductions; 2
-        stalled: the adaptive rate is 0 at the final weights, because one of them is zero or a square
-        underflows), `diverged_step` (-1: never), with momentum `velocities`, with AutoL2 its `auto_l2_state`, the
-        recorded observables, and the origin of it all as attributes. Learning rates and weight decays (trajectory,)
-        are coordinates of these names.
+        stalled: the adaptive rate is 0 at the final weights, because one of them is zero or its square, or that
+        of W/w_i, leaves the dtype), `diverged_step` (-1: never), with momentum `velocities`, with AutoL2 its
+        `auto_l2_state`, the recorded observables, and the origin of it all as attributes. Learning rates and weight
+        decays (trajectory,) are coordinates of these names.
 
     Raises:
         TypeError, ValueError: an argument is not as above, or the run would not fit in memory; nothing ran.
@@ -286,9 +286,5 @@ def _status(final: Array, diverged_step: np.ndarray, plan: Plan) -> np.ndarray:
     status = (diverged_step != NEVER).astype(np.int8)  # OK or DIVERGED
     for first in range(0, len(final) if plan.adaptive else 0, 2**16):
         rows = slice(first, first + 2**16)
-        layers = [np.ascontiguousarray(column) for column in final[rows].T]
-        with np.errstate(all="ignore"):
-            W, q = end_to_end(layers), squared_products(layers)
-            stalled = ~((W * W != 0) & (q != 0) & (W * W / q != 0))
-        status[rows][stalled & (status[rows] == OK)] = STALLED
+        status[rows][(unit_rates(final[rows]) == 0) & (status[rows] == OK)] = STALLED
     return status
