@@ -96,6 +96,9 @@ def draw(figure: Figure) -> None:
     _adaptive(adaptive)
     rates.set(yscale="log", ylim=(3e-6, 200))
     decays.set(yscale="log", ylim=(6e-5, 1e-2))
+    names = ("value", "value", "learning rate", "weight decay", "sparsity")
+    for axes, name in zip((curves, combined, rates, decays, sparsities), names, strict=True):
+        axes.set_ylabel(name)
     for axes, top in ((curves, 0.17), (combined, 0.17), (sparsities, 1.0)):
         axes.set_ylim(-0.03 * top, top)
     for axes, place, columns in (
