@@ -37,7 +37,7 @@ PERMANENT = """
     large-batch-sharp large-batch-sharp.amended sgd-imbalance-to-zero noise-optimization noise-optimization.amended
     noise-band-kept noise-band-kept.amended noise-flow-band thm-4.1-note-limit
     thm-3.2-note wd-optimization wd-never-enters critical-points sharp-near-axes gradient-flat-and-sharp
-    gd-any-rate-fails continuous-dropout noise-tikhonov
+    gd-any-rate-fails continuous-dropout noise-tikhonov sgd-band-width
 """
 CLAIMS = {name: claim for name, claim in registry().items() if name.startswith("ginsburg.") and claim.parts}
 REFUTED = [claim.id for claim in CLAIMS.values() if claim.amended_by]

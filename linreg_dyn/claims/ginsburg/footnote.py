@@ -73,7 +73,7 @@ CLAIMS = (
         reading=(
             "For every lambda > 0, every eps > 0 and every M > 0 the weights w_1 = a, w_2 = (1 + eps)/a below have w_1 "
             "w_2 = 1 + eps and k < -M, k = (W(t+1) - 1)/(W - 1): the loss grows by more than M^2. At depth 1 this "
-            "would be false: there k = 1 - 2 lambda."
+            "would be false: there k = 1 - 2 lambda. Every larger depth: ginsburg.gd-any-rate-fails."
         ),
         parts=(
             Part(

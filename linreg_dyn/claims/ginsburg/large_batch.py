@@ -78,6 +78,27 @@ def _decaying(rng: Random, depth: int, level: int) -> dict[str, Any]:
     return {**given, "C": max(map(abs, given["w"])) * (1 + Fraction(1, 2 ** rng.randint(1, 3 + level)))}
 
 
+def _wider(size: int) -> Part:
+    """A batch of this size is the mean of its own batches of one less: no further from 0 than the furthest of them."""
+    smaller = ["(" + " + ".join(f"z[{n}]" for n in range(size) if n != k) + f")/{size - 1}" for k in range(size)]
+    share = f"1/{size}"
+    return Part(
+        {"z": f"vector:{size}", "m": "real"},
+        ("abs(Mean(z)) <= m",),
+        assume=tuple(f"abs({batch}) <= m" for batch in smaller),
+        tactics=tuple(by_hand(*((share, f"a{k}.0{side}") for k in range(size))) for side in "+-"),
+        sample=_batch(size),
+    )
+
+
+def _batch(size: int) -> Sampler:
+    def sample(rng: Random, _: int, level: int) -> dict[str, Any]:
+        z = rng.choice(([falsify.signed(rng, level) for _ in range(size)], [falsify.signed(rng, level)] * size))
+        return {"z": z, "m": max(abs(sum(z) - x) for x in z) / (size - 1) * rng.choice((1, 2))}
+
+    return sample
+
+
 CLAIMS = (
     Claim(
         id="ginsburg.large-batch-sharp",
@@ -210,5 +231,30 @@ CLAIMS = (
             ),
         ),
         search_depths=(2, 3),
+    ),
+    Claim(
+        id="ginsburg.sgd-band-width",
+        title="The smaller the batch, the wider the SGD noise band",
+        statement=(
+            r"\text{The band width depends on } B: \text{ the smaller the batch, the wider the band}: \quad "
+            r"\max_{|\bar B| = B + 1} |\eta| \le \max_{|\bar B| = B} |\eta|"
+        ),
+        source=source("section 5, the SGD noise band"),
+        kind="printed",
+        reading=(
+            "The band (W - 1)(W - 1 + eta) <= 0 is between 1 and 1 - eta, so over all batches its width is that of the "
+            "largest |eta|. It does not shrink when B does (weakly: there may be no noise at all). The variance has "
+            "ginsburg.sgd-noise-variance."
+        ),
+        argument=(
+            "eta is the mean over the batch of z_n = W x_n^2 - x_n y_n - (W - 1). The parts: if none of the batches of "
+            "B out of the same B + 1 samples has |eta| > m, nor have all of these together, for B = 1, 2, 3; every "
+            "sample is in B of B + 1 of them, at any B."
+        ),
+        parts=tuple(_wider(size) for size in (2, 3, 4)),
+        mutants=(
+            Mutant("wider by a tenth", part=1, replace=(("abs(Mean(z)) <= m", "abs(Mean(z)) <= 9/10*m"),)),
+            Mutant("larger batches, wider", part=1, replace=(("abs(Mean(z)) <= m", "abs(Mean(z)) >= m"),)),
+        ),
     ),
 )

@@ -154,7 +154,9 @@ CLAIMS = (
         amends="ginsburg.thm-5.1-along-trajectory",
         reading=(
             "Part 1 applies again after every step, for any sequence of noise. Part 2: with the constant q/(2 (1 + "
-            "delta)^2) and q > 1, a net of one layer with W = 1 + delta (1 - theta) and noise -delta leaves."
+            "delta)^2) and q > 1, a net of one layer with W = 1 + delta (1 - theta) and noise -delta leaves. That is "
+            "the best constant for the band. The imbalance alone might allow a larger one, W leaving the band and "
+            "returning: that is not judged here."
         ),
         argument="For every q > 1 a small theta meets the assumption of part 2: as theta tends to 0 it becomes q > 1.",
         parts=(
