@@ -318,7 +318,7 @@ def test_one_trajectory_and_no_steps():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("record", [None, ld.Record(every=7, observables="loss", reduce="mean")])
+@pytest.mark.parametrize("record", [None, ld.Record(every=7, observables=("loss",), reduce="mean")])
 def test_the_adaptive_rate_holds_where_products_of_weights_leave_the_dtype(dtype, record):
     """Beside nets that are well, weights so small that `(W/w)^2` underflows: decay alone moves them, by its rate.
 
