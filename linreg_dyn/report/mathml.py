@@ -64,7 +64,8 @@ def _pieces(latex: str) -> list[tuple[str, str]]:
         elif match["close"]:
             depth -= 1
         elif depth == 0 and (match["text"] is not None or match["space"] or match["implies"]):
-            pieces += [(latex[start:end].strip(), ""), ("", match["text"] or " ")]
+            words = (match["text"] or " ").replace(r"\%", "%")
+            pieces += [(latex[start:end].strip(), ""), ("", words)]
             start = match.start() if match["implies"] else end + len(token)
     pieces.append((latex[start:].strip(), ""))
     return [piece for piece in pieces if any(piece)]
