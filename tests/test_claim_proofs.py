@@ -38,6 +38,11 @@ BENT = [
     ("thm-5.1", "1/(2*delta*(1 + delta)*S)", "101/100/(2*delta*(1 + delta)*S)"),
     ("thm-5.1-along-trajectory.amended", "1/(2*(1 + delta)**2*S)", "101/100/(2*(1 + delta)**2*S)"),
     ("simplex-product", "1 - x + x**2/2", "1 - x + 49/100*x**2"),
+    ("thm-3.2-note", ">= 1 - 3/5*(W - 1)**2", ">= 1 - 59/100*(W - 1)**2"),
+    ("noise-band-kept.amended", "<= (1 - delta)**2", "<= 101/100*(1 - delta)**2"),
+    ("noise-optimization.amended", "W < 2", "W < 3"),
+    ("sgd-imbalance-to-zero", "4*(1 - delta)**2*lam", "4*(1 - delta)*lam"),
+    ("flat-is-balanced", "1/(1 - D)", "1/(1 - 99/100*D)"),
     ("wd-equilibria", "<= (27)/256", "<= (269)/2560"),
 ]
 
