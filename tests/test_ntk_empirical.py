@@ -268,3 +268,19 @@ def test_the_limit_is_that_of_the_analytic_kernel():
     x = samples((6,), 8, 5)
     analytic = np.asarray(infinite_width(x, hidden_layers=1, activation="relu"))
     assert np.allclose(analytic, infinite(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["jacobian", "vjp"])
+def test_float32_is_not_rounded_further_while_it_is_computed(monkeypatch, method):
+    """On a GPU, torch's default rounds convolutions' factors to 10 bits; the setting is the caller's again after."""
+    seen = set()
+
+    class Spy(nn.Linear):
+        def forward(self, x):
+            seen.add((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+            return super().forward(x)
+
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    empirical_kernel(Spy(3, 2), np.ones((2, 3)), method=method)
+    assert (False, False) in seen
+    assert torch.backends.cudnn.allow_tf32

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,3 +62,23 @@ def at_once(place: torch.device, each: float, held: float) -> int:
 def on_the_host(place: torch.device, each: float) -> float:
     """Bytes of this machine's memory that blocks take, beside inputs and results."""
     return max(CPU_BYTES, each) if place.type == "cpu" else GPU_BYTES / 10  # what comes back of a block
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """For a while, float32 is float32 on a GPU too: by default, torch rounds the factors of convolutions to 10 bits."""
+    import torch
+
+    owners: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some versions of torch announce new names
+        before = [owner.allow_tf32 for owner in owners]
+        for owner in owners:
+            owner.allow_tf32 = False
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for owner, value in zip(owners, before, strict=True):
+                owner.allow_tf32 = value

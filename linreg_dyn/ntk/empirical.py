@@ -16,6 +16,7 @@ import numpy as np
 
 from linreg_dyn._checks import choice, integer, number
 from linreg_dyn.ensemble.memory import available_memory
+from linreg_dyn.ntk._device import full_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,10 +84,11 @@ def empirical_kernel(
     pieces = _by_jacobians if plan.method == "jacobian" else _by_products
     width = (net.outputs, net.outputs) if outputs == "full" else ()
     kernel = np.empty((len(first), len(second), *width), dtype=str(net.dtype).removeprefix("torch."))
-    for rows, columns, values in pieces(net, first, second, plan, outputs == "full", x2 is None):
-        kernel[rows, columns] = values.cpu().numpy()
-        if watch is not None:
-            watch(columns.stop / len(second))
+    with full_precision():
+        for rows, columns, values in pieces(net, first, second, plan, outputs == "full", x2 is None):
+            kernel[rows, columns] = values.cpu().numpy()
+            if watch is not None:
+                watch(columns.stop / len(second))
     if x2 is None:
         _mirror(kernel)
     if not np.isfinite(kernel).all():
@@ -294,9 +296,8 @@ def _by_products(net: _Net, x1: Tensor, x2: Tensor, plan: _Plan, full: bool, sam
                 with warnings.catch_warnings():  # torch's own derivatives are written in what it calls deprecated
                     warnings.filterwarnings("ignore", r".*torch\.jit\.script", DeprecationWarning)
                     try:
-                        parts.append(
-                            per_sample(x2[columns], eye[some], x1[rows])
-                        )  # column, its output, row, its output
+                        # column, its output, row, its output
+                        parts.append(per_sample(x2[columns], eye[some], x1[rows]))
                     except NotImplementedError as error:
                         line = str(error).strip().partition("\n")[0]
                         raise ValueError(f"method must be 'jacobian' for this module: {line:.200}") from None
