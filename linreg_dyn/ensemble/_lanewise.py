@@ -217,7 +217,7 @@ _selecting(arithmetic.ratio, _ratio)
 
 
 @overload(arithmetic.magnitude)
-def _abs(x):
-    if isinstance(x, Lanes):
-        return lambda x: _magnitude(x)
+def _abs(a):
+    if isinstance(a, Lanes):
+        return lambda a: _magnitude(a)
     return arithmetic.magnitude

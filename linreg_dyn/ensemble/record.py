@@ -24,6 +24,7 @@ OBSERVABLES: dict[str, tuple[Callable[..., Any] | None, str]] = {
     "smallest_square": (plain.smallest_square, "smallest squared weight min w_i^2"),
     "inverse_square_sum": (plain.inverse_square_sum, "sum of 1/w_i^2"),
     "minimum_sharpness": (plain.minimum_sharpness, "2 sum 1/w_i^2, the sharpness of a minimum"),
+    "sharpness": (plain.sharpness, "sharpness, the largest eigenvalue of the Hessian of the loss"),
     WEIGHTS: (None, "weights w_i"),
 }
 SIMPLE = ("mean", "variance", "min", "max")
