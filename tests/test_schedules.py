@@ -1,7 +1,6 @@
 """What every schedule has: values by step alone, refusals, plots; the adaptive rate against exact rationals."""
 
 import math
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,38 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from linreg_dyn import schedules
-from linreg_dyn.rules import end_to_end
 from linreg_dyn.schedules import Adaptive, AutoL2, Constant, Cosine, Exponential, PerEpoch, Steps, Window, as_schedule
-from linreg_dyn.schedules.rates import inverse_sum
 from tests.some_schedules import SCHEDULES, limited
 
-nonzero = st.floats(min_value=1e-3, max_value=1e3).flatmap(lambda x: st.sampled_from([x, -x]))
 HALVES = Exponential(1, factor=0.5)
-
-
-@given(st.lists(nonzero, min_size=1, max_size=12), st.floats(min_value=0.01, max_value=2))
-def test_adaptive_rate_is_c_over_the_sum_of_inverse_squares(weights, c):
-    """W has d roundings and enters twice, so do the products; squares, d additions and 3 operations more."""
-    exact = Fraction(c) / sum(1 / Fraction(w) ** 2 for w in weights)
-    allowed = (5 * len(weights) + 5) * 2.0**-53 * 1.01
-    assert abs(Fraction(Adaptive(c).rate(weights)) / exact - 1) <= allowed
-    assert abs(Fraction(Adaptive(1.01 * c).rate(weights)) / exact - 1) > allowed
-    assert Constant(c).rate(weights) == c
-    assert Adaptive(c * HALVES).rate(weights, 3) == Adaptive(c / 8).rate(weights)
-
-
-def test_adaptive_rate_is_exact_for_rationals():
-    weights = [Fraction(2, 3), Fraction(-5), Fraction(7, 4)]
-    exact = 1 / sum(1 / w**2 for w in weights)
-    assert schedules.adaptive_rate(1, weights, end_to_end(weights), schedules.squared_products(weights)) == exact
-    assert inverse_sum(weights) == exact
-
-
-@pytest.mark.parametrize("weights", [[0.0], [0.0, 2.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
-def test_adaptive_rate_is_zero_at_a_zero_weight(weights):
-    """Depth 1 included: 1 / (1/w^2) = w^2."""
-    assert Adaptive(0.25).rate(weights) == 0
 
 
 @given(SCHEDULES, st.lists(st.integers(0, 300), min_size=1, max_size=40), st.data())
@@ -168,23 +139,3 @@ def test_pictures_share_axes_and_take_the_length_or_steps():
         HALVES.plot(0)
     with pytest.raises(ValueError, match="step must be below 20"):
         taper.plot(21)
-
-
-@pytest.mark.parametrize("shape", [(3,), (1, 3), (2, 4, 3)])
-def test_the_adaptive_rate_of_arrays_is_that_of_each_net(shape):
-    weights = np.random.default_rng(0).lognormal(size=shape)
-    rates = Adaptive(0.25).rate(weights)
-    np.testing.assert_allclose(rates, 0.25 / (1 / weights**2).sum(-1), rtol=40 * np.finfo(float).eps)
-    assert np.shape(rates) == shape[:-1]
-
-
-@pytest.mark.parametrize("weights", [[1e-3] * 200, [1e100] * 5, [0.1] * 400, [1e-90, 1e-80, 3.0]])
-def test_the_adaptive_rate_outlives_its_products(weights):
-    exact = 1 / sum(1 / Fraction(w) ** 2 for w in weights)
-    assert abs(Fraction(Adaptive(1).rate(weights)) / exact - 1) <= (len(weights) + 8) * 2.0**-53
-
-
-@pytest.mark.parametrize("weights", [[], 1.0, [["a"]], [[1.0], [1.0, 2.0]]])
-def test_the_adaptive_rate_refuses_what_is_no_net(weights):
-    with pytest.raises((TypeError, ValueError), match="weights must"):
-        Adaptive(1).rate(weights)

@@ -1,7 +1,6 @@
 """The experiments on L2 and time at a toy size, and data for which their predictions must fail."""
 
 import math
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +11,7 @@ from linreg_dyn import ntk
 from tests.toy_settings import check, measured, verdicts
 from validation.context import Context
 from validation.core import SCALES
-from validation.experiments.guess import seconds, size
-from validation.experiments.lewkowycz import EXPERIMENTS, optimal, scaling
+from validation.experiments.lewkowycz import EXPERIMENTS, scaling
 from validation.experiments.lewkowycz.cells import Curves, alone, first_time, grid, images, steps_of, times, train
 from validation.experiments.lewkowycz.kernel import read as read_kernel
 from validation.experiments.lewkowycz.scaling import read
@@ -145,90 +143,6 @@ def test_sweeps_and_single_runs_are_alike(tmp_path):
         np.testing.assert_allclose(single["test"], together.test[k], atol=2e-3)
 
 
-def made(exponent, drop=0.0):
-    """Curves whose accuracy is at its best after (rate l2)^exponent steps; smaller l2 end `drop` lower a decade."""
-    cells = np.array(grid((0.5, 1.0), (1e-2, 1e-3, 1e-4)))
-    steps = np.unique(np.round(np.geomspace(1, 1e8, 500)))
-    peak = 3 * (cells[:, 0] * cells[:, 1]) ** exponent
-    top = 0.9 + drop * np.log10(cells[:, 1] / 1e-2)
-    test = top[:, None] * np.minimum(1, 0.2 + 0.8 * steps / peak[:, None])
-    nothing = np.full(test.shape, np.nan)
-    return Curves(cells[:, 0], cells[:, 1], np.broadcast_to(steps, test.shape), test, nothing, nothing, 1)
-
-
-@pytest.mark.parametrize(
-    ("exponent", "drop", "slope", "gap"),
-    [
-        (-1.0, 0.0, "agrees", "agrees"),
-        (-0.5, 0.0, "disagrees", "agrees"),
-        (-1.3, 0.0, "disagrees", "agrees"),
-        (-1.0, 0.02, "agrees", "disagrees"),
-    ],
-)
-def test_other_laws_of_time_disagree(exponent, drop, slope, gap):
-    setting = BY_NAME["t-star"].scales["quick"]
-    found = read(made(exponent, drop), {"budget": 100, "budget_rate": 0.5}, 10)
-    assert found.metrics["slope"] == pytest.approx(exponent, abs=0.03)
-    verdict = verdicts(setting, [found.metrics] * 2)
-    assert (verdict["slope"], verdict["gap_least"]) == (slope, gap)
-    assert verdict["fixed_cost"] == "agrees"
-
-
-def dense(turn, none):
-    """The curves of `made` with a training loss that is least at `turn` / (rate l2), and cells without l2."""
-    curves = made(-1.0)
-    at = turn / (curves.rates * curves.l2)
-    loss = np.abs(np.log(np.maximum(curves.steps, 1) / at[:, None]))
-    rows = np.r_[0:6, 0, 3]
-    l2 = np.append(curves.l2, [0.0, 0.0])
-    test = curves.test[rows].copy()
-    test[6:] *= none / 0.9
-    return replace(curves, rates=curves.rates[rows], l2=l2, steps=curves.steps[rows], test=test, loss=loss[rows])
-
-
-@pytest.mark.parametrize(
-    ("turn", "none", "loss_slope", "over_none"),
-    [
-        (0.5, 0.85, "agrees", "agrees"),
-        (0.5, 0.95, "agrees", "disagrees"),
-        (1e9, 0.85, "inconclusive", "agrees"),  # the loss still falls at the end
-    ],
-)
-def test_losses_that_turn_and_accuracies_without_l2(turn, none, loss_slope, over_none):
-    found = read(dense(turn, none), {}, 10).metrics
-    assert found["over_none"] == pytest.approx(0.9 - none)
-    verdict = verdicts(BY_NAME["t-star"].scales["gpu"], [found] * 3)
-    assert (verdict["loss_slope"], verdict["over_none"]) == (loss_slope, over_none)
-
-
-def test_a_loss_that_turns_at_one_time_for_all_l2_disagrees():
-    curves = dense(0.5, 0.85)
-    curves = replace(curves, loss=np.broadcast_to(curves.loss[0], curves.loss.shape))
-    found = read(curves, {}, 10).metrics
-    assert found["loss_slope"] == pytest.approx(0, abs=1e-9)
-    assert verdicts(BY_NAME["t-star"].scales["gpu"], [found] * 3)["loss_slope"] == "disagrees"
-
-
-@pytest.mark.parametrize(("exponent", "verdict"), [(-1.0, "disagrees"), (-1.25, "agrees"), (-1.6, "disagrees")])
-def test_the_c_of_small_l2_is_twice_that_of_large(exponent, verdict):
-    """Of t* ~ (rate l2)^exponent: by hand, over products of 1e-2, 5e-3, ... 5e-5, in halves at their middle."""
-    found = read(made(exponent), {}, 10).metrics
-    x = np.array([1e-2, 5e-3, 1e-3, 5e-4, 1e-4, 5e-5])
-    expected = (x[3:].prod() / x[:3].prod()) ** ((1 + exponent) / 3)
-    assert found["c_ratio"] == pytest.approx(expected, rel=0.1)  # times are known to a twelfth
-    found["over_none"] = found["loss_slope"] = 0.0
-    assert verdicts(BY_NAME["t-star"].scales["gpu"], [found] * 3)["c_ratio"] == verdict
-
-
-def test_cells_that_do_not_train_are_left_out():
-    curves = made(-1.0)
-    test = curves.test.copy()
-    test[0] = 0.1
-    found = read(replace(curves, test=test), {}, 10)
-    assert found.arrays["learns"].tolist() == [False] + [True] * 5
-    assert found.metrics["slope"] == pytest.approx(-1, abs=0.03)
-
-
 WILD = CNN | {"batch_size": 2, "loss": "softmax", "steps": 40, "cells": [[1e30, 0.01], [0.01, 0.01], [0.01, 0.02]]}
 
 
@@ -244,20 +158,6 @@ def test_a_run_that_diverges_at_once_is_a_result(tmp_path):
     assert np.isnan(found.arrays["t_star"][0])
     assert (found.arrays["t_star"][1:] > 0).all()
     assert np.isfinite(found.metrics["gap_least"])
-
-
-@pytest.mark.parametrize("learn", [0, 1, 2])
-def test_a_catapult_without_cells_to_compare_is_none(learn, tmp_path, monkeypatch):
-    """`learn` of three cells come to training accuracy 1, and those are alike."""
-    curves = made(-1.0)
-    rows = np.arange(6)[:, np.newaxis] < learn
-    there = np.where(rows, np.minimum(1, curves.steps / 100), 0.5)
-    curves = replace(curves, test=0.5 * there, train=there, loss=1 - there)
-    monkeypatch.setattr(scaling, "train", lambda *_: curves)
-    monkeypatch.setattr(scaling, "images", lambda *_: None)
-    found = scaling.catapult({}, 0, Context(tmp_path)).metrics
-    assert np.isnan(found["late_over_early"])
-    assert found["early_spread"] == 0 if learn == 2 else np.isnan(found["early_spread"])
 
 
 @pytest.mark.parametrize(
@@ -318,96 +218,6 @@ def test_a_network_that_diverges_does_not_have_a_loss_that_grows(tmp_path):
     assert found.arrays["t"][-1] < 5
     assert found.arrays["network"][-1] > 10 * found.arrays["network"].min()
     assert verdicts(setting, [found.metrics] * 3)["rises"] == "inconclusive"
-
-
-def curve(*test):
-    """What `alone` gives: a measurement every ten steps, from the start on."""
-    return {"steps": 10 * np.arange(len(test)), "test": np.array(test), "l2": np.zeros(len(test))}
-
-
-@pytest.mark.parametrize(
-    ("mine", "speed"),
-    [((0.1, 0.9, 0.9), 0.5), ((0.1, 0.2, 0.3), 1.5), ((0.1,), 1.5)],  # sooner; never, in 30 steps; diverged at once
-)
-def test_a_level_that_is_never_reached_takes_longer_than_the_run(mine, speed, tmp_path, monkeypatch):
-    runs = {"auto": curve(*mine), "l2-0.1": curve(0.1, 0.3, 0.8), "l2-0.2": curve(0.1, 0.2, 0.2)}
-    monkeypatch.setattr(optimal, "alone", lambda values, data, seed, context, name, *_: runs[name])
-    values = DIGITS | {"rate": 1.0, "start": 0.1, "every": 1, "steps": 30, "l2": [0.1, 0.2]}
-    found = optimal.auto(values, 0, Context(tmp_path)).metrics
-    assert found["speed"] == speed
-    assert found["gain"] == pytest.approx(max(mine) - 0.8)
-    setting = BY_NAME["auto-l2"].scales["gpu"]
-    assert verdicts(setting, [found] * 2)["speed"] == ("agrees" if speed < 1 else "disagrees")
-    assert found["ahead"] == pytest.approx(0.0)  # before the tenth step all are where they began
-
-
-def test_who_is_ahead_before_the_rate_falls(tmp_path, monkeypatch):
-    runs = {"auto": curve(0.1, 0.5, 0.6, 0.7, 0.7), "l2-0.1": curve(0.1, 0.2, 0.6, 0.7, 0.8)}
-    monkeypatch.setattr(optimal, "alone", lambda values, data, seed, context, name, *_: runs[name])
-    values = DIGITS | {"rate": 1.0, "start": 0.1, "every": 1, "steps": 40, "l2": [0.1]}
-    found = optimal.auto(values, 0, Context(tmp_path)).metrics
-    assert found["ahead"] == pytest.approx(0.3)  # up to step 12
-    setting = BY_NAME["auto-l2-schedule"].scales["gpu"]
-    assert set(verdicts(setting, [found] * 2).values()) == {"agrees"}
-    assert verdicts(setting, [found | {"ahead": -0.1}] * 2)["ahead"] == "disagrees"
-
-
-@pytest.mark.parametrize(
-    ("large", "optimal_l2", "falls", "doubling"),
-    [((0.1, 0.4, 0.4, 0.1, 0.1), 2.0, "agrees", "agrees"), ((0.1, 0.4, 0.4, 0.4, 0.4), 1.0, "disagrees", "disagrees")],
-)
-def test_what_the_short_run_gives(large, optimal_l2, falls, doubling, tmp_path, monkeypatch):
-    """It is at its best after 10 steps of a large l2 = 1: c = 10, for a budget of 10 an l2 of 1."""
-
-    def one(values, data, seed, context, name="cells"):
-        rates, l2 = np.array(values["cells"]).T
-        near = -abs(np.log(l2 / optimal_l2))[:, None]
-        test = np.array([large]) if name == "large" else np.array([[0.1, 0.5, 0.5, 0.5, 0.5]]) + 0.1 * near
-        steps = np.broadcast_to(10 * np.arange(5), test.shape)
-        return Curves(rates, l2, steps, test, test, test, 1)
-
-    monkeypatch.setattr(optimal, "train", one)
-    values = DIGITS | {"rate": 1.0, "large_l2": 1.0, "short": {"steps": 40}, "budgets": [10], "l2": [0.5, 1, 2, 4]}
-    found = optimal.measured_constant(values, 0, Context(tmp_path)).metrics
-    assert abs(found["doubling"]) == pytest.approx(np.log10(2))
-    seen = verdicts(BY_NAME["lambda-pred"].scales["gpu"], [found] * 2)
-    assert (seen["falls"], seen["doubling"]) == (falls, doubling)
-
-
-def test_a_budget_s_performance_is_the_maximum_in_training(tmp_path, monkeypatch):
-    tops = {"fixed-0.1": 0.9, "fixed-0.2": 0.8, "scaled-0.1": 0.7, "scaled-0.2": 0.75}
-    monkeypatch.setattr(optimal, "alone", lambda values, data, seed, context, name, *_: curve(0.1, tops[name], 0.2))
-    values = DIGITS | {"rate": 0.2, "epochs": 10, "constant": 1.0, "l2": [0.1, 0.2]}
-    found = optimal.fixed_budget(values, 0, Context(tmp_path)).metrics
-    assert found == pytest.approx({"fixed_cost": 0.0, "scaled_cost": 0.05})
-
-
-def test_minutes_are_of_all_steps():
-    values = BY_NAME["fixed-budget"].scales["gpu"].values
-    net, how = size(values["model"], "cifar10"), {"batch": 1024, "precision": "bf16"}
-    epochs = [20, 20, 20, 20, 10, 20, 40, 80]
-    expected = sum(seconds(net, steps=48 * n, tests=1 + len(times(6, 48 * n)), **how) for n in epochs) / 60
-    assert optimal.guess_fixed(values) == pytest.approx(expected)
-    values = BY_NAME["lambda-pred"].scales["gpu"].values
-    expected = [seconds(net, steps=n, tests=1 + len(times(6, n)), **how) / 60 for n in (96, 1920)]
-    assert optimal.guess_measured(values) == pytest.approx(expected[0] + 8 * expected[1])
-
-
-def test_two_seeds_decide_next_to_nothing():
-    """Student's 95 % point is 6.3 for two, 2.9 for three."""
-    assert min(setting.seeds for experiment in EXPERIMENTS for setting in experiment.scales.values()) == 3
-    assert {setting.seeds for setting in BY_NAME["fixed-budget"].scales.values()} == {5}
-
-
-def test_predictions_of_applications_can_fail():
-    setting = BY_NAME["kernel-vs-network"].scales["gpu"]
-    late = next(p for p in setting.predictions if p.metric == "late_over_zero")
-    assert [late.judge({"late_over_zero": [x] * 3}).verdict for x in (0.2, 0.9)] == ["agrees", "disagrees"]
-    setting = BY_NAME["lambda-pred"].scales["quick"]
-    assert set(verdicts(setting, [{"decades": 0.4, "gap": 0.001}] * 2).values()) == {"agrees"}
-    assert set(verdicts(setting, [{"decades": 1.4, "gap": 0.1}] * 2).values()) == {"disagrees"}
-    setting = BY_NAME["auto-l2"].scales["gpu"]
-    assert set(verdicts(setting, [{"gain": -0.1, "speed": 2.0}] * 2).values()) == {"disagrees"}
 
 
 def test_imagenet_is_asked_for_by_name(tmp_path):
