@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from linreg_dyn.certify.find import by_hand, identity
+from linreg_dyn.claims import falsify
 from linreg_dyn.claims.core import Claim, Mutant, Part
 from linreg_dyn.claims.lewkowycz._paper import given, numbers, source
 
@@ -54,6 +55,7 @@ EXPONENT = Part(
         "odd <= before",
         "even <= -1",
         "odd <= -1",
+        "2*n_e + (2*n_o - 2*m)/2 == 2*before",
     ),
     (
         ("before", "n_e + (n_o - m)/2"),
@@ -69,8 +71,35 @@ EXPONENT = Part(
         by_hand(("1", "")),
         by_hand(("1", "a0.0")),
         by_hand(("1", "a0.0"), ("1", "")),
+        identity(),
     ),
     sample=_graphs(1),
+)
+
+
+# ---------------------------------------------------------------- S3
+def _tensor(obeys: bool = True) -> Any:
+    """A component C of a derivative tensor of order a, its gradient h, the gradients g1, g2 at two samples."""
+
+    def sample(rng: Random, depth: int, level: int) -> dict[str, Any]:
+        out: dict[str, Any] = {n: [falsify.signed(rng, level) for _ in range(3)] for n in ("theta", "h", "g1", "g2")}
+        out |= {n: falsify.signed(rng, level) for n in ("P", "k", "C", "lam", "r1", "r2")}
+        out["a"] = Fraction(rng.randint(0, level))
+        product = out["P"] * sum((x * y for x, y in zip(out["theta"], out["h"], strict=True)), Fraction(0)) / 3
+        if obeys and out["k"] != out["a"]:
+            out["C"] = product / (out["k"] - out["a"])
+        return out
+
+    return sample
+
+
+S3 = Part(
+    given("sample", "theta", "h", "g1", "g2") | given("real", "P", "k", "a", "C", "lam", "r1", "r2"),
+    ("P*Mean(h*v) == -r1*P*Mean(h*g1) - r2*P*Mean(h*g2) - (k - a)*lam*C",),
+    (("v", "-r1*g1 - r2*g2 - lam*theta"),),
+    ("P*Mean(theta*h) == (k - a)*C",),
+    tactics=(identity(a0_0="-lam"),),
+    sample=_tensor(),
 )
 
 CLAIMS = (
@@ -85,18 +114,25 @@ CLAIMS = (
         kind="printed",
         reading=(
             "One vertex more, m + 1, in a component that becomes even or odd. The last bound is printed as 1, which is "
-            "true but not enough: the lemma needs -1, which follows as well (the last two conclusions). That "
-            "correlation functions are O(n^exponent) is the conjecture of Dyer and Gur-Ari, assumed as in the paper."
+            "true but not enough: the lemma needs -1, which follows as well. Part 2 is S3 for a derivative tensor of "
+            "any order a, h its gradient. That correlation functions are O(n^exponent) is the conjecture of Dyer and "
+            "Gur-Ari, assumed as in the paper. Of the loss it is used that l' grows no faster than a power of f, and "
+            "dC/dt is that at the start, where the expectation is taken."
         ),
         argument=(
-            "By S3, which is Lemma 1 and the chain rule, a derivative tensor's derivative in time is itself times a "
-            "number, and a sum of terms with one further factor, contracted with it. Under MSE l' is a polynomial of "
-            "f: each f in it is a vertex and an odd component of its own, which leaves n_o - m as it is."
+            "By S3, with Lemma 1, a derivative tensor's derivative in time is itself times a number, and a sum of "
+            "terms A l'(f), A having one further factor, contracted with it. Under MSE l' is a polynomial of f: each f "
+            "in it is a vertex and an odd component of its own, which leaves n_o - m as it is. For other losses the "
+            "conjecture does not speak of E[A l'(f)], but |E[A l'(f)]|^2 <= E[A^2] E[l'(f)^2]. The graph of A^2 is two "
+            "copies of that of A, whose exponent doubles (part 1, last): E[A^2] = O(n^-2). Moments of f have exponent "
+            "0, so that E[l'(f)^2] is bounded."
         ),
-        parts=(EXPONENT,),
+        parts=(EXPONENT, S3),
         mutants=(
             Mutant("the bound as printed", replace=(("before <= -1", "before <= 1"),), sample=_graphs(0)),
             Mutant("without the vertex", replace=(("(m + 1)", "m"),)),
+            Mutant("the degree does not fall", replace=(("- (k - a)*lam*C", "- k*lam*C"),), part=1),
+            Mutant("without Lemma 1", drop=0, part=1, sample=_tensor(obeys=False)),
         ),
         search_depths=(1,),
     ),
