@@ -13,6 +13,7 @@ _SECTIONS = (
     "limits",
     "times",
     "peak",
+    "linear_model",
     "deep_linear",
     "deep_linear_scaling",
     "deep_linear_l1",
