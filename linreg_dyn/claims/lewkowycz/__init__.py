@@ -9,6 +9,7 @@ _SECTIONS = (
     "networks",
     "width",
     "wide",
+    "any_loss",
     "modes",
     "limits",
     "times",
