@@ -18,6 +18,7 @@ _SECTIONS = (
     "deep_linear",
     "deep_linear_scaling",
     "deep_linear_l1",
+    "finite_width",
     "numbers",
     "loss_and_schedule",
     "experiments",
