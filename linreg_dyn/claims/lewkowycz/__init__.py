@@ -6,6 +6,7 @@ Each module named here has a tuple `CLAIMS`; the order is that of the paper.
 from importlib import import_module
 
 _SECTIONS = (
+    "linear_regression",
     "networks",
     "width",
     "wide",
