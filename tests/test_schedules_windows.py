@@ -101,8 +101,13 @@ def test_sums_and_products_combine_value_by_value():
     assert (FALL + 1).limits == (2, 4)
     assert (-1 * FALL).limits == (-3, -1)
     assert (FALL + Window(1, stop=7)).changes() == (7, 10, 20)
-    with pytest.raises(TypeError, match="unsupported operand"):
-        FALL * None
+    np.testing.assert_array_equal((FALL / 4 - FALL).at(steps), FALL.at(steps) / 4 - FALL.at(steps))
+    np.testing.assert_array_equal((np.uint8(4) - FALL).at(steps), (-(FALL - np.uint8(4))).at(steps))
+    for wrong in (lambda: FALL * None, lambda: FALL - None, lambda: FALL / FALL, lambda: 1 / FALL):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            wrong()
+    with pytest.raises(ZeroDivisionError):
+        FALL / 0
 
 
 def test_constants_inside_are_numbers():

@@ -2,9 +2,9 @@
 
 A schedule is a frozen dataclass: hashable, picklable, printed as the call that makes it. `schedule.at(steps)` is its
 value at a step or at an array of them, step 0 being the update from step 0 to step 1; `limits` and `length` bound it
-in value and in time; `plot` draws it; `to_spec` and `from_spec` turn it into data and back. `2 * schedule`, products
-and sums are schedules again. `rates` and `autol2` have the plain functions that drivers compile; `published` has the
-schedules that papers print.
+in value and in time; `plot` draws it; `to_spec` and `from_spec` turn it into data and back. `2 * schedule`,
+`schedule / 2`, products, sums and differences are schedules again. `rates` and `autol2` have the plain functions that
+drivers compile; `published` has the schedules that papers print.
 """
 
 from __future__ import annotations

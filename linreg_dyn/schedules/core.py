@@ -77,7 +77,7 @@ class Schedule(ABC):
         if self.length is not None and step >= self.length:
             raise ValueError(f"step must be below {self.length}, the length of the schedule, got {step}")
 
-    # Arithmetic: `2 * schedule`, `schedule * schedule`, `schedule + schedule`.
+    # Arithmetic: `2 * schedule`, `schedule * schedule`, `schedule + schedule`, `schedule - schedule`, `schedule / 2`.
     __array_ufunc__ = None  # a numpy number on the left leaves the product to us
 
     def __mul__(self, other: Any) -> Schedule:
@@ -99,6 +99,19 @@ class Schedule(ABC):
         from linreg_dyn.schedules.combine import Sum
 
         return Sum((other, self)) if _is_factor(other) else NotImplemented
+
+    def __neg__(self) -> Schedule:
+        return -1.0 * self
+
+    def __sub__(self, other: Any) -> Schedule:
+        return self + -1.0 * other if _is_factor(other) else NotImplemented
+
+    def __rsub__(self, other: Any) -> Schedule:
+        return other + -1.0 * self if _is_factor(other) else NotImplemented
+
+    def __truediv__(self, other: Any) -> Schedule:
+        divides = _is_factor(other) and not isinstance(other, Schedule)
+        return self * (1 / number("divisor of a schedule", other)) if divides else NotImplemented
 
     def __repr__(self) -> str:
         return short_repr(self)
