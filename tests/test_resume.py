@@ -33,7 +33,7 @@ def test_divergence_momentum_and_auto_l2_survive_the_interruption():
     whole = ld.simulate(initial, ld.SGDNoise(1.0), steps=90, **run)
     part = ld.simulate(initial, ld.SGDNoise(1.0), steps=41, **run)
     assert 0 < (part.status == 1).sum() < (whole.status == 1).sum() < 90
-    assert len(np.unique(whole.auto_l2_state[0])) > 1
+    assert len(np.unique(whole.auto_l2_state.sel(auto_l2="l2"))) > 1
     resumed = ld.simulate(initial, ld.SGDNoise(1.0), steps=90, **run, resume=part)
     xr.testing.assert_identical(resumed, whole)
 

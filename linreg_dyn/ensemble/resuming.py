@@ -59,6 +59,7 @@ def variables(velocities: Array | None, auto_l2: Array | None, trajectories: int
         text = {"long_name": "velocities of the heavy ball at the end", "units": "1"}
         out["velocities"] = (("trajectory", "layer"), velocities, text)
     if auto_l2 is not None:
-        text = {"long_name": "state of AutoL2 at the end: " + ", ".join(STATE)}
+        text = {"long_name": "state of AutoL2 at the end"}
+        out["auto_l2"] = ("auto_l2", list(STATE))
         out["auto_l2_state"] = (("auto_l2", "trajectory"), auto_l2[:, :trajectories], text)
     return out
