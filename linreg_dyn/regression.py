@@ -11,7 +11,9 @@ scaled by its covariance with `x`, not by its own spread, so a falling line has 
 from __future__ import annotations
 
 import csv
+import gzip
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from linreg_dyn._checks import choice
 from linreg_dyn.problem import NormalizedData, as_floats, as_reals
 
 Array = NDArray[np.float64]
 LARGEST = 1e150
 """Larger values have no square in float64."""
+MISSING = ("", "na", "n/a", "nan", "null")
+"""What stands for no value in a CSV file, in small letters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,25 +116,33 @@ def _standardize(values: Array, name: str) -> tuple[float, float, Array, float]:
     return mean, rms, centred / rms, rounding / rms
 
 
-def read_csv(path: str | Path, x: str, y: str) -> tuple[Array, Array]:
+def read_csv(path: str | Path, x: str, y: str, *, decimal: str = ".", missing: bool = False) -> tuple[Array, Array]:
     """Columns `x` and `y` of a CSV file with a header line, each of shape (sample,), in file order.
 
     Fields may be separated by comma, semicolon or tab (the commonest of them in the header); empty lines
-    are skipped. Raises OSError when the file cannot be read and ValueError, naming the line and the column,
-    when a column is missing or a value is empty, text, or not finite.
+    are skipped; a file that ends in .gz is decompressed. `decimal` is the mark of decimals, "." or ","; with "," no
+    comma separates. With `missing`, a field that is empty, NA, NaN or null is NaN. Raises OSError when the file cannot
+    be read and ValueError, naming the line and the column, when a column is missing or a value is empty, text, or not
+    finite.
     """
+    choice("decimal", decimal, (".", ","))
+    unpacked = gzip.open if str(path).endswith(".gz") else open
     try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            return _parse(stream, str(path), (x, y))
+        with unpacked(path, "rt", newline="", encoding="utf-8-sig") as stream:
+            return _parse(stream, str(path), (x, y), decimal, missing)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{path} cannot be decompressed: {error}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a text file in UTF-8") from None
     except csv.Error as error:
         raise ValueError(f"{path} is not a CSV file: {error}") from None
 
 
-def _parse(stream: Iterator[str], path: str, wanted: tuple[str, str]) -> tuple[Array, Array]:
+def _parse(
+    stream: Iterator[str], path: str, wanted: tuple[str, str], decimal: str, missing: bool
+) -> tuple[Array, Array]:
     header_line = next(stream, "")
-    delimiter = max(",;\t", key=header_line.count)
+    delimiter = max(",;\t".replace(decimal, ""), key=header_line.count)
     header = [name.strip() for name in next(csv.reader([header_line], delimiter=delimiter), [])]
     for name in wanted:
         if header.count(name) != 1:
@@ -143,13 +156,14 @@ def _parse(stream: Iterator[str], path: str, wanted: tuple[str, str]) -> tuple[A
             continue
         for column, name, place in zip(columns, wanted, places, strict=True):
             text = row[place].strip() if place < len(row) else ""
-            column.append(_number(text, f"{path}, line {rows.line_num + 1}, column {name!r}"))
+            where = f"{path}, line {rows.line_num + 1}, column {name!r}"
+            column.append(math.nan if missing and text.lower() in MISSING else _number(text, where, decimal))
     return np.array(columns[0]), np.array(columns[1])
 
 
-def _number(text: str, where: str) -> float:
-    try:
-        value = float(text)
+def _number(text: str, where: str, decimal: str) -> float:
+    try:  # with a decimal comma a point is no number's: it may part thousands
+        value = float(text if decimal == "." else text.translate({ord(","): ".", ord("."): ","}))
     except ValueError:
         raise ValueError(f"{where}: expected a number, got {repr(text) if text else 'an empty field'}") from None
     if not math.isfinite(value):

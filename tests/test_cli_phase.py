@@ -221,7 +221,7 @@ BAD = [
     (("--noise", "0.1"), "--noise is not used by --method gd"),
     (("--method", "noise"), "--method noise needs --noise"),
     (("--method", "sgd", "--batch", "443"), "--batch must be from 1 to the 442 rows"),
-    (("--data", "d.csv"), "--data, --x and --y are what --method sgd draws its batches from, not gd"),
+    (("--data", "d.csv"), "--data and its columns are what --method sgd draws its batches from, not gd"),
     (("--rates", "0.1", "1"), "--rates is not used by the portrait, only by --map rates, --map critical"),
     (("--map", "rates", "--lr", "0.1"), "--lr is not used by --map rates, only by the portrait, --map basin"),
     (("--map", "basin", "--trajectories", "3"), "--trajectories is not used by --map basin"),

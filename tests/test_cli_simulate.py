@@ -103,6 +103,19 @@ def test_when_every_net_diverges_it_says_so(houses, tmp_path, capsys):
     assert pd.read_csv(tmp_path / "out" / "predictions.csv").prediction.isna().all()
 
 
+def test_rows_without_a_value_are_left_out_if_that_is_asked_for(houses, tmp_path, capsys):
+    table = pd.read_csv(houses)[["area", "price"]]
+    path = tmp_path / "gaps.csv.gz"
+    table.assign(area=table.area.where(table.index != 3)).to_csv(path, sep=";", decimal=",", index=False)
+    assert simulate(path, tmp_path / "none", "--decimal", ",") == 2
+    assert "line 5, column 'area': expected a number, got an empty field" in capsys.readouterr().err
+    assert simulate(path, tmp_path / "out", "--decimal", ",", "--drop-missing", "--steps", 2) == 0
+    assert "gaps.csv.gz (1 row without a value left out): area -> price, 59 rows" in capsys.readouterr().out
+    assert np.array_equal(pd.read_csv(tmp_path / "out" / "predictions.csv").area, table.area.drop(3))
+    assert simulate(None, tmp_path / "none", "--drop-missing") == 2
+    assert "say how to read --data, which is not given" in capsys.readouterr().err
+
+
 def test_without_data_it_trains_on_diabetes(tmp_path):
     command = [
         sys.executable,

@@ -1,5 +1,6 @@
 """Reading, checking and normalising the user's data; numpy.polyfit is the oracle for lines."""
 
+import gzip
 from fractions import Fraction
 
 import numpy as np
@@ -132,6 +133,29 @@ def test_read_csv(tmp_path, text):
     x, y = regression.read_csv(path, "area", "price")
     assert x.tolist() == [50, 70, 60]
     assert y.tolist() == [100.5, 150, 120]
+
+
+def test_read_csv_with_decimal_commas_gaps_and_compression(tmp_path):
+    path = tmp_path / "houses.csv.gz"
+    path.write_bytes(gzip.compress(b"area;price\n50;100,5\n;1\n70;NaN\n60;-1,2e1\n"))
+    x, y = regression.read_csv(path, "area", "price", decimal=",", missing=True)
+    np.testing.assert_array_equal(x, [50, np.nan, 70, 60])
+    np.testing.assert_array_equal(y, [100.5, 1, np.nan, -12])
+    with pytest.raises(ValueError, match="line 3, column 'area': expected a number, got an empty field"):
+        regression.read_csv(path, "area", "price", decimal=",")
+    with pytest.raises(ValueError, match="line 2, column 'price': expected a number, got '100,5'"):
+        regression.read_csv(path, "area", "price")
+    path.write_bytes(gzip.compress(b"area;price\n1.234;1\n"))
+    with pytest.raises(ValueError, match=r"line 2, column 'area': expected a number, got '1\.234'"):
+        regression.read_csv(path, "area", "price", decimal=",")
+
+
+def test_damaged_archives_are_refused(tmp_path):
+    whole = gzip.compress(CSV.encode())
+    for name, content in (("cut", whole[:-9]), ("plain", CSV.encode()), ("bent", whole[:12] + b"?" + whole[13:])):
+        (tmp_path / f"{name}.csv.gz").write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name}.csv.gz cannot be decompressed: "):
+            regression.read_csv(tmp_path / f"{name}.csv.gz", "area", "price")
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,13 @@ def add_options(parser: argparse.ArgumentParser, *, steps: int, rate: str) -> No
     add("--momentum", metavar="BETA", type=float, default=0.0, help=momentum)
     add("--nesterov", action="store_true", help="look ahead by one more momentum step")
     add("--seed", metavar="S", type=whole, default=0, help="seed of everything random (default: 0)")
-    add("--data", metavar="FILE", help="CSV file with a header line (default: diabetes data of scikit-learn)")
+    data = "CSV file with a header line, or a .csv.gz (default: diabetes data of scikit-learn)"
+    add("--data", metavar="FILE", help=data)
     add("--x", metavar="COL", help="column of the inputs")
     add("--y", metavar="COL", help="column of the targets")
+    add("--decimal", choices=(".", ","), help="mark of decimals in --data (default: .)")
+    drop = "leave out rows of --data where one of the two columns has no value"
+    add("--drop-missing", action="store_const", const=True, help=drop)
     backend = "where to compute; auto: on the GPU if there is one and enough to do (default: %(default)s)"
     add("--backend", choices=("auto", "cpu", "cuda"), default="auto", help=backend)
     add("--dtype", choices=("float64", "float32"), default="float64", help="of the weights (default: %(default)s)")
@@ -185,6 +189,8 @@ def data(args: argparse.Namespace) -> tuple[Regression, str, tuple[str, str]]:
     if args.data is None:
         if args.x is not None or args.y is not None:
             raise ValueError("--x and --y name columns of --data, which is not given")
+        if args.decimal or args.drop_missing:
+            raise ValueError("--decimal and --drop-missing say how to read --data, which is not given")
         names = ("bmi", "progression")
         return normalize(*diabetes(), names=names), "diabetes data of scikit-learn", names
     if args.x is None or args.y is None:
@@ -192,7 +198,12 @@ def data(args: argparse.Namespace) -> tuple[Regression, str, tuple[str, str]]:
     names = (args.x, args.y)
     if not Path(args.data).is_file():
         raise ValueError(f"--data must be a CSV file, {args.data} is none")
-    return normalize(*read_csv(args.data, *names), names=names), args.data, names
+    x, y = read_csv(args.data, *names, decimal=args.decimal or ".", missing=bool(args.drop_missing))
+    there = (x == x) & (y == y)  # numbers, not NaN
+    left_out = there.size - there.sum()
+    rows = "1 row" if left_out == 1 else f"{left_out} rows"
+    source = f"{args.data} ({rows} without a value left out)" if left_out else args.data
+    return normalize(x[there], y[there], names=names), source, names
 
 
 def method(args: argparse.Namespace, regression: Regression | None) -> Method:

@@ -169,8 +169,9 @@ def _check(args: argparse.Namespace) -> None:
         values = getattr(args, option)
         if values is not None and len(values) not in counts:
             raise ValueError(f"--{option} takes {counts[0]} or {counts[1]} numbers, got {len(values)}")
-    if args.method != "sgd" and (args.data, args.x, args.y) != (None, None, None):
-        raise ValueError(f"--data, --x and --y are what --method sgd draws its batches from, not {args.method}")
+    reading = (args.data, args.x, args.y, args.decimal, args.drop_missing)
+    if args.method != "sgd" and any(value is not None for value in reading):
+        raise ValueError(f"--data and its columns are what --method sgd draws its batches from, not {args.method}")
     options.check(args)
 
 
