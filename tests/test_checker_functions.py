@@ -329,6 +329,20 @@ def test_bad_rates_are_refused(rates: Any) -> None:
     assert refusal(proved({**statement, "rates": [["x", "1"]]}, identity())) is None
 
 
+@pytest.mark.parametrize(
+    ("conclude", "where"),
+    [("u == w[i]", [("u", "Dt(x)")]), ("D(Dt(x)*x, x) == w[i]", []), ("Dt(x) == v", [("v", "w[i]")])],
+)
+def test_a_flow_is_the_same_for_all_layers(conclude: str, where: Any) -> None:
+    """A rate that names a layer would be that of the first layer in one statement and of each in another."""
+    point = {"x": "1", "w": ["1", "1/2"]}
+    for rate, definitions in (("w[i]", where), ("r", [*where, ("r", "w[i]")])):
+        statement = part({**X, "w": "layers:2"}, [conclude], (), definitions, [("x", rate)])
+        assert "one for all" in str(refusal(refuted(statement, point)))
+    statement = part({**X, "w": "layers:2"}, [conclude], (), where, [("x", "w[0]")])
+    assert refusal(refuted(statement, point)) is None
+
+
 def test_a_statement_without_rates_has_no_flow() -> None:
     assert refusal(proved(plain(X, ["Dt(x) == 0"]), identity())) is not None
 

@@ -761,7 +761,7 @@ class Scope:
 
 # ---------------------------------------------------------------- statements
 def check_names(part):
-    """Names are defined once, `i`, `j` are left to the layers' indices and `Dt` to the flow."""
+    """Names are defined once, `i`, `j` are left to the layers' indices and `Dt` to the flow, which is one for all."""
     names = [*part["given"], *(name for name, _ in part["where"])]
     for name in names:  # two spellings that Python reads as one name are no two names
         node = parse(name)
@@ -769,6 +769,9 @@ def check_names(part):
     require(len(set(names)) == len(names) and not {"i", "j", "Dt"} & set(names), "a name twice, or a reserved one")
     rates = [name for name, _ in part.get("rates", ())]
     require(len(set(rates)) == len(rates) and {*rates} <= {*part["given"]}, "rates are of given names, one of each")
+    where, flow = ({n: parse(text) for n, text in part.get(key, ())} for key in ("where", "rates"))
+    own = any(mentions(rate, k, where) for rate in flow.values() for k in "ij")
+    require(not own, "a rate that names the layer i or j, where the flow is one for all")
     sized = {kind.rpartition(":")[0] for kind in part["given"].values() if kind.rpartition(":")[2].isdecimal()}
     others = {kind for kind in part["given"].values() if not kind.rpartition(":")[2].isdecimal()}
     sizes = [int(kind.rpartition(":")[2]) for kind in {*part["given"].values()} - others]
