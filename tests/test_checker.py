@@ -280,6 +280,10 @@ def test_the_frame_of_a_certificate_is_checked():
     for key in ("format", "verdict", "parts", "sha256"):
         body = {k: v for k, v in good.items() if k != key}
         assert refusal(body if key == "sha256" else signed(body)) is not None, key
+    false = refuted(part(REAL, ["x > 0"]), {"x": "0"})
+    assert refusal(false) is None
+    for parts in ([*false["parts"], 5], {"0": false["parts"][0]}, [*false["parts"], {"given": {"Dt": "real"}}]):
+        assert refusal(signed({**false, "parts": parts})) is not None, parts
     for nothing in (None, [], 3, "proved"):
         assert refusal(nothing) is not None
 

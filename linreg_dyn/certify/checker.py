@@ -551,7 +551,10 @@ class Scope:
         """Has a text an entry for each layer of an open net, be it that they have simplified to the same for all?"""
         match node:
             case ast.Name(id=name):
-                return name == self.generic or (name in self.where and self.layered(self.where[name]))
+                text = self.where.get(name)
+                return name == self.generic or (
+                    text is not None and self.once(text, {}, lambda: self.layered(text), "layered")
+                )
             case ast.Call(func=ast.Name(id="abs" | "D"), args=args):
                 return any(map(self.layered, args))
             case ast.Subscript() | ast.Call():
