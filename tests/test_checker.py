@@ -299,6 +299,14 @@ def test_definitions_of_definitions_are_read_once(given, first):
     assert truth(statement, point) == (True, statement["conclude"][0])
 
 
+def test_entries_of_definitions_of_definitions_are_looked_for_once():
+    """Each, with no entry for a layer, names the one before twice: 2^60 of them if looked into at every mention."""
+    for first, says in (("c", "only layers have indices"), ("0*w", None)):
+        chain = [["u0", first], *([f"u{k + 1}", f"u{k} - u{k}"] for k in range(60))]
+        statement = part({**LAYERS, "c": "real"}, ["u60[i] == 0"], (), chain)
+        assert refusal(proved(statement, identity())) == says
+
+
 def test_a_definition_with_an_index_is_another_for_each_layer():
     where = [["u", "w[i]"], ["v", "u + w[j]"]]
     point = {"w": ["1", "2", "4"]}

@@ -59,10 +59,19 @@ WEAKER = Part(given={"x": "real"}, conclude=("x == x",))
 
 def certificate(claim="fake.square", part=SQUARE, **changes):
     """A certificate that the checker accepts, with its digest made after `changes`."""
-    body = {"format": checker.FORMAT, "claim": claim, "verdict": "proved"}
+    body: dict = {"format": checker.FORMAT, "claim": claim, "verdict": "proved"}
     body |= {"statement": "", "source": "fake2020, eq. 1", "argument": ""}
     body |= {"parts": [part.formal() | {"proof": [{"rule": "identity"}]}], **changes}
     return body | {"sha256": checker.digest(body)}
+
+
+FALSE = Part(given={"x": "real"}, conclude=("x > 0",)).formal()
+WITNESS = {"part": 0, "given": {"x": "0"}, "breaks": "x > 0"}
+
+
+def refutation(**changes):
+    """A certificate with a witness against a false part, and other parts that the witness says nothing of."""
+    return certificate(verdict="refuted", **{"witness": WITNESS, **changes})
 
 
 def check(tmp_path, monkeypatch, content, name="fake.square"):
@@ -89,6 +98,9 @@ def test_check_accepts_a_true_certificate(tmp_path, monkeypatch, capsys):
         (certificate(claim="fake.cube"), "fake.cube", "fake.cube"),
         (certificate() | {"sha256": "0" * 64}, "fake.square", "digest"),
         (certificate(part=Part(given={"x": "real"}, conclude=("x == 0",))), "fake.square", "sides differ"),
+        (refutation(parts=[FALSE, 5]), "fake.square", "no list of parts"),
+        (refutation(parts=[FALSE, 5], claim="own"), "own", "no list of parts"),
+        (refutation(parts={"0": FALSE}, claim="own", witness={**WITNESS, "part": "0"}), "own", "no list of parts"),
         ("{", "fake.square", "not JSON"),
         ('{"a": 1}', "fake.square", "no certificate of this format"),
         ("[]", "fake.square", "no certificate of this format"),

@@ -1230,6 +1230,9 @@ def check_certificate(certificate, lemmas=None):
         require(isinstance(certificate["claim"], str), "a claim has a name")
         require(certificate["sha256"] == digest(certificate), "altered: the digest does not match")
         parts = certificate["parts"]
+        require(isinstance(parts, list) and all(isinstance(part, dict) for part in parts), "no list of parts")
+        for part in parts:
+            check_names(part)
         if certificate["verdict"] == "refuted":
             part = parts[certificate["witness"]["part"]]
             admitted, broken = truth(part, certificate["witness"]["given"])
