@@ -107,6 +107,16 @@ def test_a_file_that_is_edited_while_it_runs_is_what_it_was(context, where, tmp_
     assert records.read(queue.run(edited, context, **where))["metrics"]["change"] == [2.0] * 3
 
 
+def test_a_callable_object_is_of_the_file_that_has_its_class(tmp_path):
+    path, text = tmp_path / "own.py", OWN.replace("measure)", "Rule())").format(stop=None, factor=1.0)
+    text = text.replace("def measure(", "class Rule:\n  def __call__(self, ")
+    codes = []
+    for more in ("", "", "# edited"):
+        path.write_text(text + more)
+        codes.append(runpy.run_path(str(path))["SPEC"].experiment.code)
+    assert codes[0] == codes[1] != codes[2]
+
+
 def test_what_was_typed_goes_on_only_as_the_same_experiment(context, where):
     """No file says what code a prompt was given, so that another session's may be another."""
     names = {"__name__": "typed"}

@@ -58,6 +58,10 @@ class Prediction:
     that holds on every trajectory, say) is judged seed by seed: it agrees if every seed lies within. The ends
     themselves are neither within nor outside: where nothing changed, "it grows" and "it shrinks" are inconclusive.
 
+    "Nothing is gained by more of it" says nothing where there is no gain at all. Such a prediction names the metric that
+    it presupposes to be above 0, and is inconclusive unless the 90 % interval of that one's mean is: by the mean alone it
+    would be judged in half of all experiments in which there is no effect.
+
     Attributes:
         metric: its name in what the experiment measures.
         says: the prediction in words.
@@ -65,6 +69,7 @@ class Prediction:
         exact: judge each seed's number, not the mean.
         expected: whether the effect is expected at this size; where not, `says` has the reason.
         claim: the id of the claim that this is evidence for, if any.
+        presupposes: the metric that must be above 0 for this to say something, if any.
     """
 
     metric: str
@@ -74,13 +79,14 @@ class Prediction:
     exact: bool = False
     expected: bool = True
     claim: str | None = None
+    presupposes: str | None = None
 
     def __post_init__(self) -> None:
         if not self.low < self.high or (math.isinf(self.low) and math.isinf(self.high)):
             raise ValueError(f"low and high of {self.metric} must bound a region, got {self.low} and {self.high}")
 
     def judge(self, metrics: Metrics) -> Judgement:
-        """The verdict, computed from one number a seed. KeyError when the metric was not measured."""
+        """The verdict, computed from one number a seed. KeyError when a metric was not measured."""
         values = np.asarray(metrics[self.metric], dtype=np.float64)
         if not len(values) or not np.isfinite(values).all():
             return Judgement("inconclusive", -math.inf, math.nan, math.inf, int(np.isfinite(values).sum()))
@@ -88,7 +94,9 @@ class Prediction:
             interval = Interval(float(values.min()), float(values.mean()), float(values.max()))
         else:
             interval = mean_interval(values)
-        if self.low < interval.low and interval.high < self.high:
+        if self._void(metrics):
+            verdict = "inconclusive"
+        elif self.low < interval.low and interval.high < self.high:
             verdict = "agrees"
         elif interval.high < self.low or self.high < interval.low or (self.exact and self._outside(interval)):
             verdict = "disagrees"
@@ -96,12 +104,21 @@ class Prediction:
             verdict = "inconclusive"
         return Judgement(verdict, *interval, len(values))
 
+    def _void(self, metrics: Metrics) -> bool:
+        """Is what this presupposes not found?"""
+        if self.presupposes is None:
+            return False
+        values = metrics[self.presupposes]
+        return not np.isfinite(values).all() or not mean_interval(values).low > 0
+
     def _outside(self, interval: Interval) -> bool:
         return interval.low < self.low or interval.high > self.high
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON, an infinite end being null."""
+        """As JSON, an infinite end being null; without `presupposes` where it is None."""
         row = dataclasses.asdict(self)
+        if self.presupposes is None:
+            del row["presupposes"]  # so that the digests of specs that presuppose nothing stay what they were
         return {key: None if isinstance(x, float) and math.isinf(x) else x for key, x in row.items()}
 
     @staticmethod
@@ -185,8 +202,10 @@ class Experiment:
 
 
 def _code(measure: Callable[..., Any]) -> str:
-    """A digest of the file that has a function; one of its own where there is none."""
+    """A digest of the file that has a function, or the class of a callable object; its own where there is none."""
     inside = inspect.unwrap(measure.func if isinstance(measure, functools.partial) else measure)
+    if not (inspect.isroutine(inside) or inspect.isclass(inside)):
+        inside = type(inside)
     try:
         return hashlib.sha256(Path(inspect.getfile(inside)).read_bytes()).hexdigest()
     except (TypeError, OSError):
