@@ -195,6 +195,22 @@ def test_what_a_prediction_did_not_expect_decides_nothing(folder: Path) -> None:
     assert "no prediction" in found.method
 
 
+@pytest.mark.parametrize(
+    ("helps", "told"),
+    [
+        ((-0.01, 0.03, 0.02, 0.02, 0.03), "it agrees"),  # one seed without an effect is no reason
+        ((-0.03, 0.03, 0.01, -0.02, 0.02), "it cannot tell"),
+        ((0.02, 0.03, math.nan, 0.02, 0.03), "it cannot tell"),
+    ],
+)
+@pytest.mark.parametrize("exact", [False, True])
+def test_what_a_prediction_presupposes_is_judged_alike(folder: Path, helps: Any, told: str, exact: bool) -> None:
+    late = Prediction("late", "nothing is gained", high=0.003, exact=exact, presupposes="helps")
+    path = write(folder, {"late": (0.001, -0.001, 0.0, 0.001, -0.001), "helps": helps}, late)
+    assert evidence.read(path) == records.read(path)  # each computes the verdict for itself
+    assert told in examine(claim()).method
+
+
 # ---------------------------------------------------------------- damage
 def change(path: Path, how: Any, sign: bool = True) -> None:
     """Alter a record; `sign`: with the digest that then belongs to it."""

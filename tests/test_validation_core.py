@@ -71,6 +71,32 @@ def test_no_effect_at_all_is_no_evidence(low, high, same, exact):
     assert prediction.judge({"gain": [beyond] * 3}).verdict == "disagrees"
 
 
+@pytest.mark.parametrize(
+    ("helps", "verdicts"),
+    [
+        ([-0.01, 0.03, 0.02, 0.02, 0.03], ["agrees", "disagrees"]),  # one seed without an effect is no reason
+        ([0.0, 0.0, 0.0, 0.0, 0.0], ["inconclusive"] * 2),
+        ([-0.03, 0.03, 0.01, -0.02, 0.02], ["inconclusive"] * 2),  # its mean is above 0, by chance
+        ([-0.02, -0.03, -0.02, -0.02, -0.03], ["inconclusive"] * 2),
+        ([0.02, 0.03, math.nan, 0.02, 0.03], ["inconclusive"] * 2),
+    ],
+)
+@pytest.mark.parametrize("exact", [False, True])
+def test_what_a_prediction_presupposes_is_of_the_mean_over_seeds(helps, verdicts, exact):
+    late, metrics = [0.001, -0.001, 0.0, 0.001, -0.001], {"helps": helps}
+    given = stats.ttest_1samp(helps, 0, alternative="greater").pvalue < 0.05
+    assert given == ("agrees" in verdicts)
+    prediction = Prediction("late", "nothing is gained", high=0.003, exact=exact, presupposes="helps")
+    found = [prediction.judge(metrics | {"late": [x + up for x in late]}).verdict for up in (0, 0.01)]
+    assert found == verdicts
+    assert Prediction.from_json(prediction.to_json()) == prediction
+
+
+def test_a_prediction_that_presupposes_nothing_is_written_as_it_always_was():
+    assert "presupposes" not in WITHIN.to_json()
+    assert Prediction.from_json(WITHIN.to_json()) == WITHIN
+
+
 @pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 1), (-math.inf, math.inf), (math.nan, 1)])
 def test_a_prediction_must_be_able_to_fail(low, high):
     with pytest.raises(ValueError, match="must bound a region"):

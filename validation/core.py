@@ -58,9 +58,9 @@ class Prediction:
     that holds on every trajectory, say) is judged seed by seed: it agrees if every seed lies within. The ends
     themselves are neither within nor outside: where nothing changed, "it grows" and "it shrinks" are inconclusive.
 
-    "Nothing is gained by more of it" says nothing where there is no gain at all. Such a prediction names the metric that
-    it presupposes to be above 0, and is inconclusive unless the 90 % interval of that one's mean is: by the mean alone it
-    would be judged in half of all experiments in which there is no effect.
+    "Nothing is gained by more of it" says nothing where there is no gain at all. Such a prediction names the metric
+    that it presupposes to be above 0, and is inconclusive unless the 90 % interval of that one's mean is: by the mean
+    alone it would be judged in half of all experiments in which there is no effect.
 
     Attributes:
         metric: its name in what the experiment measures.

@@ -44,7 +44,10 @@ class Damaged(ValueError):
 
 @dataclass(frozen=True)
 class Finding:
-    """A prediction of one record and its numbers, one a seed: the mean lies in (low, high) (`exact`: all do)."""
+    """A prediction of one record and its numbers, one a seed: the mean lies in (low, high) (`exact`: all do).
+
+    It cannot tell anything unless the mean of what it presupposes, one number a seed (None: nothing), is above 0.
+    """
 
     name: str
     low: float
@@ -52,22 +55,19 @@ class Finding:
     exact: bool
     numbers: tuple[float, ...]
     experiment: str = ""
+    presupposed: tuple[float, ...] | None = None
 
     def interval(self) -> tuple[float, float]:
         """The range of the numbers if exact, else Student's interval of their mean; infinite where there is none."""
-        x = np.array(self.numbers)
-        if not len(x) or not np.isfinite(x).all() or (len(x) < 2 and not self.exact):
-            return -math.inf, math.inf
-        if self.exact:
-            return float(x.min()), float(x.max())
-        half = stdtrit(len(x) - 1, (1 + CONFIDENCE) / 2) * x.std(ddof=1) / math.sqrt(len(x))
-        return float(x.mean() - half), float(x.mean() + half)
+        return _interval(self.numbers, self.exact)
 
     def agrees(self) -> bool | None:
         """Within the region: True; outside of it (exact: a number is outside): False; None: they cannot tell.
 
         The ends are neither: no effect at all is no evidence for one in either direction.
         """
+        if self.presupposed is not None and not _interval(self.presupposed)[0] > 0:
+            return None
         a, b = self.interval()
         if self.low < a and b < self.high:
             return True
@@ -88,6 +88,16 @@ class Finding:
         a, b = self.interval()
         away = (b - a) + abs(end) + 1
         return replace(self, numbers=tuple(x - x.mean() + end + sign * away))
+
+
+def _interval(numbers: Sequence[float], exact: bool = False) -> tuple[float, float]:
+    x = np.array(numbers)
+    if not len(x) or not np.isfinite(x).all() or (len(x) < 2 and not exact):
+        return -math.inf, math.inf
+    if exact:
+        return float(x.min()), float(x.max())
+    half = stdtrit(len(x) - 1, (1 + CONFIDENCE) / 2) * x.std(ddof=1) / math.sqrt(len(x))
+    return float(x.mean() - half), float(x.mean() + half)
 
 
 def folder() -> Path:
@@ -158,14 +168,19 @@ def arrays(record: dict[str, Any]) -> dict[str, np.ndarray]:
 
 def finding(record: dict[str, Any], prediction: dict[str, Any]) -> Finding:
     """A prediction of a record with the numbers that it is about."""
-    numbers = tuple(math.nan if x is None else float(x) for x in record["metrics"][prediction["metric"]])
+
+    def measured(metric: str) -> tuple[float, ...]:
+        return tuple(math.nan if x is None else float(x) for x in record["metrics"][metric])
+
+    numbers, needed = measured(prediction["metric"]), prediction.get("presupposes")
     low = -math.inf if prediction["low"] is None else float(prediction["low"])
     high = math.inf if prediction["high"] is None else float(prediction["high"])
     both = f"in ({low:g}, {high:g})"
     region = f"< {high:g}" if math.isinf(low) else f"> {low:g}" if math.isinf(high) else both
     spec = record["spec"]
     name = f"{spec['experiment']} ({spec['scale']}): {prediction['metric']} {region}"
-    return Finding(name, low, high, bool(prediction["exact"]), numbers, spec["experiment"])
+    presupposed = None if needed is None else measured(needed)
+    return Finding(name, low, high, bool(prediction["exact"]), numbers, spec["experiment"], presupposed)
 
 
 def _sha256(value: Any) -> str:
