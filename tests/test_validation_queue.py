@@ -107,6 +107,51 @@ def test_a_file_that_is_edited_while_it_runs_is_what_it_was(context, where, tmp_
     assert records.read(queue.run(edited, context, **where))["metrics"]["change"] == [2.0] * 3
 
 
+WATCHING = """
+from validation.core import Experiment, Measured, Setting
+from validation.experiments.common import dataset
+from validation.experiments.runs import Watch, train
+from validation.train import Recipe
+
+def see(trainer):
+    return {{"x": {factor}}}
+
+def measure(values, seed, context):
+    data, how = dataset(values, context, seed), Recipe(1, 8, 0.1, seed=seed)
+    model, watch = {{"name": "fc", "width": 2, "depth": 1}}, {{"own": Watch(see, {{}})}}
+    curves = train("one", model, data, how, context, every=1, watch=watch)
+    if {stop}:
+        raise KeyboardInterrupt
+    return Measured({{"x": float(curves["own.x"][-1])}})
+
+setting = Setting({{"data": "digits", "train": 16, "test": 8}}, (), 2)
+SPEC = Experiment("own.one", "An own one", "nobody", "It holds.", {{"quick": setting}}, measure).spec("quick")
+"""
+
+
+def test_what_an_edited_file_watches_is_not_what_it_watched(context, where, tmp_path):
+    """A finished training outlives an interrupted run, with what was seen of it by the code there was then."""
+    path = tmp_path / "own.py"
+    path.write_text(WATCHING.format(stop=True, factor=1.0))
+    with pytest.raises(KeyboardInterrupt):
+        queue.run(runpy.run_path(str(path))["SPEC"], context, **where)
+    path.write_text(WATCHING.format(stop=False, factor=7.0))
+    record = records.read(queue.run(runpy.run_path(str(path))["SPEC"], context, **where))
+    assert record["metrics"]["x"] == [7.0] * 2
+
+
+def test_a_prediction_of_what_is_not_measured_ends_the_run_after_one_seed(context, where):
+    seeds = []
+
+    def measure(values, seed, context):
+        seeds.append(seed)
+        return Measured({"slop": -1.0, "line": 0.0})
+
+    with pytest.raises(ValueError, match=r"^measure of toy\.one must give 'slope', .*; it gives 'line', 'slop'$"):
+        queue.run(experiment(measure).spec("quick"), context, **where)
+    assert seeds == [0]
+
+
 def test_a_callable_object_is_of_the_file_that_has_its_class(tmp_path):
     path, text = tmp_path / "own.py", OWN.replace("measure)", "Rule())").format(stop=None, factor=1.0)
     text = text.replace("def measure(", "class Rule:\n  def __call__(self, ")

@@ -40,6 +40,13 @@ def test_a_spec_never_runs_twice(context, where):
     assert calls == [0, 1, 2]
 
 
+def test_what_cannot_be_judged_leaves_no_file(where):
+    spec = experiment(near(-1)).spec("quick")
+    with pytest.raises(KeyError, match="slope"):
+        records.write(spec, [Measured({"slop": -1.0})] * 3, seconds=1.0, device={}, folder=where["folder"])
+    assert not list(where["folder"].glob("*"))
+
+
 def change(record, *keys, value):
     *path, last = keys
     for key in path:

@@ -92,6 +92,7 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
 
     Raises:
         OutOfTime: the context's deadline passed; what was done is kept.
+        ValueError: after the first seed, if it has not what is predicted.
     """
     path = folder / f"{spec.name}.json"
     if path.exists():
@@ -101,7 +102,7 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
     home = work / spec.name / _made_by(spec, surroundings(context.device))
     if not home.exists() and any(home.parent.glob(f"*/{SPENT}")):
         context.say(f"{spec.name}: begun anew; what is kept of it is of other code, other versions or another device")
-    store, measured = Store(work / FOLDER), []
+    store, measured = Store(work / FOLDER, spec.experiment.code), []
     before, start = _spent(home), time.monotonic()
 
     def keep_time() -> None:
@@ -115,6 +116,7 @@ def run(spec: Spec, context: Context, *, folder: Path = records.FOLDER, work: Pa
         for seed in range(spec.setting.seeds):
             inside = replace(context, folder=home / str(seed), trainings=store, say=partial(say, seed))
             measured.append(_seed(spec, seed, inside))
+            _check_predicted(spec, measured[0])
     finally:
         keep_time()
     seconds = _spent(home)
@@ -217,6 +219,17 @@ def _seed(spec: Spec, seed: int, context: Context) -> Measured:
         kind, _, name = key.partition(".")
         found[kind][name] = float(value) if kind == "metric" else value
     return Measured(found["metric"], found["array"])
+
+
+def _check_predicted(spec: Spec, found: Measured) -> None:
+    """ValueError, naming it, if a prediction is of a metric that is not measured."""
+    for prediction in spec.setting.predictions:
+        if prediction.metric not in found.metrics:
+            given = ", ".join(repr(name) for name in sorted(found.metrics)) or "nothing"
+            raise ValueError(
+                f"measure of {spec.experiment.id} must give {prediction.metric!r}, which is predicted (NaN where a "
+                f"seed has none); it gives {given}"
+            )
 
 
 def _bytes(folder: Path) -> int:

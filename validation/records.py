@@ -47,6 +47,7 @@ def write(
         raise ValueError(f"measured must have {spec.setting.seeds} seeds, got {len(measured)}")
     names = sorted({name for one in measured for name in one.metrics})
     metrics = {name: [float(one.metrics.get(name, math.nan)) for one in measured] for name in names}
+    judged = [p.judge(metrics).to_json() for p in spec.setting.predictions]  # before anything is written
     arrays = {f"{k}.{name}": value for k, one in enumerate(measured) for name, value in one.arrays.items()}
     with atomic_file(folder / f"{spec.name}.npz") as temporary:
         np.savez_compressed(temporary, **arrays)  # pyright: ignore[reportArgumentType]
@@ -58,7 +59,7 @@ def write(
         "source": spec.experiment.source,
         "differs": spec.setting.differs,
         "metrics": {name: [x if math.isfinite(x) else None for x in row] for name, row in metrics.items()},
-        "judgements": [p.judge(metrics).to_json() for p in spec.setting.predictions],
+        "judgements": judged,
         "arrays": {"file": f"{spec.name}.npz", "sha256": sha256},
         "seconds": round(seconds, 3),
         "device": dict(device),

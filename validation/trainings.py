@@ -2,7 +2,7 @@
 
 A training is known by a digest of all that its numbers depend on: network, data, recipe step by step, the steps at
 which it is measured, device, versions, and the source of this package. What is measured besides the usual is not part
-of it, as it does not act on the training: an entry serves whoever asks for no more than it has.
+of it, as it does not act on the training: an entry serves whoever asks for no more than it has, seen by the same code.
 """
 
 from __future__ import annotations
@@ -34,24 +34,28 @@ class Store:
 
     Attributes:
         folder: of files, made when there is something to keep.
+        code: of the experiment that watches (`Experiment.code`); what another code saw is not taken for what it sees.
         spared: seconds that the trainings found here had taken.
     """
 
-    def __init__(self, folder: Path):
-        self.folder, self.spared = folder, 0.0
+    def __init__(self, folder: Path, code: str = ""):
+        self.folder, self.code, self.spared = folder, code, 0.0
 
     def find(self, digest: str, watched: Iterable[str], say: Callable[[str], None]) -> Arrays | None:
         """A training's arrays; None if it is not here, is damaged, or lacks something of `watched`."""
         found = arrays.read(self._path(digest), say)
-        if found is None or not set(watched) <= set(found.pop(WATCHED).tolist()):
+        if found is None or not self._seen(watched) <= set(found.pop(WATCHED).tolist()):
             return None
         self.spared += float(found.pop(SECONDS))
         return found
 
     def keep(self, digest: str, watched: Iterable[str], seconds: float, values: Arrays) -> None:
         """Keep what a training gave; one with other things watched is replaced."""
-        own = {WATCHED: np.array(sorted(watched), dtype=np.str_), SECONDS: seconds}
+        own = {WATCHED: np.array(sorted(self._seen(watched)), dtype=np.str_), SECONDS: seconds}
         arrays.write(self._path(digest), values | own)
+
+    def _seen(self, watched: Iterable[str]) -> set[str]:
+        return {f"{what} {self.code}" for what in watched}
 
     def _path(self, digest: str) -> Path:
         return self.folder / f"{digest}.npz"
