@@ -102,7 +102,7 @@ def test_rates_and_decays_of_their_own_are_coordinates(tmp_path):
     usual: dict = {"learning_rate": 0.1, "weight_decay": ld.schedules.AutoL2(0.1)}
     for names in (["learning_rate"], ["weight_decay"], ["learning_rate", "weight_decay"], []):
         ds = ld.simulate(starts(5, 2), ld.SGDNoise(0.1), steps=3, **usual | {name: given[name] for name in names})
-        assert sorted(set(ds.coords) - {"layer", "trajectory"}) == names
+        assert sorted(set(ds.coords) - {"layer", "trajectory", "auto_l2"}) == names
         for name in names:
             assert ds[name].dims == ("trajectory",)
             assert ds[name].dtype == np.float64
