@@ -86,9 +86,9 @@ CLAIMS = (
         "lewkowycz.t-star",
         "loss_slope",
         reading=(
-            "Of dense networks, by cross entropy: log of rate times step over log lambda has the slope -1, where the "
-            "loss has risen by the end. For squared error in theory see lewkowycz.min-loss-time. Training losses of "
-            "Wide ResNets are not measured on the way."
+            "Of dense networks, by cross entropy: the slope of the log of the step over log(eta lambda), of all rates "
+            "together, is -1, where the loss has risen by the end. For squared error in theory see "
+            "lewkowycz.min-loss-time. Training losses of Wide ResNets are not measured on the way."
         ),
     ),
     empirical(
