@@ -30,7 +30,7 @@ def test_every_figure_runs_at_every_scale(name, tmp_path):
         if scale == "paper":
             continue  # the same code and runs as at gpu scale
         found = measured(experiment, scale, tmp_path / scale, **TOY)
-        check(experiment, *found, without={"gap_left"})  # so small networks need not have a gap
+        check(experiment, *found)
 
 
 RUNS = [*DECAYS, *adaptive.CONSTANTS, *adaptive.SPARSE, HALF, ONCE]

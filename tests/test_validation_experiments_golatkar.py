@@ -14,20 +14,13 @@ from validation.context import Context, OutOfTime
 from validation.core import Measured
 from validation.experiments import golatkar
 from validation.experiments.golatkar import measures
-from validation.experiments.golatkar.predictions import DIFFERENCES, IF_IT_HELPS
+from validation.experiments.golatkar.predictions import DIFFERENCES
 from validation.experiments.golatkar.settings import RUNS, STEPS
 
 BY_ID = {experiment.id.removeprefix("golatkar."): experiment for experiment in golatkar.EXPERIMENTS}
 TOY = {"data": "digits", "train": 48, "test": 300, "model": FC | {"width": 16}, "batch": 24, "unit": 1, "every": 50}
 TOY |= {"precision": "float32"}
 REGULARISERS = ("weight-decay", "augmentation")
-VOID = (
-    *IF_IT_HELPS,
-    "final_effect",
-    "lost_weight_decay",
-    "lost_augmentation",
-    "lost_more",
-)  # where the regulariser does nothing, as in toys
 VARIANTS = ("all-cnn", "no-norm", "piecewise", "cifar100", "svhn", "imagenet")
 
 
@@ -46,7 +39,7 @@ def test_every_figure_runs_at_every_scale(name, tmp_path):
         if scale == "paper" or name.endswith(VARIANTS):
             continue  # the same code with more windows, or another network or dataset
         few = {"images": 8} if "images" in values else {}
-        check(experiment, *measured(experiment, scale, tmp_path / scale, **TOY, **few), without=VOID)
+        check(experiment, *measured(experiment, scale, tmp_path / scale, **TOY, **few))
 
 
 @pytest.mark.parametrize("regulariser", ["weight_decay", "augmentation", "mixup"])
@@ -125,7 +118,47 @@ def test_what_is_predicted_is_trained():
     for experiment in BY_ID.values():
         for setting in experiment.scales.values():
             for p in setting.predictions if experiment.measure is measures.timing else ():
-                assert set(DIFFERENCES.get(p.metric, ())) <= set(setting.values["runs"]), experiment.id
+                for metric in filter(None, (p.metric, p.presupposes)):
+                    assert set(DIFFERENCES.get(metric, ())) <= set(setting.values["runs"]), experiment.id
+
+
+def test_windows_that_nothing_is_predicted_of_are_trained_at_scale_paper_alone():
+    for name in ("mixup-interrupted", "weight-decay-sliding", "augmentation-sliding"):
+        quick, paper = (BY_ID[name].scales[scale].values["runs"] for scale in ("quick", "paper"))
+        assert len(quick) == 2
+        assert "interrupted-0" not in quick
+        assert "interrupted-0" in paper
+    assert "interrupted-0" in BY_ID["weight-decay-delayed"].scales["quick"].values["runs"]  # "it helps" is presupposed
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("interrupted", "half"), ("delayed", "late"), ("sliding", "one_window")])
+def test_that_nothing_is_lost_presupposes_that_weight_decay_helps(kind, metric):
+    setting, rest = BY_ID[f"weight-decay-{kind}"].scales["gpu"], dict.fromkeys(DIFFERENCES, 0.0) | {"train_error": 0.0}
+
+    def found(*helps):
+        return verdicts(setting, [rest | {"helps": x} for x in helps])[metric]
+
+    assert found(-0.003, 0.02, 0.01, 0.02, 0.01) == "agrees"  # in the mean it does
+    assert found(-0.02, 0.02, 0.01, -0.01, 0.01) == "inconclusive"  # which is no evidence that it does
+    assert found(-0.02, -0.02, -0.01, -0.02, -0.01) == "inconclusive"
+
+
+@pytest.mark.parametrize("scale", ["gpu", "paper"])
+def test_shares_presuppose_that_there_is_something_to_share(scale):
+    setting = BY_ID["regularisers"].scales[scale]
+    for worth, verdict in ((0.02, "agrees"), (0.0, "inconclusive"), (-0.02, "inconclusive")):
+        assert (
+            verdicts(setting, [{"worth_more": 0.0, "worth_least": worth, "lost_more": 1e-4}] * 3)["lost_more"]
+            == verdict
+        )
+    fisher = BY_ID["fisher"].scales[scale]
+    rest = {p.metric: 0.0 for p in fisher.predictions}
+    for change, verdict in ((0.5, "agrees"), (1.5, "disagrees"), (-1.5, "disagrees")):
+        ends = {"peak_raised": 10.0, "final_above": change - 1, "final_below": change + 1}
+        found = verdicts(fisher, [rest | ends] * 3)
+        assert verdict == (found["final_above"] if change > 0 else found["final_below"])
+        none = verdicts(fisher, [rest | ends | {"peak_raised": x} for x in (-1.0, 0.0, 1.0)])
+        assert {none[name] for name in ("final_above", "final_below")} == {"inconclusive"}
 
 
 def test_weight_decay_that_works_late_and_not_early_disagrees():
@@ -145,9 +178,11 @@ def test_weight_decay_that_works_late_and_not_early_disagrees():
 
 def test_a_final_value_that_correlates_better_disagrees():
     setting = BY_ID["fisher"].scales["gpu"]
-    wrong = {"pearson_peak": 0.2, "pearson_final": 0.9, "peak_over_final": -0.7, "peak_ratio": 0.9, "final_effect": 0.2}
-    rows = [{name: number + x for name, number in wrong.items()} for x in (0, 0.01, 0.02)]
-    assert verdicts(setting, rows) == dict.fromkeys(wrong, "disagrees")
+    wrong = {"pearson_peak": 0.2, "pearson_final": 0.9, "peak_over_final": -0.7, "peak_ratio": 0.9}
+    rest = {"peak_raised": 10.0, "final_above": -1.0, "final_below": 1.0}
+    rows = [rest | {name: number + x for name, number in wrong.items()} for x in (0, 0.01, 0.02)]
+    found = verdicts(setting, rows)
+    assert {name: found[name] for name in wrong} == dict.fromkeys(wrong, "disagrees")
 
 
 @pytest.mark.parametrize("scale", ["gpu", "paper"])

@@ -32,17 +32,6 @@ def test_differences_are_taken_of_the_runs_that_they_name(tmp_path, monkeypatch)
     assert "from_50" not in found
 
 
-@pytest.mark.parametrize("regulariser", ["weight_decay", "mixup"])
-def test_what_does_not_help_loses_nothing_when_it_is_left_out(regulariser, tmp_path, monkeypatch):
-    """Which says nothing of when it would matter; that mixup helps is no part of what is said of it."""
-    ends = {"interrupted-0": 0.9, "interrupted-100": 0.9, "interrupted-200": 0.9, "delayed-100": 0.9}
-    ends |= {"sliding-0": 0.9, "sliding-100": 0.8}
-    monkeypatch.setattr(measures, "trained", lambda *_, **__: {run: _curve(end) for run, end in ends.items()})
-    found = measures.timing({"unit": 1, "regulariser": regulariser}, 0, Context(tmp_path)).metrics
-    assert np.isnan([found[name] for name in ("half", "late", "one_window")]).all() == (regulariser == "weight_decay")
-    assert found["early_window"] == pytest.approx(0.1)
-
-
 def _curve(accuracy, norm=(4.0, 2.0, 1.0)):
     steps = np.arange(len(norm)) * 100
     curve = {"steps": steps, "test_accuracy": np.full(len(norm), accuracy), "squared_norm": np.array(norm)}
@@ -65,9 +54,8 @@ def test_the_end_of_the_fisher_information_is_told_in_its_peak(tmp_path, monkeyp
     curves = {run: _curve(0.5 + k, (1,) * 4) | {"fisher.value": traces[run]} for k, run in enumerate(traces)}
     monkeypatch.setattr(measures, "trained", lambda *_, **__: curves)
     found = measures.fisher({"unit": 1}, 0, Context(tmp_path)).metrics
-    assert (found["peak_ratio"], found["final_effect"]) == (3, (2 - 1) / (12 - 4))
-    traces["interrupted-100"][2] = 4
-    assert np.isnan(measures.fisher({"unit": 1}, 0, Context(tmp_path)).metrics["final_effect"])
+    assert (found["peak_ratio"], found["peak_raised"]) == (3, 12 - 4)
+    assert (found["final_above"], found["final_below"]) == pytest.approx((2 - 1 - 0.8, 2 - 1 + 0.8))
 
 
 def test_regularisers_are_compared_by_what_they_are_worth_and_lose(tmp_path, monkeypatch):
@@ -82,9 +70,10 @@ def test_regularisers_are_compared_by_what_they_are_worth_and_lose(tmp_path, mon
     values = experiment.scales["gpu"].values
     one = experiment.measure(values, 0, Context(tmp_path))
     assert one.metrics["worth_more"] == pytest.approx(0.14 - 0.04)
-    assert one.metrics["lost_more"] == pytest.approx(3 / 4 - 1 / 7)
+    assert one.metrics["worth_least"] == pytest.approx(0.04)
+    assert one.metrics["lost_more"] == pytest.approx((3 / 4 - 1 / 7) * 0.04 * 0.14)
     ends["augmentation"] = (0.95, 0.9, 0.94)
-    assert np.isnan(experiment.measure(values, 0, Context(tmp_path)).metrics["lost_more"])
+    assert experiment.measure(values, 0, Context(tmp_path)).metrics["worth_least"] == pytest.approx(-0.01)
 
 
 @pytest.mark.parametrize("on", [0.0, 1.0])

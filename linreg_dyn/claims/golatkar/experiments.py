@@ -152,7 +152,7 @@ CLAIMS = (
         r"value (see when regularization is terminated beyond 100 epochs)}",
         Source(PAPER, "Fig. 5 (left)"),
         "golatkar.fisher*",
-        "final_effect",
+        "final_above final_below",
         reading=(
             "What 100 epochs of weight decay change at the end is less than a tenth of what they change at the "
             "peak. Section 4 says of the figure that weight decay increases the curvature of the convergence point."

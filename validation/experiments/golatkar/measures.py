@@ -20,7 +20,7 @@ from validation.batches import Augment
 from validation.context import Context
 from validation.core import Measured
 from validation.experiments.common import dataset
-from validation.experiments.golatkar.predictions import ALWAYS, DIFFERENCES, IF_IT_HELPS, NEVER
+from validation.experiments.golatkar.predictions import ALWAYS, DIFFERENCES, NEVER
 from validation.experiments.guess import per_sample_seconds, seconds, size
 from validation.experiments.runs import Curves, Watch, pearson, stacked, train
 from validation.measure.curvature import fisher_trace
@@ -28,6 +28,7 @@ from validation.measure.paths import principal_components, snapshot
 from validation.train import Recipe, Trainer
 
 EPOCHS, HALF = 200, "interrupted-100"
+WITH = ("weight_decay", "augmentation")
 CRITICAL = 75
 """Epochs that the critical period takes: "from epoch 0 to 75" (Fig. 1)."""
 SKETCH = 2**16
@@ -131,37 +132,37 @@ def accuracies(curves: dict[str, Curves]) -> dict[str, float]:
 
 
 def timing(values: dict[str, Any], seed: int, context: Context) -> Measured:
-    """Final accuracies and their differences. Where regularisation does not help, that nothing is lost by less of it is
-    no finding: NaN.
-    """
+    """Final accuracies and their differences."""
     curves = trained(values, seed, context)
     final = accuracies(curves)
     metrics = {name: final[a] - final[b] for name, (a, b) in DIFFERENCES.items() if a in final and b in final}
-    if values["regulariser"] != "mixup" and not metrics.get("helps", np.nan) > 0:
-        metrics |= dict.fromkeys(metrics.keys() & set(IF_IT_HELPS), np.nan)
     metrics |= {f"accuracy_{run}": value for run, value in final.items()}
     metrics["train_error"] = float(1 - np.min([found["train_accuracy"] for found in curves.values()]))
     return Measured(metrics, _arrays(values, curves))
 
 
 def regularisers(values: dict[str, Any], seed: int, context: Context) -> Measured:
-    """What each of two regularisers is worth, and which share of it is lost where it begins at epoch 50."""
+    """What each of two regularisers is worth, and what of it is lost where it begins at epoch 50.
+
+    `lost_more` has the sign of the difference of the two shares, lost over worth, where both are worth something; it is
+    that difference times what both are worth, and bounded where one of them is worth next to nothing.
+    """
     metrics, arrays = {}, {}
     for one in values["regularisers"]:
         final = accuracies(trained(values | {"regulariser": one}, seed, context, prefix=f"{one}-"))
-        worth = metrics[f"worth_{one}"] = final[ALWAYS] - final[NEVER]
-        metrics[f"lost_{one}"] = (final[ALWAYS] - final["delayed-50"]) / worth if worth > 0 else np.nan
+        metrics |= {f"worth_{one}": final[ALWAYS] - final[NEVER], f"lost_{one}": final[ALWAYS] - final["delayed-50"]}
         arrays |= {f"final_{one}": np.array(list(final.values())), "runs": np.array(list(final))}
-    metrics["worth_more"] = metrics["worth_augmentation"] - metrics["worth_weight_decay"]
-    metrics["lost_more"] = metrics["lost_weight_decay"] - metrics["lost_augmentation"]
+    (a, b), (lost_a, lost_b) = ([metrics[f"{what}_{one}"] for one in WITH] for what in ("worth", "lost"))
+    metrics |= {"worth_more": b - a, "worth_least": float(np.min([a, b])), "lost_more": lost_a * b - lost_b * a}
     return Measured(metrics, arrays)
 
 
 def fisher(values: dict[str, Any], seed: int, context: Context) -> Measured:
     """The trace of the Fisher information during all runs; its peak and its end against accuracy (Fig. 5).
 
-    The peak is that of the transient, without the start, which all runs share. What half of the weight decay changes at
-    the end is told in what it changes at the peak; NaN where that is not raised.
+    The peak is that of the transient, without the start, which all runs share. Half of the weight decay raises it by
+    `peak_raised`; what it changes at the end is `final_above` higher than a tenth of that, and `final_below` than minus
+    a tenth.
     """
     curves = trained(values, seed, context, "fisher")
     final = np.array(list(accuracies(curves).values()))
@@ -171,8 +172,8 @@ def fisher(values: dict[str, Any], seed: int, context: Context) -> Measured:
     metrics = {"pearson_peak": peak, "pearson_final": end, "peak_over_final": peak - end}
     metrics["peak_ratio"] = peaks[ALWAYS] / peaks[NEVER]
     if HALF in curves:
-        higher = peaks[HALF] - peaks[NEVER]
-        metrics["final_effect"] = (ends[HALF] - ends[NEVER]) / higher if higher > 0 else np.nan
+        raised, changed = peaks[HALF] - peaks[NEVER], ends[HALF] - ends[NEVER]
+        metrics |= {"peak_raised": raised, "final_above": changed - raised / 10, "final_below": changed + raised / 10}
     arrays = {"fisher": stacked(curves, "fisher.value"), "peak": np.array(list(peaks.values()))}
     return Measured(metrics, _arrays(values, curves) | arrays)
 

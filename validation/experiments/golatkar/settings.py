@@ -8,7 +8,7 @@ from typing import Any
 from linreg_dyn.schedules import Exponential, Steps
 from linreg_dyn.schedules.spec import to_spec
 from validation.core import SCALES, Prediction, Setting
-from validation.experiments.golatkar.predictions import DIFFERENCES, NEVER, of_windows
+from validation.experiments.golatkar.predictions import DIFFERENCES, of_windows
 
 EXPONENTIAL = to_spec(Exponential(0.1, factor=0.97))
 PIECEWISE = to_spec(Steps((0.1, 0.02, 0.004, 0.0008), milestones=(60, 120, 160)))
@@ -135,9 +135,10 @@ def timing_settings(
 
 
 def _few(kind: str, predictions: Iterable[Prediction]) -> list[str]:
-    """The runs that predictions are about, and the one without the regulariser."""
-    used = {run for one in predictions for run in DIFFERENCES.get(one.metric, ())}
-    return [run for run in RUNS[kind] if run in used | {NEVER}]
+    """The runs that predictions are about, and those that these presuppose something of."""
+    metrics = {name for one in predictions for name in (one.metric, one.presupposes)}
+    used = {run for name in metrics for run in DIFFERENCES.get(name or "", ())}
+    return [run for run in RUNS[kind] if run in used]
 
 
 def _unknown(regulariser: str, changes: dict[str, Any]) -> str:
