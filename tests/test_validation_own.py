@@ -1,11 +1,15 @@
 """Experiments of one's own, from a file, as a user runs them."""
 
+import html
 import json
+import re
+import shlex
 import textwrap
 
 import pytest
 
 import validation
+from validation import queue
 from validation.__main__ import main
 from validation.core import Experiment, Measured
 from validation.own import load
@@ -49,6 +53,36 @@ def test_every_command_takes_the_file_of_the_documentation(path, capsys, monkeyp
     (part / "seconds.json").write_text("1.0")
     assert "unfinished runs in .work" in tell("clean")
     assert not part.exists()
+
+
+def test_without_a_scale_an_only_scale_is_run_on_any_device(path, capsys, monkeypatch):
+    """The documentation's own command on a machine with a GPU, and an experiment that has several scales."""
+    more = 'QUICK["train"] = 200\nMORE = {s: Setting(QUICK, (FALLS,), 2) for s in ("quick", "gpu")}\n'
+    more += 'EXPERIMENTS.append(Experiment("own.two", "", "ours", "", MORE, measure))\n'
+    path.write_text(EXAMPLE + more)
+    ran = []
+    monkeypatch.setattr("validation.__main__._tell", lambda path: None)
+    monkeypatch.setattr(queue, "run", lambda spec, *_, **__: ran.append((spec.experiment.id, spec.scale)))
+    for scale in ("gpu", "quick"):
+        monkeypatch.setattr("validation.__main__._default_scale", lambda device, scale=scale: scale)
+        assert main(["run", "--from", str(path), "--device", "cpu"]) == 0
+        assert ran == [("own.fall", "quick"), ("own.two", scale)]
+        ran.clear()
+        assert main(["next", "--minutes", "1e-9", "--from", str(path), "--device", "cpu"]) == 0
+        assert capsys.readouterr().out == "0 records written, 2 missing\n"
+    assert main(["run", "--from", str(path), "--scale", "gpu", "--device", "cpu"]) == 0
+    assert ran == [("own.two", "gpu")]
+
+
+def test_the_page_says_how_a_missing_record_is_made(path, capsys):
+    """As a shell reads it, whatever the file's name."""
+    path = path.rename(path.with_name("mine & yours.py"))
+    assert main(["report", "--from", str(path), "--out", str(path.parent / "page")]) == 0
+    (command,) = re.findall("<pre>(.*?)</pre>", (path.parent / "page" / "index.html").read_text())
+    python, _, module, *arguments = shlex.split(html.unescape(command))
+    assert (python, module) == ("python", "validation")
+    assert main([*arguments, "--device", "cpu"]) == 0
+    assert "agrees" in capsys.readouterr().out
 
 
 def test_what_lies_beside_the_file_can_be_imported(path):

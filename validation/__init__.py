@@ -24,8 +24,9 @@ Experiments of one's own are a Python file with a list `EXPERIMENTS`, such as th
     ]
 
 `python -m validation run --from my_experiment.py` runs them; `list`, `show`, `next`, `report` and `clean` take the same
-option, and are about that file's experiments alone. Their records are kept beside the file, in `records/`, and what is
-unfinished in `.work/`. Long trainings go through `Context.once`, with `Context.checkpoint` and the deadline, so that
-they stop in time and go on later. What is unfinished is begun anew after the file was edited; what it imports from
-elsewhere is not looked at. A record stays: edit `values` or the predictions too, and it is that of another spec.
+option, and are about that file's experiments alone. An experiment with one scale is run at that one. Their records are
+kept beside the file, in `records/`, and what is unfinished in `.work/`. Long trainings go through `Context.once`, with
+`Context.checkpoint` and the deadline, so that they stop in time and go on later. What is unfinished is begun anew after
+the file was edited; what it imports from elsewhere is not looked at. A record stays: edit `values` or the predictions
+too, and it is that of another spec.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ from validation.context import Context, OutOfTime
 from validation.core import SCALES, VERDICTS, Experiment, Judgement, Prediction, Spec
 
 COLOURS = {"agrees": "green", "disagrees": "red", "inconclusive": "yellow"}
+
+
+SCALE = "default: gpu on a CUDA device, otherwise quick; with --from, of an experiment with one scale that one"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     work = argparse.ArgumentParser(add_help=False)
     work.add_argument("--work", type=Path, help="where unfinished runs are kept (default: beside the experiments)")
     shared = argparse.ArgumentParser(add_help=False, parents=[own, kept, work])
-    shared.add_argument("--scale", choices=SCALES, help="default: gpu on a CUDA device, otherwise quick")
+    shared.add_argument("--scale", choices=SCALES, help=SCALE)
     shared.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     shared.add_argument("--data-dir", type=Path, help="a folder of archives or NAME.npz files")
 
@@ -141,15 +144,18 @@ def _run(arguments: argparse.Namespace) -> int:
     context = _context(arguments)
     if arguments.minutes is not None:
         context = replace(context, deadline=start + 60 * _minutes(arguments))
-    scale = arguments.scale or _default_scale(context.device)
+    scale_of = _scales(arguments, context.device)
     if not (arguments.experiment or arguments.own):
         raise ValueError("experiment: name some, or a file of your own with --from")
     every = _every(arguments)
     names = arguments.experiment or list(every)
-    named = [e for e in _chosen(names, every) if scale in e.scales or e.id in arguments.experiment]
+    chosen = _chosen(names, every)
+    named = [e for e in chosen if scale_of(e) in e.scales or e.id in arguments.experiment]
     if not named:
-        raise ValueError(f"experiment: none of {', '.join(names)} has the scale {scale!r}")
-    for spec in [experiment.spec(scale) for experiment in named]:  # all are there before the first is run
+        raise ValueError(f"experiment: none of {', '.join(names)} has the scale {scale_of(chosen[0])!r}")
+    for spec in [
+        experiment.spec(scale_of(experiment)) for experiment in named
+    ]:  # all are there before the first is run
         _tell(queue.run(spec, context, folder=arguments.records, work=arguments.work))
     return 0
 
@@ -161,9 +167,9 @@ def _next(arguments: argparse.Namespace) -> int:
         failed.append(spec)
         print(f"{spec.name} failed: {type(error).__name__}: {error}", file=sys.stderr)
 
-    scale = arguments.scale or _default_scale(context.device)
+    scale_of = _scales(arguments, context.device)
     written, left = queue.run_next(
-        [experiment.spec(scale) for experiment in _every(arguments).values() if scale in experiment.scales],
+        [e.spec(scale_of(e)) for e in _every(arguments).values() if scale_of(e) in e.scales],
         context,
         minutes=minutes,
         folder=arguments.records,
@@ -192,7 +198,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
     if arguments.out.suffix in (".html", ".htm") or arguments.out.is_file():
         raise ValueError(f"--out must be a folder, in which index.html is written, got {arguments.out}")
-    print(write(arguments.out, arguments.records, _every(arguments).values()))
+    print(write(arguments.out, arguments.records, _every(arguments).values(), own=arguments.own))
     return 0
 
 
@@ -222,6 +228,19 @@ def _device(name: str) -> str:
 
 def _default_scale(device: str) -> str:
     return "gpu" if device.startswith("cuda") else "quick"
+
+
+def _scales(arguments: argparse.Namespace, device: str) -> Callable[[Experiment], str]:
+    """The scale to run an experiment at: the one asked for, the only one of an own experiment, or the device's."""
+
+    def scale_of(experiment: Experiment) -> str:
+        if arguments.scale:
+            return arguments.scale
+        if arguments.own and len(experiment.scales) == 1:
+            return next(iter(experiment.scales))
+        return _default_scale(device)
+
+    return scale_of
 
 
 def _chosen(names: Sequence[str], every: dict[str, Experiment]) -> list[Experiment]:

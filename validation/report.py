@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,20 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(out: str | Path, folder: Path = records.FOLDER, every: Iterable[Experiment] | None = None) -> Path:
+def write(
+    out: str | Path,
+    folder: Path = records.FOLDER,
+    every: Iterable[Experiment] | None = None,
+    *,
+    own: Path | None = None,
+) -> Path:
     """Write `index.html`, whole or not at all, into the directory `out`; returns its path.
 
     Args:
         out: the directory.
         folder: where records are.
         every: the experiments (None: the papers').
+        own: the file that they are from, which the commands on the page then name.
     """
     every = experiments.registry().values() if every is None else every
     found, wrong = records.read_all(folder)
@@ -49,6 +57,7 @@ def write(out: str | Path, folder: Path = records.FOLDER, every: Iterable[Experi
             missing=sum(not s["record"] for e in rows for s in e["scales"]),
             recorded=sum(bool(s["record"]) for e in rows for s in e["scales"]),
             damaged=wrong,
+            source=f" --from {shlex.quote(str(own))}" if own else "",
             others=sorted(set(by_name) - names),
             version=provenance.version("linreg-dyn"),
             commit=provenance.commit(),
