@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from linreg_dyn.claims import falsify
-from linreg_dyn.claims.core import Claim, Mutant, Part
+from linreg_dyn.claims.core import Claim, Mutant, Part, Sampler
 from linreg_dyn.claims.ginsburg._net import LAYERS, NET, SPREAD, by_hand, near, positive, source, split, steps
 from linreg_dyn.claims.ginsburg._theorem3 import (
     ABOVE,
@@ -54,10 +54,39 @@ _STAYS = steps(
 )
 
 
-def _held(rng: Random, depth: int, level: int) -> dict[str, Any]:
-    """1/4 < |W - 1| < 1/2."""
-    W = 1 + rng.choice((-1, 1)) * falsify.rational(rng, Fraction(1, 4), Fraction(1, 2), level)
-    return {"w": falsify.weights(rng, depth, level, W), "lam": falsify.rational(rng, 0, 1, level)}
+# (9/16 - (lam S)^2 (W - 1)^2 W^2) S^2, and the last with S^2 >= 4 A B
+_NOT_BELOW = steps(
+    ("x+", "(W - 1)*W < 3/4", by_hand(("1", "a0.0+ * a0.0-"), ("1", "a0.0+"))),
+    ("x-", "(W - 1)*W > -3/4", by_hand(("1/2", ""), ("1", "sq W-1/2"))),
+    then=by_hand(
+        *((str(Fraction(9 * int(c), 16)), h) for c, h in SPREAD),
+        ("4", "inv[i] * inv[j] * x+ * x-"),
+        ("4", "inv[i] * inv[j] * sq (W-1)*W * a1.0+ * a1.0-"),
+        multiplier=[("1", "S * S")],
+    ),
+)
+
+
+def _held(most: Fraction) -> Sampler:
+    """1/4 < |W - 1| < 1/2, at rates up to `most` times 1/sum(1/w^2)."""
+
+    def sample(rng: Random, depth: int, level: int) -> dict[str, Any]:
+        W = 1 + rng.choice((-1, 1)) * falsify.rational(rng, Fraction(1, 4), Fraction(1, 2), level)
+        w = falsify.weights(rng, depth, level, W)
+        c = rng.choice((most, falsify.rational(rng, -most, most, level)))
+        return {"w": w, "lam": c / sum(1 / x**2 for x in w)}
+
+    return sample
+
+
+def _far(rng: Random, depth: int, level: int) -> dict[str, Any]:
+    return {"w": [Fraction(3, 2)] * depth, "lam": Fraction(9, 4) / depth}
+
+
+def _equal(rng: Random, depth: int, level: int) -> dict[str, Any]:
+    """Two weights of nearly equal size, W near 3/2, at the largest rate."""
+    a, b = Fraction(49, 40), Fraction(61, 50)
+    return {"w": [a, b], "lam": 1 / (1 / a**2 + 1 / b**2)}
 
 
 CLAIMS = (
@@ -68,14 +97,16 @@ CLAIMS = (
             r"\text{The layer imbalance may stay large, if the loss } L \to 0 \text{ too fast. To make } D \to 0 "
             r"\text{ we should keep the loss in certain range, e.g. } \tfrac14 < |W - 1| < \tfrac12: \quad "
             r"D(\infty) \ge \big(1 - \tfrac35 (W_0 - 1)^2\big) D(0) \ge \tfrac{17}{20} D(0) \text{ at the theorem's "
-            r"rate}, \quad k \le 1 - \frac{\lambda^2}{16 (w_i w_j)^2} \text{ in that range}"
+            r"rate}, \quad k \le 1 - \frac{\lambda^2}{16 (w_i w_j)^2} \text{ in that range, and } k > \tfrac{7}{16} "
+            r"\text{ if } |\lambda| \le \frac{1}{\sum 1/w_i^2}"
         ),
         source=source("Note to Theorem 3.2"),
         kind="printed",
         reading=(
             "At the theorem's rate the imbalance not only may stay large: every D_ij keeps at least 17/20 of its size "
-            "for ever (part 1). In the range that the note proposes, at any rate, k is bounded away from 1 (part 2): D "
-            "tends to 0 if the weights are bounded and the rate does not vanish."
+            "for ever (part 1). In the range that the note proposes k is bounded away from 1 (part 2) and, up to four "
+            "times the theorem's rate, from -1 (part 3): D tends to 0 if the weights are bounded and the rate does not "
+            "vanish. At larger rates k can be below -1."
         ),
         argument=(
             "With c = 1 - 3/5 (W - 1)^2 part 1 is k(t) >= c(t)/c(t+1). Multiplied over all steps, |D_ij(t)|/|D_ij(0)| "
@@ -102,7 +133,15 @@ CLAIMS = (
                         ("1/4", "sq lam * inv[i] * inv[j] * a0.0-"),
                     ),
                 ),
-                sample=_held,
+                sample=_held(Fraction(1)),
+            ),
+            Part(
+                {**LAYERS, "lam": "real"},
+                ("k > 7/16",),
+                (*NET, IMBALANCE_FACTOR[-1]),
+                (NEAR_ONE, "abs(lam*S) <= 1"),
+                tactics=(_NOT_BELOW,),
+                sample=_held(Fraction(1)),
             ),
         ),
         mutants=(
@@ -118,6 +157,9 @@ CLAIMS = (
                 },
             ),
             Mutant("sixteen times as fast", part=1, replace=(("lam**2/(16*", "lam**2/("),)),
+            Mutant("further from the minimum", part=2, drop=0, sample=_far),
+            Mutant("at any rate", part=2, drop=1, replace=(("7/16", "-1"),), sample=_held(Fraction(8))),
+            Mutant("half of it is kept", part=2, replace=(("7/16", "1/2"),), sample=_equal),
         ),
         search_depths=(2, 3, 5),
     ),
