@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,9 @@ import linreg_dyn as ld
 from linreg_dyn import schedules
 from linreg_dyn.rules import end_to_end
 from linreg_dyn.schedules import Adaptive, Constant, Exponential
-from linreg_dyn.schedules.rates import inverse_sum
+from linreg_dyn.schedules.rates import LOW, inverse_sum
+from tests import naive
+from tests.test_simulate import DATA
 
 nonzero = st.floats(min_value=1e-3, max_value=1e3).flatmap(lambda x: st.sampled_from([x, -x]))
 ADAPTIVE = Adaptive(0.1)
@@ -102,3 +105,47 @@ def test_the_adaptive_rate_holds_where_products_of_weights_leave_the_dtype(dtype
         assert (np.abs(end / start - 1) > 1e-6).all()
     alone = ld.simulate(starts[2], ld.GradientDescent(), **run)
     np.testing.assert_array_equal(ds.final_weights[2], alone.final_weights[0])
+
+
+REPLAYED = {
+    "noise": (ld.NoiseAugmentation(0.5), {}),
+    "mini-batches": (ld.MiniBatch(DATA, 3), {}),
+    "Nesterov": (ld.SGDNoise(0.3), {"momentum": 0.8, "nesterov": True}),
+    "AutoL2": (ld.NoiseAugmentation(0.5), {"weight_decay": schedules.AutoL2(0.5, every=7)}),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", REPLAYED)
+def test_steps_taken_again_for_the_exact_rate_are_the_same_steps(name, dtype):
+    """Nets out of range of the quick rate beside others, whichever steps are taken together, and a plain loop."""
+    method, more = REPLAYED[name]
+    rng = np.random.default_rng(1)
+    starts = rng.uniform(0.5, 1.5, (60, 3)) * 10.0 ** rng.uniform(-9, 0, (60, 1))
+    starts[::7, 0] = 0
+    starts[::11, :2] = 0
+    products = np.stack([starts[:, 1] * starts[:, 2], starts[:, 0] * starts[:, 2], starts[:, 0] * starts[:, 1]])
+    small = (products**2).sum(0) < LOW
+    assert 5 < (small & (products**2).any(0)).sum() < small.sum() < 50
+    run = {"learning_rate": Adaptive(0.9), "weight_decay": 0.4, "dtype": dtype, "seed": 3, "threads": 1, **more}
+    whole = ld.simulate(starts, method, steps=201, **run)
+    others = [
+        ld.simulate(starts, method, steps=201, record=ld.Record(1, ("loss",)), **run),
+        ld.simulate(starts, method, steps=201, resume=ld.simulate(starts, method, steps=77, **run), **run),
+        xr.concat(
+            [
+                ld.simulate(starts[i:j], method, steps=201, first_trajectory=i, **run)
+                for i, j in ((0, 1), (1, 40), (40, 60))
+            ],
+            "trajectory",
+        ),
+    ]
+    for other in others:
+        for variable in ("final_weights", "status", "trajectory"):
+            np.testing.assert_array_equal(other[variable], whole[variable])
+    assert {0, 2} <= set(whole.status.values.tolist())
+    if name != "AutoL2":  # which the loop does not know
+        options = {"rate": Adaptive(0.9), "decay": 0.4, **more}
+        for k in np.flatnonzero(small)[:6]:
+            path = naive.run(starts[k], method, 201, seed=3, trajectory=int(k), dtype=dtype, **options)
+            np.testing.assert_array_equal(whole.final_weights[k], path[-1])

@@ -1,5 +1,8 @@
 """The kernel of torch modules: against dense Jacobians from autograd, and against its limit of infinite width."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -270,17 +273,31 @@ def test_the_limit_is_that_of_the_analytic_kernel():
     assert np.allclose(analytic, infinite(x), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["jacobian", "vjp"])
-def test_float32_is_not_rounded_further_while_it_is_computed(monkeypatch, method):
-    """On a GPU, torch's default rounds convolutions' factors to 10 bits; the setting is the caller's again after."""
-    seen = set()
+@pytest.mark.parametrize("setting", ["none", "all products", "medium", "older names"])
+def test_float32_is_not_rounded_further_on_a_gpu(setting):
+    """Torch's default rounds convolutions' factors there to 10 bits; what the caller set holds again afterwards.
 
-    class Spy(nn.Linear):
-        def forward(self, x):
-            seen.add((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
-            return super().forward(x)
-
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    empirical_kernel(Spy(3, 2), np.ones((2, 3)), method=method)
-    assert (False, False) in seen
-    assert torch.backends.cudnn.allow_tf32
+    In a process of its own: torch refuses some of its settings after others.
+    """
+    code = f"""
+import torch
+from linreg_dyn.ntk._device import full_precision
+setting, owners = {setting!r}, (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+if setting == "all products":
+    torch.backends.fp32_precision = "tf32"
+elif setting == "medium":
+    torch.set_float32_matmul_precision("medium")
+elif setting == "older names":
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+before = [owner.fp32_precision for owner in owners]
+with full_precision(torch.device("cuda")):
+    assert [owner.fp32_precision for owner in owners] == ["ieee"] * 3
+assert [owner.fp32_precision for owner in owners] == before
+with full_precision(torch.device("cpu")):
+    assert [owner.fp32_precision for owner in owners] == before
+if setting == "medium":
+    assert torch.get_float32_matmul_precision() == "medium"
+if setting in ("medium", "older names"):
+    assert torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

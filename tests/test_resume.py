@@ -80,3 +80,29 @@ def test_what_is_not_the_same_run_is_refused(change, error, message):
     with pytest.raises(error, match=message) as caught:
         ld.simulate(**({"resume": before} | run | {"steps": 9} | change))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ds: ds.isel(trajectory=slice(2, 4)),
+        lambda ds: ds.isel(trajectory=slice(None, None, -1)),
+        lambda ds: ds.drop_vars("trajectory"),
+    ],
+)
+def test_a_part_of_a_run_in_another_order_is_refused(change):
+    run = {"learning_rate": 0.1, "record": ld.Record(1), "first_trajectory": 3}
+    before = ld.simulate(starts(5, 2), ld.SGDNoise(0.1), steps=4, **run)
+    with pytest.raises(ValueError, match="resume must hold the trajectories 3 to 7 in order"):
+        ld.simulate(starts(5, 2), ld.SGDNoise(0.1), steps=9, **run, resume=change(before))
+
+
+def test_dimensions_of_a_resumed_dataset_may_come_in_any_order():
+    run = {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": ld.schedules.AutoL2(0.1, every=2)}
+    run |= {"record": ld.Record(2, ("loss", "weights"))}
+    before = ld.simulate(starts(5, 2), ld.SGDNoise(0.1), steps=4, **run)
+    ours, theirs = (
+        ld.simulate(starts(5, 2), ld.SGDNoise(0.1), steps=9, **run, resume=ds)
+        for ds in (before.transpose("layer", "trajectory", ...), before)
+    )
+    xr.testing.assert_identical(ours, theirs)

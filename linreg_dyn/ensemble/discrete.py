@@ -76,8 +76,8 @@ def simulate(
         A dataset with the dims trajectory, layer (1 to depth) and step (the recorded ones): `final_weights`,
         `status` (0 ok; 1 diverged: |W| passed 2^200, in float32 2^40, or a product of weights left the dtype; the
         weights are those before that step, and what is recorded from it on is NaN, or left out of reductions; 2
-        stalled: the adaptive rate is 0 at the final weights, because one of them is zero or its square, or that
-        of W/w_i, leaves the dtype), `diverged_step` (-1: never), with momentum `velocities`, with AutoL2 its
+        stalled: the adaptive rate of c = 1 is 0 at the final weights, as one of them is zero, or its square, or that
+        of W or of W/w_i leaves the dtype), `diverged_step` (-1: never), with momentum `velocities`, with AutoL2 its
         `auto_l2_state`, the recorded observables, and the origin of it all as attributes. Learning rates and weight
         decays (trajectory,) are coordinates of these names.
 

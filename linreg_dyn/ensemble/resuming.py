@@ -40,8 +40,15 @@ def before(ds: Any, origin: dict[str, Any], steps: int) -> Before:
     for name in ("dtype", "backend"):
         if ds.attrs.get(name) != origin[name]:
             raise ValueError(f"resume must be of the same {name}: it was {ds.attrs.get(name)}, is {origin[name]}")
+    first, count = int(new["first_trajectory"]), new["starts"]["shape"][0]
+    if not np.array_equal(ds.get("trajectory", ()), np.arange(first, first + count)):
+        raise ValueError(
+            f"resume must hold the trajectories {first} to {first + count - 1} in order, as it was returned"
+        )
     if old["steps"] > steps:
         raise ValueError(f"steps must be at least the {old['steps']} of resume, got {steps}")
+    order = ("auto_l2", "step", "trajectory", "quantile", "bin", "layer")
+    ds = ds.transpose(*order, ..., missing_dims="ignore")
     return Before(
         dataset=ds,
         steps=old["steps"],

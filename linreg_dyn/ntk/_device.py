@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import torch
@@ -65,20 +64,25 @@ def on_the_host(place: torch.device, each: float) -> float:
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
-    """For a while, float32 is float32 on a GPU too: by default, torch rounds the factors of convolutions to 10 bits."""
+def full_precision(place: torch.device) -> Iterator[None]:
+    """For a while, float32 is float32 on a GPU too: by default, torch rounds the factors of convolutions to 10 bits.
+
+    On the CPU nothing changes.
+    """
     import torch
 
-    owners: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some versions of torch announce new names
-        before = [owner.allow_tf32 for owner in owners]
-        for owner in owners:
-            owner.allow_tf32 = False
+    matmul, cudnn = torch.backends.cuda.matmul, cast("Any", torch.backends.cudnn)
+    owners: tuple[Any, ...] = ()
+    name, full = "fp32_precision", "ieee"
+    if place.type == "cuda" and hasattr(cudnn, "conv"):
+        owners = (matmul, cudnn.conv, cudnn.rnn)
+    elif place.type == "cuda":  # an older torch
+        owners, name, full = (matmul, cudnn), "allow_tf32", False
+    before = [getattr(owner, name) for owner in owners]
+    for owner in owners:
+        setattr(owner, name, full)
     try:
         yield
     finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for owner, value in zip(owners, before, strict=True):
-                owner.allow_tf32 = value
+        for owner, value in zip(owners, before, strict=True):
+            setattr(owner, name, value)

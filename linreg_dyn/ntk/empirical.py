@@ -84,7 +84,7 @@ def empirical_kernel(
     pieces = _by_jacobians if plan.method == "jacobian" else _by_products
     width = (net.outputs, net.outputs) if outputs == "full" else ()
     kernel = np.empty((len(first), len(second), *width), dtype=str(net.dtype).removeprefix("torch."))
-    with full_precision():
+    with full_precision(first.device):
         for rows, columns, values in pieces(net, first, second, plan, outputs == "full", x2 is None):
             kernel[rows, columns] = values.cpu().numpy()
             if watch is not None:
