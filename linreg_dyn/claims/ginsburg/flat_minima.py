@@ -83,7 +83,7 @@ CLAIMS = (
         title="Minima with low imbalance are flat, minima with high imbalance are sharp",
         statement=(
             r"\text{Minima with low layer imbalance are flat, and minima with high layer imbalance are sharp}: \quad "
-            r"W = 1: \quad 2d \le 2\sum\tfrac{1}{w_i^2} \le \frac{2d}{1 - D} \ (D < 1), \quad "
+            r"W = 1,\ d \ge 2: \quad 2d \le 2\sum\tfrac{1}{w_i^2} \le \frac{2d}{1 - D} \ (D < 1), \quad "
             r"2\sum\tfrac{1}{w_i^2} > 2 (d - 1) D^{1/(d - 1)}"
         ),
         source=source("section 2.2, after eq. 6"),
