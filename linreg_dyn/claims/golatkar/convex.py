@@ -147,7 +147,13 @@ CLAIMS = (
             "geometrically. With weight decay on to the end this is so of every convex loss that is smooth. Part 2: "
             "both runs of golatkar.convex, at rest. Part 3: a step on inputs z that are 0 throughout."
         ),
-        argument="Over the steps by induction, from part 1 and from part 3: each multiplies by the same factor again.",
+        argument=(
+            "Over the steps by induction, from part 1 and from part 3: each multiplies by the same factor again. Parts "
+            "2 and 3 have two weights; with any number, of inputs x_k, let r be the difference of the two runs' "
+            "predictions, the sum of (w_k - v_k) x_k. The difference of the two gradients in w_k is Mean(x_k r), 0 at "
+            "rest, so that Mean(r^2), the sum of (w_k - v_k) Mean(x_k r), is 0. And where x_k is 0 throughout, so is "
+            "the gradient in w_k, a mean of x_k times something: only decay moves this weight."
+        ),
         parts=(FORGETS, ON_THE_DATA, UNSEEN),
         mutants=(
             Mutant("without strong convexity", drop=0),
