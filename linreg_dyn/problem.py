@@ -63,7 +63,7 @@ def _dims(values: Any) -> tuple:
     return dims if isinstance(dims, tuple) else ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NormalizedData:
     """Samples normalised by eq. (2): mean(x) = mean(y) = 0, mean(x^2) = mean(x y) = 1 (Ginsburg, section 2).
 
@@ -80,9 +80,9 @@ class NormalizedData:
 
     x: Array
     y: Array
-    squares: Array = field(init=False, repr=False)
+    squares: Array = field(init=False)
     """`x_n^2`, shape (sample,): a mini-batch's mean of them is its `m2`."""
-    products: Array = field(init=False, repr=False)
+    products: Array = field(init=False)
     """`x_n y_n`, shape (sample,): a mini-batch's mean of them is its `m1`."""
 
     def __post_init__(self):
@@ -100,6 +100,9 @@ class NormalizedData:
 
     def __len__(self) -> int:
         return self.x.size
+
+    def __repr__(self) -> str:
+        return f"NormalizedData({len(self)} samples)"
 
 
 def _check_moments(x: Array, y: Array, squares: Array, products: Array) -> None:

@@ -15,7 +15,7 @@ import gzip
 import math
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ class Regression:
     fields are in the user's units. An end-to-end weight of 1 is the least-squares line.
     """
 
-    x: Array
-    y: Array
+    x: Array = field(repr=False)
+    y: Array = field(repr=False)
     data: NormalizedData
     x_mean: float
     x_scale: float

@@ -152,3 +152,11 @@ def test_data_that_are_not_finite_numbers_are_refused():
         NormalizedData([1.0, -1.0], [1.0, np.nan])
     with pytest.raises(TypeError, match="x of the data must be an array of real numbers"):
         NormalizedData(["a", "b"], [1.0, -1.0])
+
+
+def test_samples_are_not_printed():
+    x, y = np.random.default_rng(0).normal(size=(2, 1000))
+    found = ld.normalize(x, x + y)
+    assert repr(found.data) == "NormalizedData(1000 samples)"
+    assert len(repr(found)) < 300
+    assert repr(ld.MiniBatch(found.data, 4)) == "MiniBatch(data=NormalizedData(1000 samples), batch_size=4)"
