@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 SIZE = (5.5, 2.5)
-CLAIMS = ("ginsburg.flatness-from-imbalance", "ginsburg.flat-is-balanced.amended")
+CLAIMS = ("ginsburg.flatness-from-imbalance", "ginsburg.flat-order")
 CAPTION = r"""
     The minima of the loss in the plane of layer imbalance $D = \max_{i,j} |w_i^2 - w_j^2|$ and sharpness $2
     \sum 1/w_i^2$, the largest eigenvalue of the Hessian. Shaded: every pair that a minimum of this depth

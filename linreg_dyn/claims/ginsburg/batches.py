@@ -209,7 +209,7 @@ CLAIMS = (
         reading=(
             "An assumption, used as a proportionality: of the same data and W, the variances at two batch sizes B and "
             "C, drawn without replacement, are as 1/B - 1/N and 1/C - 1/N. No assumption is needed. The factor of "
-            "proportionality is ginsburg.sgd-noise-variance.amended."
+            "proportionality is ginsburg.sgd-noise-factor."
         ),
         argument=_COUNTING,
         parts=(
@@ -227,7 +227,7 @@ CLAIMS = (
         search_depths=(1,),
     ),
     Claim(
-        id="ginsburg.sgd-noise-variance.amended",
+        id="ginsburg.sgd-noise-factor",
         title="The variance of SGD noise",
         statement=(
             r"\sigma^2 = \big(\tfrac1B - \tfrac1N\big) \tfrac{N}{N - 1} \mathrm{Var}_n(W x_n^2 - x_n y_n) "

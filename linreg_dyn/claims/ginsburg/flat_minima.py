@@ -91,7 +91,7 @@ CLAIMS = (
         reading=(
             "As limits, at each depth: the sharpness 2 sum 1/w_i^2 of a minimum tends to its least value 2d as D tends "
             "to 0, and to infinity with D. It does not say that of two minima the one of less imbalance is the flatter "
-            "(ginsburg.flat-is-balanced.amended); the exact range is ginsburg.flatness-from-imbalance."
+            "(ginsburg.flat-order); the exact range is ginsburg.flatness-from-imbalance."
         ),
         argument=(
             "Let m and M = m + D be the least and the largest w_i^2. As their product is 1, M >= 1: part 1, at every "
@@ -118,7 +118,7 @@ CLAIMS = (
         search_depths=(2, 3, 5),
     ),
     Claim(
-        id="ginsburg.flat-is-balanced.amended",
+        id="ginsburg.flat-order",
         title="Imbalance orders minima by sharpness at depth 2, and from depth 3 on does not",
         statement=(
             r"d = 2,\ W = 1: \quad \text{sharpness} = 2 \sum \tfrac{1}{w_i^2} = 2\sqrt{D^2 + 4}; \qquad d \ge 3: \quad "
@@ -166,7 +166,7 @@ CLAIMS = (
         reading=(
             "As a limit, at each depth: no minimum is closer to the origin than sqrt(d), and as the distance tends to "
             "that, D tends to 0 and the sharpness to its least value (ginsburg.flat-is-balanced). It does not say that "
-            "of two minima the closer one is the flatter (ginsburg.flat-near-origin.amended)."
+            "of two minima the closer one is the flatter (ginsburg.origin-order)."
         ),
         argument=(
             "The parts after the first, with w_i^2 = exp(t_i), sum t_i = 0: (|w_i| - |w_j|)^2 <= sum w_i^2 - d for "
@@ -197,7 +197,7 @@ CLAIMS = (
         ),
     ),
     Claim(
-        id="ginsburg.flat-near-origin.amended",
+        id="ginsburg.origin-order",
         title="The distance from the origin orders minima by sharpness at depth 2, and from depth 3 on does not",
         statement=(
             r"d = 2,\ W = 1: \quad \text{sharpness} = 2\sum\tfrac{1}{w_i^2} = 2 \sum w_i^2; \qquad d \ge 3: \quad "
