@@ -43,6 +43,8 @@ def test_who_is_ahead_before_the_rate_falls(tmp_path, monkeypatch):
     setting = BY_NAME["auto-l2-schedule"].scales["gpu"]
     assert set(verdicts(setting, [found] * 2).values()) == {"agrees"}
     assert verdicts(setting, [found | {"ahead": -0.1}] * 2)["ahead"] == "disagrees"
+    # one constant, named before: the best of several would end above AutoL2 by chance
+    assert [BY_NAME["auto-l2-schedule"].scales[scale].values["l2"] for scale in ("gpu", "paper")] == [[0.0025], [5e-4]]
 
 
 @pytest.mark.parametrize(

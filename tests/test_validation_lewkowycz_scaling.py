@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.toy_settings import verdicts
 from validation.context import Context
@@ -68,6 +69,35 @@ def test_losses_that_turn_and_accuracies_without_l2(turn, none, loss_slope, over
     assert found["over_none"] == pytest.approx(0.9 - none)
     verdict = verdicts(BY_NAME["t-star"].scales["gpu"], [found] * 3)
     assert (verdict["loss_slope"], verdict["over_none"]) == (loss_slope, over_none)
+
+
+def test_what_the_smallest_l2_adds_is_of_one_cell_for_each_without():
+    curves = dense(0.5, 0.8)
+    test = curves.test.copy()
+    test[0] += 0.05  # a large l2, which is not asked
+    test[2] -= 0.04  # the smallest at rate 0.5
+    at = lambda test: read(replace(curves, test=test), {}, 10).metrics["over_none"]  # noqa: E731
+    assert at(test) == pytest.approx((0.1 - 0.04 + 0.1) / 2)
+    test[7] *= 0.1  # without l2, nothing is learnt at rate 1
+    assert at(test) == pytest.approx(0.1 - 0.04)
+    test[6] *= 0.1
+    assert np.isnan(at(test))
+
+
+def test_an_l2_that_does_nothing_is_found_to_help_as_seldom_as_is_said():
+    """In one of twenty records, however many l2 are tried."""
+    rng, l2 = np.random.default_rng(0), np.array([0, 0.1, 0.05, 0.02, 0.01, 5e-3, 2e-3])
+    ones = np.ones(len(l2))
+    steps, nothing = 10 * ones[:, None], np.nan * ones[:, None]
+    (small,) = (p for p in BY_NAME["t-star"].scales["gpu"].predictions if p.metric == "over_none")
+
+    def record():
+        tests = 0.9 + 0.002 * rng.normal(size=(3, len(l2), 1))
+        seeds = [read(Curves(ones, l2, steps, test, nothing, nothing, 1), {}, 10) for test in tests]
+        return small.judge({"over_none": [one.metrics["over_none"] for one in seeds]}).verdict
+
+    hits = sum(record() == "agrees" for _ in range(400))
+    assert stats.binomtest(hits, 400, 0.05).pvalue > 1e-3
 
 
 def test_a_loss_that_turns_at_one_time_for_all_l2_disagrees():

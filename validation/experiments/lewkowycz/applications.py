@@ -63,8 +63,8 @@ def _auto(values: dict[str, Any], seeds: int, minutes: float, differs: str, *, e
         "gain", "AutoL2 reaches at least the accuracy of the best constant" + why, low=0, expected=expected
     )
     speed = Prediction("speed", "it is there in less time than the best constant" + why, high=1, expected=expected)
-    if values.get("schedule"):
-        gain = Prediction("gain", "with a schedule of the rate, the best constant ends above AutoL2", high=0)
+    if values.get("schedule"):  # against the one constant that the paper names: the best of several gains by chance
+        gain = Prediction("gain", "with a schedule of the rate, the constant ends above AutoL2", high=0)
         ahead = Prediction("ahead", "before the rate first falls AutoL2 has the higher accuracy", low=0)
         return Setting(values, (gain, ahead), seeds, differs, minutes)
     return Setting(values, (gain, speed), seeds, differs, minutes)
@@ -187,20 +187,18 @@ APPLICATIONS = (
         "lewkowycz.auto-l2-schedule",
         "AutoL2 with a schedule of the learning rate",
         "lewkowycz2020, Fig. S10",
-        "While AutoL2 trains faster in the beginning, the best constant outperforms it.",
+        "While AutoL2 trains faster in the beginning, the optimal lambda = 0.0005 outperforms it.",
         {
             "gpu": _auto(
-                WRN_AUTO | {"model": SMALL_WRN, "epochs": 40, "schedule": True, "l2": [0.002, 0.001, 5e-4, 1e-4]},
+                WRN_AUTO | {"model": SMALL_WRN, "epochs": 40, "schedule": True, "l2": [0.0025]},
                 3,
-                16.0,
-                ON_SMALL_WRN + AUGMENTED + "; 40 epochs",
+                6.4,
+                ON_SMALL_WRN + AUGMENTED + "; 40 epochs instead of 200, a constant of 0.0025 (the paper: 0.0005)",
             ),
             "paper": _auto(
-                WRN_AUTO
-                | {"model": WRN, "precision": "float32", "epochs": 200, "schedule": True}
-                | {"l2": [0.002, 0.001, 5e-4, 1e-4]},
+                WRN_AUTO | {"model": WRN, "precision": "float32", "epochs": 200, "schedule": True, "l2": [5e-4]},
                 3,
-                4500.0,
+                1800.0,
                 AUGMENTED,
             ),
         },

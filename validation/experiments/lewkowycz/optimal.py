@@ -145,6 +145,7 @@ def auto(values: dict[str, Any], seed: int, context: Context) -> Measured:
     """AutoL2 against the best constant L2 parameter: accuracy, and the time to the constant's (Fig. 1c, S9, S10).
 
     Where AutoL2 never comes that far, its time is more than the run's: `speed` is then a lower bound, 1 or more.
+    The best of several constants is above any of them by chance: against AutoL2, not for it.
     `ahead` is its lead in accuracy in the first 0.3 of the run, after which a schedule lets the rate fall.
     """
     data, rate = images(values, context, seed), values["rate"]

@@ -26,8 +26,8 @@ def read(curves: Curves, values: dict[str, Any], classes: int) -> Measured:
     Cells that never get beyond twice the accuracy of chance do not train at all, and are left out of the slope, as
     those whose best accuracy comes before the fourth step are: their t* is not resolved. `c_ratio` is of t* rate l2,
     over the lower half of log(rate l2) to the upper. Where there is something to tell them from, `loss_slope` is of the
-    times to the least training loss, of cells in which it has risen since, and `over_none` what l2 adds to the best
-    accuracy, of those rates that have a cell without.
+    times to the least training loss, of cells in which it has risen since, and `over_none` what the smallest l2 adds to
+    the best accuracy, the mean over the rates that have a cell without and learn with either.
     """
     best, t_star, fixed = curves.best(), curves.t_star(), curves.best(values.get("budget", np.inf))
     learns = (curves.l2 > 0) & (best > 2 / classes) & (t_star >= 4)
@@ -38,8 +38,8 @@ def read(curves: Curves, values: dict[str, Any], classes: int) -> Measured:
         turns = learns & (turn > 0)
         metrics["loss_slope"] = _slope(product[turns], turn[turns])
     if (without := curves.l2 == 0).any():
-        among = np.isin(curves.rates, curves.rates[without]) & ~without
-        metrics["over_none"] = float(best[among].max() - best[without].max())
+        learnt = np.where(best > 2 / classes, best, np.nan)
+        metrics["over_none"] = _over_none(curves, learnt, np.unique(curves.rates[without]))
     gaps, tops, costs = [], [], []
     for rate in np.unique(curves.rates):
         row = np.flatnonzero((curves.rates == rate) & (curves.l2 > 0))
@@ -51,6 +51,19 @@ def read(curves: Curves, values: dict[str, Any], classes: int) -> Measured:
     metrics |= {"gap_least": float(np.mean(gaps)), "fixed_cost": float(costs[at]), "rate_spread": float(np.ptp(tops))}
     arrays = {"rates": curves.rates, "l2": curves.l2, "t_star": t_star, "best": best, "fixed": fixed, "learns": learns}
     return Measured(metrics, arrays)
+
+
+def _over_none(curves: Curves, best: np.ndarray, rates: np.ndarray) -> float:
+    """The mean over rates of the best accuracy with the smallest l2, less that without; NaN where no rate has both.
+
+    One cell with l2 for each without, named before the run: the best of several is above a single one by chance.
+    """
+    gains = []
+    for rate in rates:
+        row = np.flatnonzero(curves.rates == rate)
+        gains.append(np.diff(best[row[curves.l2[row].argsort()]][:2]))
+    found = np.concatenate(gains)
+    return float(found[np.isfinite(found)].mean()) if np.isfinite(found).any() else np.nan
 
 
 def _slope(x: np.ndarray, y: np.ndarray) -> float:

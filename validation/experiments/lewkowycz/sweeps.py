@@ -42,7 +42,7 @@ GAP = Prediction(
 )
 COST = Prediction("fixed_cost", "with a fixed number of epochs the smallest l2 costs more than half a per cent", 0.005)
 SPREAD = Prediction("rate_spread", "the best accuracy depends weakly on the rate, by two per cent", high=0.02)
-SMALL_L2 = Prediction("over_none", "the best accuracy with l2 is above that without", low=0.0)
+SMALL_L2 = Prediction("over_none", "the best accuracy with the smallest l2 is above that without", low=0.0)
 DOUBLE = Prediction(
     "c_ratio",
     "t* rate l2 is about twice as high for small rate x l2 as for large, within a factor of 2^(1/2)",
