@@ -23,7 +23,12 @@ def found(mean: float) -> Finding:
         ((0.01, 0.01, -0.01, -0.01), None),
         ((0.01, 0.01, 0.0, 0.0), None),  # the last two cannot tell
         ((-0.01, -0.01, -0.01, 0.01), False),
-        ((-0.01,), False),
+        ((-0.01, -0.01, -0.01), False),  # of four, whatever the last says
+        ((0.01, 0.01, 0.01), True),
+        ((0.01,), None),  # one of four is not often, though it is all that is known
+        ((0.01, 0.01), None),
+        ((-0.01,), None),
+        ((), None),
     ],
 )
 def test_often_is_in_more_than_half_of_the_experiments(means: tuple[float, ...], agrees: bool | None) -> None:

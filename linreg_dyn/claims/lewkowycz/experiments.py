@@ -2,28 +2,34 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from linreg_dyn.claims.core import Claim, Control
 from linreg_dyn.claims.lewkowycz._paper import source
 from linreg_dyn.claims.records import Finding, empirical
 
 
-def more_than_half(findings: Sequence[Finding]) -> bool | None:
-    """True if more than half of the findings agree, False if more than half disagree: what "often" is taken to say."""
+def more_than_half(findings: Sequence[Finding], of: int) -> bool | None:
+    """What "often" is taken to say: True if more than half of so many experiments agree, False if as many disagree.
+
+    Those that there is no finding of do neither.
+    """
     verdicts = [one.agrees() for one in findings]
-    return next((verdict for verdict in (True, False) if 2 * verdicts.count(verdict) > len(verdicts)), None)
+    return next((verdict for verdict in (True, False) if 2 * verdicts.count(verdict) > of), None)
 
 
-def _often(claim: Claim) -> Claim:
-    """The same of most experiments instead of all; the controls are of those that agree."""
+def _often(*said: Any, of: int, **more: Any) -> Claim:
+    """An `empirical` claim about most experiments instead of all; the controls are of those that agree."""
+    claim = empirical(*said, of=of, **more)
     assert claim.measurement
 
     def of_agreeing(judge: Callable[..., bool | None]) -> Callable[..., bool | None]:
         return lambda findings: judge([one for one in findings if one.agrees()])
 
     controls = tuple(Control(control.about, of_agreeing(control.agrees)) for control in claim.measurement.controls)
-    plan = f"{claim.measurement.plan}; more than half must agree"
-    return replace(claim, measurement=replace(claim.measurement, plan=plan, agrees=more_than_half, controls=controls))
+    agrees, plan = partial(more_than_half, of=of), f"{claim.measurement.plan}; more than half of {of} must agree"
+    return replace(claim, measurement=replace(claim.measurement, plan=plan, agrees=agrees, controls=controls))
 
 
 SWEEPS = "lewkowycz.t-star* lewkowycz.momentum-augmentation"
@@ -50,20 +56,20 @@ CLAIMS = (
         of=6,
     ),
     _often(
-        empirical(
-            "lewkowycz.small-l2-helps",
-            "With a small L2 coefficient the performance is often better than without any",
-            r"\text{performance with a small, non-zero } \lambda \text{ is often better than performance without any } "
-            r"L_2 \text{ regularization}",
-            source("section 1.1; section 2, Fig. 2 and 3"),
-            "lewkowycz.t-star*",
-            "over_none",
-            of=4,
-            reading=(
-                "In more than half of the experiments the best accuracy of all L2 coefficients is above that without "
-                "any, the latter trained at least as long as the smallest."
-            ),
-        )
+        "lewkowycz.small-l2-helps",
+        "With a small L2 coefficient the performance is often better than without any",
+        r"\text{performance with a small, non-zero } \lambda \text{ is often better than performance without any } "
+        r"L_2 \text{ regularization}",
+        source("section 1.1; section 2, Fig. 2 and 3"),
+        "lewkowycz.t-star*",
+        "over_none",
+        of=4,
+        reading=(
+            "In more than half of the four experiments the best accuracy with the smallest L2 coefficient is above "
+            "that without any, in the mean over the rates that learn with either. Without, training is as long as the "
+            "paper's (at scale gpu as long as with the smallest, or longer). The best of all coefficients would be "
+            "above by chance too."
+        ),
     ),
     empirical(
         "lewkowycz.c-of-small-l2",
@@ -140,8 +146,9 @@ CLAIMS = (
         source("section E (supplement), Fig. S10"),
         "lewkowycz.auto-l2-schedule",
         reading=(
-            "Before the rate first falls AutoL2 has come to a higher accuracy than the best of the constants that are "
-            "tried, which ends above it."
+            "Before the rate first falls AutoL2 has come to a higher accuracy than the constant that the paper found "
+            "best, 0.0005 over 200 epochs, which ends above it. At scale gpu, over 40, that is five times as large, "
+            "as the time goes with 1 / lambda; the best of several would be above by chance too."
         ),
     ),
     empirical(
