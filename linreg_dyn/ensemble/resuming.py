@@ -41,7 +41,7 @@ def before(ds: Any, origin: dict[str, Any], steps: int) -> Before:
         if ds.attrs.get(name) != origin[name]:
             raise ValueError(f"resume must be of the same {name}: it was {ds.attrs.get(name)}, is {origin[name]}")
     first, count = int(new["first_trajectory"]), new["starts"]["shape"][0]
-    if not np.array_equal(ds.get("trajectory", ()), np.arange(first, first + count)):
+    if not np.array_equal(ds.get("trajectory", ()), first + np.arange(count)):
         raise ValueError(
             f"resume must hold the trajectories {first} to {first + count - 1} in order, as it was returned"
         )
