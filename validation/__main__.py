@@ -153,9 +153,7 @@ def _run(arguments: argparse.Namespace) -> int:
     named = [e for e in chosen if scale_of(e) in e.scales or e.id in arguments.experiment]
     if not named:
         raise ValueError(f"experiment: none of {', '.join(names)} has the scale {scale_of(chosen[0])!r}")
-    for spec in [
-        experiment.spec(scale_of(experiment)) for experiment in named
-    ]:  # all are there before the first is run
+    for spec in [e.spec(scale_of(e)) for e in named]:  # all are there before the first is run
         _tell(queue.run(spec, context, folder=arguments.records, work=arguments.work))
     return 0
 
