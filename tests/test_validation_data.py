@@ -8,6 +8,7 @@ import pickle
 import sys
 import tarfile
 import threading
+import tracemalloc
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -333,6 +334,65 @@ def test_subsets_are_drawn_without_replacement_and_the_same_for_a_seed():
         digits.subset(1438)
 
 
+def test_moments_take_less_memory_than_the_images():
+    images = np.random.default_rng(1).integers(0, 256, (1000, 64, 64, 3), dtype=np.uint8)
+    many = data.Dataset("x", images, np.zeros(1000, dtype=np.int64), images[:1], V[:1], 10)
+    tracemalloc.start()
+    many.moments()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < images.nbytes
+
+
+def test_a_large_photograph_is_cut_to_what_it_shows(tmp_path):
+    """A ramp of grey, which no way of making it smaller changes but by rounding: in the file, its coefficients, twice
+    where it is decoded, and at the end, half a level or so each time."""
+    ramp = np.broadcast_to(np.arange(512) / 2, (512, 512))
+    for part in ("train", "val"):
+        (tmp_path / part / "ramp").mkdir(parents=True)
+        Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / part / "ramp" / "a.jpg", quality=100)
+    (found,) = data.image_folder(tmp_path, side=64).x_train[..., 0]
+    middle = ramp.reshape(64, 8, 64, 8).mean((1, 3))
+    np.testing.assert_allclose(found[1:-1, 1:-1], middle[1:-1, 1:-1], atol=2.5)
+
+
+def test_images_of_a_folder_are_cut_once(tmp_path, monkeypatch):
+    """What was kept is taken while the files are as they were, is the same, and is made again where it is damaged."""
+    cut, calls = data.image_folder, []
+    monkeypatch.setattr(data, "image_folder", lambda *at, **how: calls.append(at) or cut(*at, **how))
+    for part in ("train", "val"):
+        for label, shade in (("a", 10), ("b", 20), ("empty", None)):
+            (where := tmp_path / "pictures" / part / label).mkdir(parents=True)
+            if shade:
+                Image.new("RGB", (64, 64), (shade, 0, 0)).save(where / "one.png")
+    first = data.load("pictures", tmp_path)
+    again = data.load("pictures", tmp_path)
+    assert len(calls) == 1
+    assert (again.name, again.classes) == (first.name, first.classes) == ("pictures", 3)
+    for key in data.KEYS:
+        np.testing.assert_array_equal(getattr(again, key), getattr(first, key))
+    Image.new("RGB", (64, 64), (30, 0, 0)).save(where.with_name("b") / "two.png")
+    assert data.load("pictures", tmp_path).x_test[:, 0, 0, 0].tolist() == [10, 20, 30]
+    assert len(calls) == 2
+    newest = max((tmp_path / "cache").iterdir(), key=lambda path: path.stat().st_size)
+    newest.write_bytes(newest.read_bytes()[:-30])
+    with pytest.warns(UserWarning, match="is damaged"):
+        assert len(data.load("pictures", tmp_path).y_test) == 3
+    assert len(calls) == 3
+
+
+def test_images_that_cannot_be_kept_are_there(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("a file")
+    for part in ("train", "val"):
+        (tmp_path / "pictures" / part / "a").mkdir(parents=True)
+        Image.new("RGB", (64, 64)).save(tmp_path / "pictures" / part / "a" / "one.png")
+    with (
+        pytest.warns(match="is damaged"),
+        pytest.warns(match="its images are cut anew every time, as .* cannot be written"),
+    ):
+        assert data.load("pictures", tmp_path).classes == 1
+
+
 def test_a_folder_of_classes(tmp_path):
     for part, count in (("train", 3), ("val", 2)):
         for label, name in enumerate(("cat", "dog")):
@@ -361,7 +421,7 @@ def test_a_folder_of_classes(tmp_path):
 
 
 def test_a_folder_of_images_is_loaded_by_its_name(tmp_path, monkeypatch):
-    """As ImageNet's, with no file made of it; without a folder both places are named."""
+    """As ImageNet's; without a folder both places are named."""
     from PIL import Image
 
     monkeypatch.delenv(data.VARIABLE, raising=False)

@@ -30,10 +30,10 @@ def read(path: Path, say: Callable[[str], None]) -> Arrays | None:
         return None
 
 
-def write(path: Path, values: Mapping[str, Any]) -> Arrays:
+def write(path: Path, values: Mapping[str, Any], *, compressed: bool = True) -> Arrays:
     """Keep values by name, whole or not at all; returns them as arrays."""
     arrays = {key: np.asarray(value) for key, value in values.items()}
     names = {NAMES: np.array(sorted(arrays), dtype=np.str_)}
     with atomic_file(path) as temporary:
-        np.savez_compressed(temporary, **arrays, **names)  # pyright: ignore[reportArgumentType]
+        (np.savez_compressed if compressed else np.savez)(temporary, **arrays, **names)  # pyright: ignore[reportArgumentType]
     return arrays

@@ -3,14 +3,17 @@
 `load("cifar10")` looks into the folder it is given, that of the environment variable `LINREG_DYN_DATA`, and the
 cache, in this order, for `cifar10.npz` (x_train, y_train, x_test, y_test) or the canonical archive; then it downloads
 the archive into the cache. Archives are known by their SHA-256. `load("imagenet")` looks for `imagenet.npz` or a folder
-of folders of images.
+of folders of images; these, once cut, are kept in the cache.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import warnings
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from linreg_dyn._checks import integer
-from validation import fetch
+from validation import arrays, fetch
 from validation.archives import Images, Labels, Split
 from validation.catalogue import KNOWN, Archive
 
@@ -26,7 +29,9 @@ VARIABLE = "LINREG_DYN_DATA"
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 NAMES = ("digits", *KNOWN)
 SIDE = 64
-"""Of images of a folder: ImageNet's then take 16 GB of memory."""
+"""Of images of a folder: ImageNet's then take 16 GB of memory, and as much of the cache."""
+BLOCK = 2**18
+"""Pixels that are counted at a time."""
 
 
 class Refused(ValueError):
@@ -75,7 +80,10 @@ class Dataset:
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the training images' channels, of values between 0 and 1."""
         x = self.x_train.reshape(-1, self.x_train.shape[-1])
-        shares = np.stack([np.bincount(channel, minlength=256) for channel in x.T]) / len(x)
+        counts = np.zeros((x.shape[1], 256), dtype=np.int64)
+        for first in range(0, len(x), BLOCK):  # of which bincount makes int64
+            counts += [np.bincount(channel, minlength=256) for channel in x[first : first + BLOCK].T]
+        shares = counts / len(x)
         values = np.arange(256) / 255
         mean = shares @ values
         return mean, np.sqrt((shares * (values - mean[:, np.newaxis]) ** 2).sum(1))
@@ -94,7 +102,7 @@ def load(name: str, folder: str | Path | None = None, *, download: bool = True) 
 
     Args:
         name: one of `NAMES`, or NAME where a folder has NAME.npz, or NAME/train and NAME/val for `image_folder`, whose
-            images are cut to 64 x 64.
+            images are cut to 64 x 64 and kept in the cache: cut again only when a file has changed.
         folder: where to look first.
         download: whether to fetch a canonical archive that is nowhere.
 
@@ -110,7 +118,7 @@ def load(name: str, folder: str | Path | None = None, *, download: bool = True) 
         if (path := place / f"{name}.npz").is_file():
             return _read_npz(name, path)
         if name not in KNOWN and (place / name / "train").is_dir():
-            return image_folder(place / name, side=SIDE)
+            return _kept(place / name)
         for archive in KNOWN[name].archives if name in KNOWN else ():
             paths = [place / file for file in archive.names]
             if all(path.is_file() for path in paths):
@@ -145,25 +153,67 @@ def image_folder(folder: str | Path, *, side: int, train: str = "train", test: s
     return Dataset(Path(folder).name, x, y, u, v, len(names[0]))
 
 
-def _images(root: Path, classes: Sequence[str], side: int) -> Split:
-    from PIL import Image
+def _kept(folder: Path) -> Dataset:
+    """`image_folder` with images of `SIDE`, from the cache if none of its files has changed since it was kept there."""
+    cache = _cache()
+    if not cache:
+        return image_folder(folder, side=SIDE)
+    path = cache / f"{folder.name}-{_listing(folder)}.npz"
+    if found := arrays.read(path, warnings.warn):
+        return Dataset(folder.name, *(found[key] for key in KEYS), classes=int(found["classes"]))
+    made = image_folder(folder, side=SIDE)
+    try:
+        arrays.write(path, {key: getattr(made, key) for key in (*KEYS, "classes")}, compressed=False)
+    except OSError as error:
+        warnings.warn(f"{folder}: its images are cut anew every time, as {error}", stacklevel=3)
+    return made
 
+
+def _listing(folder: Path) -> str:
+    """16 hexadecimal digits for names, sizes and times of the files of a folder of images, and for how they are cut."""
+    from PIL import __version__
+
+    found = hashlib.sha256(f"{SIDE} {__version__}".encode())
+    for part in ("train", "val"):
+        for where, folders, files in os.walk(folder / part, followlinks=True):
+            folders.sort()
+            found.update(os.fsencode(f"\n{os.path.relpath(where, folder)}\n"))
+            for name in sorted(files):
+                about = os.stat(Path(where, name))
+                found.update(os.fsencode(f"{name} {about.st_size} {about.st_mtime_ns}\n"))
+    return found.hexdigest()[:16]
+
+
+def _images(root: Path, classes: Sequence[str], side: int) -> Split:
     paths = [(label, path) for label, name in enumerate(classes) for path in sorted((root / name).iterdir())]
     if not paths:
         raise Refused(f"{root} has no images")
     x = np.empty((len(paths), side, side, 3), dtype=np.uint8)
-    for k, (_, path) in enumerate(paths):
-        try:
-            with Image.open(path) as image:
-                image.load()
-                picture = image.convert("RGB")
-        except Exception as error:  # as many kinds as there are formats
-            raise Refused(f"{path} is no image that can be read: {error}") from None
-        scale = side / min(picture.size)
-        wide, high = (max(side, round(scale * length)) for length in picture.size)
-        left, top = (wide - side) // 2, (high - side) // 2
-        x[k] = np.asarray(picture.resize((wide, high)).crop((left, top, left + side, top + side)))
+
+    def work(first: int) -> None:
+        for k, (_, path) in enumerate(paths[first : first + 256], first):
+            x[k] = _cut(path, side)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        deque(pool.map(work, range(0, len(paths), 256)), maxlen=0)  # what one of them raises is raised here
     return x, np.array([label for label, _ in paths], dtype=np.int64)
+
+
+def _cut(path: Path, side: int) -> Images:
+    """The square in the middle of an image. A JPEG is decoded at the least scale that has twice the pixels needed."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image.draft(None, (2 * side, 2 * side))
+            image.load()
+            picture = image.convert("RGB")
+    except Exception as error:  # as many kinds as there are formats
+        raise Refused(f"{path} is no image that can be read: {error}") from None
+    scale = side / min(picture.size)
+    wide, high = (max(side, round(scale * length)) for length in picture.size)
+    left, top = (wide - side) // 2, (high - side) // 2
+    return np.asarray(picture.resize((wide, high)).crop((left, top, left + side, top + side)))
 
 
 def _digits() -> Dataset:

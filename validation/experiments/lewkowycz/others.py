@@ -201,7 +201,7 @@ IMAGENET = Experiment(
     "While changing rate or l2 alone has a strong effect, performance is rather similar along the diagonal.",
     {
         "paper": Setting(
-            {"model": {"name": "resnet", "depth": 34}, "side": 64, "batch_size": 8192, "loss": "softmax"}
+            {"data": "imagenet", "model": {"name": "resnet", "depth": 34}, "batch_size": 8192, "loss": "softmax"}
             | {"momentum": 0.9, "precision": "bf16", "epochs": 90.0}
             | {"cells": grid((0.05, 0.1, 0.2), (2.5e-5, 5e-5, 1e-4, 2e-4))},
             (
