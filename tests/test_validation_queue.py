@@ -10,7 +10,7 @@ import pytest
 from tests.toy_experiments import WITHIN, experiment, near
 from validation import queue, records, trainings
 from validation.context import Context, OutOfTime
-from validation.core import Experiment, Measured, Setting
+from validation.core import Experiment, Measured, Prediction, Setting
 
 
 def test_an_interrupted_run_goes_on_where_it_was(context, where):
@@ -150,6 +150,13 @@ def test_a_prediction_of_what_is_not_measured_ends_the_run_after_one_seed(contex
     with pytest.raises(ValueError, match=r"^measure of toy\.one must give 'slope', .*; it gives 'line', 'slop'$"):
         queue.run(experiment(measure).spec("quick"), context, **where)
     assert seeds == [0]
+
+
+def test_what_a_prediction_presupposes_must_be_measured_too(context, where):
+    late = Prediction("late", "no gain", high=0.1, presupposes="helps")
+    measure = lambda *_: Measured({"late": 0.0, "help": 1.0})  # noqa: E731
+    with pytest.raises(ValueError, match=r"^measure of toy\.one must give 'helps', .*; it gives 'help', 'late'$"):
+        queue.run(experiment(measure, predictions=(late,)).spec("quick"), context, **where)
 
 
 def test_a_callable_object_is_of_the_file_that_has_its_class(tmp_path):

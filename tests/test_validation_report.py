@@ -128,3 +128,4 @@ def test_numbers(x, text):
 def test_regions():
     assert [region(p) for p in PREDICTIONS] == ["-1.1 to -0.9", "above 0"]
     assert region(Prediction("x", "", high=2.5)) == "below 2.5"
+    assert region(Prediction("x", "", high=2.5, presupposes="y")) == "below 2.5 where y is above 0"

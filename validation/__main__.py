@@ -274,7 +274,8 @@ def _judged(prediction: Prediction, judgement: Judgement) -> str:
 
 
 def _region(prediction: Prediction) -> str:
-    return f"{prediction.metric} in \\[{prediction.low:.4g}, {prediction.high:.4g}]"
+    given = f" where {prediction.presupposes} > 0" if prediction.presupposes else ""
+    return f"{prediction.metric} in \\[{prediction.low:.4g}, {prediction.high:.4g}]{given}"
 
 
 def _say(line: str) -> None:

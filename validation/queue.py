@@ -222,13 +222,13 @@ def _seed(spec: Spec, seed: int, context: Context) -> Measured:
 
 
 def _check_predicted(spec: Spec, found: Measured) -> None:
-    """ValueError, naming it, if a prediction is of a metric that is not measured."""
-    for prediction in spec.setting.predictions:
-        if prediction.metric not in found.metrics:
+    """ValueError, naming it, if a prediction is of a metric that is not measured, or presupposes one."""
+    for metric in (name for one in spec.setting.predictions for name in (one.metric, one.presupposes) if name):
+        if metric not in found.metrics:
             given = ", ".join(repr(name) for name in sorted(found.metrics)) or "nothing"
             raise ValueError(
-                f"measure of {spec.experiment.id} must give {prediction.metric!r}, which is predicted (NaN where a "
-                f"seed has none); it gives {given}"
+                f"measure of {spec.experiment.id} must give {metric!r}, which is predicted or presupposed (NaN "
+                f"where a seed has none); it gives {given}"
             )
 
 

@@ -128,12 +128,13 @@ def strip(prediction: Prediction, judgement: Judgement) -> dict[str, float] | No
 
 
 def region(prediction: Prediction) -> str:
-    """Where the metric is predicted to be, in words."""
+    """Where the metric is predicted to be, and where that says something, in words."""
+    given = f" where {prediction.presupposes} is above 0" if prediction.presupposes else ""
     if math.isinf(prediction.low):
-        return f"below {number(prediction.high)}"
+        return f"below {number(prediction.high)}{given}"
     if math.isinf(prediction.high):
-        return f"above {number(prediction.low)}"
-    return f"{number(prediction.low)} to {number(prediction.high)}"
+        return f"above {number(prediction.low)}{given}"
+    return f"{number(prediction.low)} to {number(prediction.high)}{given}"
 
 
 def number(x: float) -> str:
