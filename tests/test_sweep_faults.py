@@ -66,7 +66,14 @@ def ended(process):
 def workers_of(process):
     """The worker processes of an embedded cluster."""
     found = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in found if is_worker(child)]
+
+
+def is_worker(process):
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # over already: git, which told the commit
+        return False
 
 
 def alive(process):
